@@ -1,0 +1,49 @@
+"""The command ``scorrnet``; the only package that prints."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scorrnet_cli import __version__
+from scorrnet_cli.cli import console, train
+from scorrnet_cli.cli.extract_weights import extract_weights
+from scorrnet_cli.cli.group import ErrorGroup
+from scorrnet_cli.cli.info import info
+from scorrnet_cli.cli.measure import measure
+
+app = typer.Typer(
+    name="scorrnet",
+    cls=ErrorGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        console.say(f"scorrnet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version.")
+    ] = False,
+) -> None:
+    """Measure the displacement of speckled surfaces from camera images, without drawing a region first."""
+
+
+app.command()(measure)
+app.command()(extract_weights)
+app.command()(info)
+app.add_typer(train.app, name="train")
+
+
+def main() -> None:
+    """Run the program; it leaves with an exit code of ``errors.py``."""
+    app(prog_name="scorrnet")

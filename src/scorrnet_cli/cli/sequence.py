@@ -1,0 +1,245 @@
+"""A reference and its deformed images, measured one after another: what ``scorrnet measure`` does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scorrnet_cli.cli import console, plot
+from scorrnet_cli.cli.console import Talk
+from scorrnet_cli.cli.summary import FrameSummary, Report, summarise, tables, to_json
+from scorrnet_cli.errors import FrameError, MeasurementError
+from scorrnet_cli.field import Field, FrameInfo, Settings
+from scorrnet_cli.frames import Frame, check_same_shape, read_frame, read_frames
+from scorrnet_cli.writers import Header, check_output, open_writer
+
+if TYPE_CHECKING:
+    from scorrnet_cli.pipeline import Instruments, Prepared
+
+_TIFF = (b"II", b"MM")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be measured, and where to.
+
+    Attributes
+    ----------
+    reference : Path
+        The reference image.
+    deformed : sequence of Path
+        The deformed images; if empty, the further pages of the reference.
+    output : Path
+        The result file.
+    picture : Path or None
+        The PNG to draw.
+    overwrite : bool
+        Whether earlier results may be replaced.
+    settings : Settings
+        How to measure.
+    """
+
+    reference: Path
+    deformed: Sequence[Path]
+    output: Path
+    picture: Path | None
+    overwrite: bool
+    settings: Settings
+
+    @classmethod
+    def of(
+        cls,
+        reference: Path,
+        deformed: Sequence[Path],
+        output: Path | None,
+        settings: Settings,
+        *,
+        plot: bool,
+        overwrite: bool,
+    ) -> Job:
+        """Make a job; names that were left out follow from those of the images."""
+        last = deformed[-1] if deformed else reference
+        output = output or Path(f"{last.stem}.scorrnet.h5")
+        stem = output.stem.removesuffix(".ome")
+        picture = output.with_name(f"{stem}.png") if plot else None
+        return cls(reference, deformed, output, picture, overwrite, settings)
+
+    def items(self) -> Iterator[Frame | FrameError]:
+        """Read the deformed images one by one; what cannot be read comes as its error."""
+        if not self.deformed:
+            yield from islice(_pages(self.reference), 1, None)
+        for path in self.deformed:
+            yield from _pages(path)
+
+    def count(self) -> int:
+        """Count what :meth:`items` gives; only TIFF files, which may hold many pages, are read for it."""
+        if not self.deformed:
+            return _count(self.reference) - 1
+        return sum(_count(path) for path in self.deformed)
+
+
+def _pages(path: Path) -> Iterator[Frame | FrameError]:
+    try:
+        yield from read_frames(path)
+    except FrameError as error:
+        yield error
+
+
+def _count(path: Path) -> int:
+    try:
+        with path.open("rb") as file:
+            if file.read(2) not in _TIFF:
+                return 1
+    except OSError:
+        return 1
+    return sum(1 for _ in _pages(path))
+
+
+def run(job: Job, talk: Talk, *, json: bool) -> None:
+    """Measure a sequence, write the result and print its figures.
+
+    A single pair that fails raises its own error. Of several, those that fail are written as NaN and said on
+    stderr, and the others are measured.
+
+    Parameters
+    ----------
+    job : Job
+        What to measure.
+    talk : Talk
+        Where notes and progress go.
+    json : bool
+        Whether to print JSON in place of tables.
+
+    Raises
+    ------
+    ScorrnetError
+        Any; MeasurementError at the end if some pairs failed.
+    """
+    check_output(job.output, job.overwrite)
+    if job.picture:
+        plot.check_plot(job.picture, job.overwrite)
+    reference = read_frame(job.reference)
+    total = job.count()
+    if total == 0:
+        raise FrameError(
+            "There is nothing to compare the reference with", str(job.reference), "Give DEF as well"
+        )
+    with talk.progress(total):
+        report = _measure(job, reference, total, talk)
+    if json:
+        console.say(to_json(report))
+    elif not talk.quiet:
+        for table in tables(report):
+            console.show(table)
+    failed = sum(frame.error is not None for frame in report.frames)
+    if failed:
+        raise MeasurementError(
+            f"{failed} of {total} pairs could not be measured", str(job.output), "The others were written"
+        )
+
+
+def _measure(job: Job, reference: Frame, total: int, talk: Talk) -> Report:
+    items = job.items()
+    if total == 1:
+        items = iter([_readable(next(items), reference)])
+    talk.doing("loading the networks")
+    from scorrnet_cli import pipeline
+
+    instruments = pipeline.load(job.settings)
+    process = instruments.process()
+    if job.settings.device == "auto":
+        talk.note(f"measuring on {instruments.device}")
+    for role, digest in process.weights.items():
+        talk.detail(f"{role} weights {digest}")
+    start = time.perf_counter()
+    talk.doing("finding the speckle")
+    prepared = pipeline.prepare(instruments, reference)
+    talk.detail(f"mask of {int(prepared.mask.sum())} px found in {time.perf_counter() - start:.2f} s")
+    summaries = []
+    last = None
+    with open_writer(
+        job.output, Header(reference.shape, total, reference.info, process), job.overwrite
+    ) as writer:
+        for field, summary in _fields(instruments, prepared, reference, items, total, talk):
+            writer.append(field)
+            summaries.append(summary)
+            last = field if summary.error is None else last
+            talk.advance()
+        if last is None:
+            raise MeasurementError(f"None of the {total} pairs could be measured", str(job.reference))
+    elapsed_s = time.perf_counter() - start
+    if job.picture:
+        talk.doing("drawing")
+        plot.save_plot(job.picture, reference.grey, last)
+    return Report(
+        output=job.output,
+        plot=job.picture,
+        device=instruments.device,
+        reference=reference.info,
+        shape=reference.shape,
+        mask_area_px=int(prepared.mask.sum()),
+        frames=tuple(summaries),
+        time_s=elapsed_s,
+    )
+
+
+def _fields(
+    instruments: Instruments,
+    prepared: Prepared,
+    reference: Frame,
+    items: Iterator[Frame | FrameError],
+    total: int,
+    talk: Talk,
+) -> Iterator[tuple[Field, FrameSummary]]:
+    """Measure every deformed image; one of several that fails gives an empty field."""
+    from scorrnet_cli import pipeline
+
+    for number, item in enumerate(items, start=1):
+        start = time.perf_counter()
+        reason = None
+        try:
+            frame = _readable(item, reference)
+            talk.doing(frame.info.name)
+            field = pipeline.measure_pair(instruments, prepared, frame)
+        except (FrameError, MeasurementError) as error:
+            if total == 1:
+                raise
+            reason = str(error)
+            talk.warn(f"pair {number} of {total} could not be measured: {reason}")
+            field = _empty(instruments, prepared, reference, item)
+        yield field, summarise(field, time.perf_counter() - start, reason)
+
+
+def _readable(item: Frame | FrameError, reference: Frame) -> Frame:
+    if isinstance(item, FrameError):
+        raise item
+    check_same_shape(reference, item)
+    return item
+
+
+def _empty(instruments: Instruments, prepared: Prepared, reference: Frame, item: Frame | FrameError) -> Field:
+    """Make the field of a pair that could not be measured: nothing valid, all NaN."""
+    mask = prepared.mask[np.newaxis]
+    unknown = np.full(mask.shape, np.nan, np.float32)
+    if isinstance(item, FrameError):
+        info = FrameInfo(Path(item.where).name.encode("utf-8", "replace").decode(), "")
+    else:
+        info = item.info
+    return Field(
+        u=unknown,
+        v=unknown,
+        mask=mask,
+        valid=np.zeros_like(mask),
+        zncc=unknown,
+        sigma_u=unknown,
+        sigma_v=unknown,
+        reference=reference.info,
+        deformed=(info,),
+        process=instruments.process(),
+    )

@@ -1,0 +1,206 @@
+"""What a measurement is: the settings it was asked with, where it came from, and the arrays it gave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorrnet_cli.errors import UsageError
+
+FloatArray: TypeAlias = NDArray[np.float32]
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asks of a measurement; saved in every result.
+
+    Attributes
+    ----------
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    refine : bool
+        Whether the network's field is refined by dense Gauss-Newton.
+    window_px : float
+        Standard deviation of the Gaussian window of the refinement, px.
+    passes : int
+        Largest number of Gauss-Newton passes.
+    roi : tuple of int, optional
+        Rectangle (x, y, width, height) in px that bounds the measurement.
+    mask : str, optional
+        Image file that replaces the segmentation: non-zero is measured.
+    segmentation_weights, displacement_weights : str, optional
+        Weight files (safetensors) that replace the bundled ones.
+    """
+
+    device: str = "auto"
+    refine: bool = True
+    window_px: float = 4.0
+    passes: int = 8
+    roi: tuple[int, int, int, int] | None = None
+    mask: str | None = None
+    segmentation_weights: str | None = None
+    displacement_weights: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 1.0 <= self.window_px <= 64.0:
+            raise UsageError("The window must be between 1 and 64 px", f"window_px = {self.window_px}")
+        if not 1 <= self.passes <= 100:
+            raise UsageError("The number of passes must be between 1 and 100", f"passes = {self.passes}")
+        if self.roi is not None:
+            roi = tuple(int(value) for value in self.roi)
+            if len(roi) != 4 or roi[2] < 1 or roi[3] < 1:
+                raise UsageError("A region is X,Y,W,H with W and H of at least 1 px", f"roi = {self.roi}")
+            object.__setattr__(self, "roi", roi)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], where: str = "settings") -> Settings:
+        """Make settings of a mapping, as read from TOML or JSON.
+
+        Raises
+        ------
+        UsageError
+            If a name is not a setting or a value has the wrong type.
+        """
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise UsageError(f"Unknown setting {unknown[0]!r}", where, f"Settings are {', '.join(sorted(known))}")
+        for name, kinds in _KINDS.items():
+            if name in values and not isinstance(values[name], kinds):
+                raise UsageError(f"Setting {name!r} has the wrong type: {values[name]!r}", where)
+        return cls(**dict(values))
+
+    def but(self, **changes: Any) -> Settings:
+        """Return a copy in which every change that is not None has been made."""
+        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+    def to_json(self) -> str:
+        """Return the settings as one line of JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+_NONE = type(None)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "device": (str,),
+    "refine": (bool,),
+    "window_px": (int, float),
+    "passes": (int,),
+    "roi": (list, tuple, _NONE),
+    "mask": (str, _NONE),
+    "segmentation_weights": (str, _NONE),
+    "displacement_weights": (str, _NONE),
+}
+
+
+@dataclass(frozen=True)
+class FrameInfo:
+    """Which image a row of a result belongs to.
+
+    Attributes
+    ----------
+    name : str
+        File name, with ``[page]`` appended for a page of a multi-page file.
+    sha256 : str
+        Hash of the file's bytes.
+    """
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Process:
+    """How a result was made.
+
+    Attributes
+    ----------
+    version : str
+        Version of scorrnet.
+    date : str
+        ISO 8601, UTC.
+    device : str
+        The device that computed, such as ``cpu`` or ``cuda:0 (NVIDIA H100)``.
+    weights : mapping of str to str
+        Name of each network used and the sha256 of its weights.
+    settings : Settings
+        What was asked for.
+    """
+
+    version: str
+    date: str
+    device: str
+    weights: Mapping[str, str]
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Field:
+    """Displacement of every measured pixel in one or more deformed images.
+
+    All arrays are (T, H, W) over the pixels of the reference image. What was not measured is NaN.
+
+    Attributes
+    ----------
+    u, v : (T, H, W) float32
+        Displacement to the right and down, px, at reference pixels (Lagrangian); NaN where not `valid`.
+    mask : (T, H, W) bool
+        True where the surface was to be measured.
+    valid : (T, H, W) bool
+        True where the result can be used.
+    zncc : (T, H, W) float32
+        Zero-mean normalised cross-correlation of the matched images, -1..1; NaN outside `mask`.
+    sigma_u, sigma_v : (T, H, W) float32
+        Standard uncertainty, px; NaN where not `valid` and everywhere without refinement.
+    reference : FrameInfo
+        The reference image.
+    deformed : tuple of FrameInfo
+        The T deformed images.
+    process : Process
+        How the result was made.
+    """
+
+    u: FloatArray
+    v: FloatArray
+    mask: BoolArray
+    valid: BoolArray
+    zncc: FloatArray
+    sigma_u: FloatArray
+    sigma_v: FloatArray
+    reference: FrameInfo
+    deformed: tuple[FrameInfo, ...]
+    process: Process = field(repr=False)
+
+    def __post_init__(self) -> None:
+        shape = self.u.shape
+        if len(shape) != 3 or shape[0] != len(self.deformed):
+            raise ValueError(f"u must be (T, H, W) with T = {len(self.deformed)}, not {shape}")
+        for name in ("v", "mask", "valid", "zncc", "sigma_u", "sigma_v"):
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} must have the shape of u, {shape}, not {getattr(self, name).shape}")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, height and width: (T, H, W)."""
+        frames, height, width = self.u.shape
+        return frames, height, width
+
+    @staticmethod
+    def stack(parts: Sequence[Field]) -> Field:
+        """Put fields of one reference behind each other along T."""
+        first = parts[0]
+        arrays = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
+        }
+        return Field(
+            **arrays,
+            reference=first.reference,
+            deformed=tuple(info for part in parts for info in part.deformed),
+            process=first.process,
+        )

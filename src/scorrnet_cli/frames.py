@@ -1,0 +1,178 @@
+"""Image files to grey frames: what the camera saw, in its own grey levels."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scorrnet_cli.errors import FrameError
+from scorrnet_cli.field import BoolArray, FloatArray, FrameInfo
+from scorrnet_cli.rasters import Raster, read_rasters
+
+SMALLEST_PX = 32
+"""Fewest pixels along each side that the networks accept."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A grey image.
+
+    Attributes
+    ----------
+    grey : (H, W) float32
+        Grey levels as the file has them, neither scaled nor stretched; all finite. Colour is
+        reduced to luminance.
+    full_scale : float
+        The grey level of a saturated pixel: 255 and 65535 for 8 and 16 bit; for a float image 1 if no pixel
+        exceeds 1, else its largest pixel.
+    info : FrameInfo
+        Which image it is.
+    """
+
+    grey: FloatArray
+    full_scale: float
+    info: FrameInfo
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width: (H, W)."""
+        height, width = self.grey.shape
+        return height, width
+
+
+def read_frames(path: str | os.PathLike[str]) -> Generator[Frame]:
+    """Read an image file page by page; a multi-page TIFF is a sequence.
+
+    TIFF (8, 16, 32 bit, float), PNG, BMP, JPEG and PGM are read, grey or colour. Alpha is ignored, thumbnail
+    pages are skipped, and no orientation tag is applied. 32-bit integers above 2**24 are rounded to float32.
+
+    Parameters
+    ----------
+    path : path-like
+        The image file.
+
+    Yields
+    ------
+    Frame
+        One page, of any shape; only one is in memory at a time.
+
+    Raises
+    ------
+    FrameError
+        At the page concerned, if the file or page is missing, unreadable, not finite, or under 32 x 32 px.
+    """
+    path = Path(path)
+    digest = None
+    with closing(read_rasters(path)) as rasters:
+        for raster in rasters:
+            digest = digest or _sha256(path)
+            # A name that is not valid UTF-8 could not be stored in a result.
+            name = os.fsencode(path.name).decode("utf-8", "replace") + raster.page
+            grey = _grey(raster, path)
+            if min(grey.shape) < SMALLEST_PX:
+                raise FrameError(
+                    f"The image of {_size(grey.shape)} is smaller than the networks accept",
+                    f"{path}{raster.page}",
+                    f"Give images of at least {SMALLEST_PX} x {SMALLEST_PX} px",
+                )
+            yield Frame(grey, raster.full_scale, FrameInfo(name, digest))
+
+
+def read_frame(path: str | os.PathLike[str]) -> Frame:
+    """Read one image; of a file with several pages the first, whose name then ends with ``[0]``.
+
+    Raises
+    ------
+    FrameError
+        As `read_frames` does.
+    """
+    with closing(read_frames(path)) as frames:
+        return next(frames)
+
+
+def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> BoolArray:
+    """Read a mask from an image file, the first page if it has several.
+
+    Parameters
+    ----------
+    path : path-like
+        Any image that `read_frames` reads; pixels that are not zero (black) are to be measured.
+    shape : tuple of int
+        (H, W) of the reference image.
+
+    Returns
+    -------
+    (H, W) bool
+
+    Raises
+    ------
+    FrameError
+        If the file cannot be read, has another shape than `shape`, or is black throughout.
+    """
+    path = Path(path)
+    with closing(read_rasters(path)) as rasters:
+        mask: BoolArray = _grey(next(rasters), path) != 0
+    if mask.shape != tuple(shape):
+        raise FrameError(
+            f"The mask is {_size(mask.shape)} but the reference image is {_size(shape)}",
+            str(path),
+            "Give a mask of the size of the reference image",
+        )
+    if not mask.any():
+        raise FrameError(
+            "The mask is black throughout", str(path), "Paint what is to be measured in any other grey level"
+        )
+    return mask
+
+
+def check_same_shape(reference: Frame, deformed: Frame) -> None:
+    """Raise FrameError, with both names and sizes, if two frames differ in shape."""
+    if reference.shape != deformed.shape:
+        raise FrameError(
+            f"The reference image {reference.info.name} is {_size(reference.shape)} but the deformed image "
+            f"{deformed.info.name} is {_size(deformed.shape)}",
+            todo="Give images of one size",
+        )
+
+
+def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
+    """Return a key that sorts names as people count: ``img_2`` before ``img_10``, in any letter case."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), name
+
+
+def _grey(raster: Raster, path: Path) -> FloatArray:
+    """Return the (H, W) float32 luminance (ITU-R BT.601) of a raster; FrameError if it is not finite.
+
+    Written as green plus differences, so that grey stored as colour comes back exactly.
+    """
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
+        grey = raster.pixels.astype(np.float32)
+    if grey.ndim == 3:
+        red, green, blue = np.moveaxis(grey, -1, 0)
+        grey = green + np.float32(0.299) * (red - green) + np.float32(0.114) * (blue - green)
+    if not np.isfinite(grey).all():
+        raise FrameError(
+            "The image has pixels that are not a number or infinite",
+            f"{path}{raster.page}",
+            "Fill them with a grey level, and leave them out with a mask",
+        )
+    return grey
+
+
+def _sha256(path: Path) -> str:
+    """Return the sha256 of the file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    """Return a shape (H, W) as people say it: width x height."""
+    return f"{shape[1]} x {shape[0]} px"

@@ -1,0 +1,183 @@
+"""The segmentation network: ENet (Paszke, Chaurasia, Kim, Culurciello, 2016, arXiv:1606.02147) with two classes.
+
+Parameter names are those of the published SCorrNet checkpoints, so that their `enet.` part loads as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_STAGE_2 = {
+    "regular2_1": {},
+    "dilated2_2": {"dilation": 2},
+    "asymmetric2_3": {"asymmetric": True},
+    "dilated2_4": {"dilation": 4},
+    "regular2_5": {},
+    "dilated2_6": {"dilation": 8},
+    "asymmetric2_7": {"asymmetric": True},
+    "dilated2_8": {"dilation": 16},
+}
+_STAGE_3 = {
+    "regular3_0": {},
+    "dilated3_1": {"dilation": 2},
+    "asymmetric3_2": {"asymmetric": True},
+    "dilated3_3": {"dilation": 4},
+    "regular3_4": {},
+    "dilated3_5": {"dilation": 8},
+    "asymmetric3_6": {"asymmetric": True},
+    "dilated3_7": {"dilation": 16},
+}
+
+
+class ENet(nn.Module):
+    """Scores of background and speckle for every pixel of a grey image."""
+
+    stride = 8
+    smallest_image_px = 32
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.initial_block = _Initial()
+        self.downsample1_0 = _Down(16, 64, drop=0.01)
+        for index in range(1, 5):
+            self.add_module(f"regular1_{index}", _Regular(64, drop=0.01))
+        self.downsample2_0 = _Down(64, 128, drop=0.1)
+        for name, options in (_STAGE_2 | _STAGE_3).items():
+            self.add_module(name, _Regular(128, drop=0.1, **options))
+        self.upsample4_0 = _Up(128, 64, drop=0.1)
+        self.regular4_1 = _Regular(64, drop=0.1, activation=nn.ReLU)
+        self.regular4_2 = _Regular(64, drop=0.1, activation=nn.ReLU)
+        self.upsample5_0 = _Up(64, 16, drop=0.1)
+        self.regular5_1 = _Regular(16, drop=0.1, activation=nn.ReLU)
+        self.transposed_conv = nn.ConvTranspose2d(16, 2, 3, stride=2, padding=1, bias=False)
+
+    @staticmethod
+    def normalise(images: Tensor) -> Tensor:
+        """Bring grey levels (N, 1, H, W) of any scale to mean 0.5 and standard deviation 0.25."""
+        mean = images.mean(dim=(1, 2, 3), keepdim=True)
+        spread = images.std(dim=(1, 2, 3), keepdim=True)
+        return 0.5 + 0.25 * (images - mean) / (spread + 1e-6)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score every pixel.
+
+        Parameters
+        ----------
+        images : (N, 1, H, W) float32
+            Normalised grey images; H and W are multiples of 8.
+
+        Returns
+        -------
+        (N, 2, H, W)
+            Scores of background and of speckle.
+        """
+        x = self.initial_block(images)  # (N, 16, H / 2, W / 2)
+        x, first = self.downsample1_0(x)  # (N, 64, H / 4, W / 4)
+        for index in range(1, 5):
+            x = self.get_submodule(f"regular1_{index}")(x)
+        x, second = self.downsample2_0(x)  # (N, 128, H / 8, W / 8)
+        for name in _STAGE_2 | _STAGE_3:
+            x = self.get_submodule(name)(x)
+        x = self.upsample4_0(x, second)  # (N, 64, H / 4, W / 4)
+        x = self.regular4_2(self.regular4_1(x))
+        x = self.upsample5_0(x, first)  # (N, 16, H / 2, W / 2)
+        x = self.regular5_1(x)
+        scores: Tensor = self.transposed_conv(x, output_size=list(images.shape[-2:]))
+        return scores
+
+
+def _conv(channels: int, out: int, kernel: int | tuple[int, int], activation: Any, **options: Any) -> list[nn.Module]:
+    """Return convolution without bias, batch norm and activation."""
+    conv = nn.Conv2d(channels, out, kernel, bias=False, **options)
+    return [conv, nn.BatchNorm2d(out), activation()]
+
+
+class _Initial(nn.Module):
+    """3x3 stride-2 convolution beside a max pool, concatenated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.main_branch = nn.Conv2d(1, 15, 3, stride=2, padding=1, bias=False)
+        self.batch_norm = nn.BatchNorm2d(16)
+        self.out_activation = nn.PReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        both = torch.cat([self.main_branch(x), F.max_pool2d(x, 3, 2, 1)], 1)
+        out: Tensor = self.out_activation(self.batch_norm(both))
+        return out
+
+
+class _Down(nn.Module):
+    """Bottleneck that halves the size; its max pool's indices serve the matching `_Up`."""
+
+    def __init__(self, channels: int, out: int, drop: float) -> None:
+        super().__init__()
+        inner = channels // 4
+        self.ext_conv1 = nn.Sequential(*_conv(channels, inner, 2, nn.PReLU, stride=2))
+        self.ext_conv2 = nn.Sequential(*_conv(inner, inner, 3, nn.PReLU, padding=1))
+        self.ext_conv3 = nn.Sequential(*_conv(inner, out, 1, nn.PReLU))
+        self.ext_regul = nn.Dropout2d(drop)
+        self.out_activation = nn.PReLU()
+        self._appended = out - channels
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        main, indices = F.max_pool2d(x, 2, 2, return_indices=True)
+        extension = self.ext_regul(self.ext_conv3(self.ext_conv2(self.ext_conv1(x))))
+        main = F.pad(main, (0, 0, 0, 0, 0, self._appended))
+        return self.out_activation(main + extension), indices
+
+
+class _Regular(nn.Module):
+    """Bottleneck at one size: plain, dilated, or 5x1 then 1x5."""
+
+    def __init__(
+        self,
+        channels: int,
+        drop: float,
+        dilation: int = 1,
+        asymmetric: bool = False,
+        activation: type[nn.Module] = nn.PReLU,
+    ) -> None:
+        super().__init__()
+        inner = channels // 4
+        self.ext_conv1 = nn.Sequential(*_conv(channels, inner, 1, activation))
+        if asymmetric:
+            middle = [
+                *_conv(inner, inner, (5, 1), activation, padding=(2, 0)),
+                *_conv(inner, inner, (1, 5), activation, padding=(0, 2)),
+            ]
+        else:
+            middle = _conv(inner, inner, 3, activation, padding=dilation, dilation=dilation)
+        self.ext_conv2 = nn.Sequential(*middle)
+        self.ext_conv3 = nn.Sequential(*_conv(inner, channels, 1, activation))
+        self.ext_regul = nn.Dropout2d(drop)
+        self.out_activation = activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        extension = self.ext_regul(self.ext_conv3(self.ext_conv2(self.ext_conv1(x))))
+        out: Tensor = self.out_activation(x + extension)
+        return out
+
+
+class _Up(nn.Module):
+    """Bottleneck that doubles the size by max unpooling."""
+
+    def __init__(self, channels: int, out: int, drop: float) -> None:
+        super().__init__()
+        inner = channels // 4
+        self.main_conv1 = nn.Sequential(nn.Conv2d(channels, out, 1, bias=False), nn.BatchNorm2d(out))
+        self.ext_conv1 = nn.Sequential(*_conv(channels, inner, 1, nn.ReLU))
+        self.ext_tconv1 = nn.ConvTranspose2d(inner, inner, 2, stride=2, bias=False)
+        self.ext_tconv1_bnorm = nn.BatchNorm2d(inner)
+        self.ext_conv2 = nn.Sequential(nn.Conv2d(inner, out, 1, bias=False), nn.BatchNorm2d(out))
+        self.ext_regul = nn.Dropout2d(drop)
+
+    def forward(self, x: Tensor, indices: Tensor) -> Tensor:
+        main = F.max_unpool2d(self.main_conv1(x), indices, [2, 2], [2, 2])
+        extension = F.relu(self.ext_tconv1_bnorm(self.ext_tconv1(self.ext_conv1(x))))
+        extension = self.ext_regul(self.ext_conv2(extension))
+        return F.relu(main + extension)

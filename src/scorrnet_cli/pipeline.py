@@ -1,0 +1,193 @@
+"""One measurement from frames to Field: segment, displace, refine."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scorrnet_cli import __version__, weights
+from scorrnet_cli.device import choose_device, describe
+from scorrnet_cli.displace import displace
+from scorrnet_cli.errors import FrameError, MeasurementError
+from scorrnet_cli.field import BoolArray, Field, Process, Settings
+from scorrnet_cli.frames import Frame, check_same_shape, read_mask
+from scorrnet_cli.models.corrnet import CorrNet
+from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.refine import Refined, Refinement, assess, refine
+from scorrnet_cli.segment import segment
+
+SMALLEST_SURFACE_PX = 256
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """Networks on their device, and the settings to use them with.
+
+    Attributes
+    ----------
+    settings : Settings
+    where : torch.device
+    segmentation : ENet or None
+        None if the mask is given by the user.
+    displacement : CorrNet
+    hashes : dict of str to str
+        sha256 of the weights of each network used.
+    """
+
+    settings: Settings
+    where: torch.device
+    segmentation: ENet | None
+    displacement: CorrNet
+    hashes: dict[str, str]
+
+    @property
+    def device(self) -> str:
+        """Name of the device, for people."""
+        return describe(self.where)
+
+    def process(self) -> Process:
+        """Return how results are made from here on."""
+        date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        return Process(__version__, date, self.device, self.hashes, self.settings)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What depends on the reference image alone, done once.
+
+    Attributes
+    ----------
+    frame : Frame
+    grey : (H, W) float32
+        The reference image on the device.
+    surface : (H, W) bool
+        Where it is measured, on the device.
+    process : Process
+    """
+
+    frame: Frame
+    grey: Tensor
+    surface: Tensor
+    process: Process
+
+    @property
+    def mask(self) -> BoolArray:
+        """Where the surface is measured, (H, W) bool."""
+        mask: BoolArray = self.surface.cpu().numpy()
+        return mask
+
+
+def load(settings: Settings) -> Instruments:
+    """Choose the device and load the networks onto it.
+
+    Raises
+    ------
+    DeviceError
+        If the device asked for is absent.
+    WeightsError
+        If weights are missing, damaged or of another network.
+    """
+    device = choose_device(settings.device)
+    hashes: dict[str, str] = {}
+    segmentation = None
+    if settings.mask is None:
+        given = _path(settings.segmentation_weights)
+        segmentation, hashes["segmentation"] = weights.load_network("segmentation", device, given)
+    given = _path(settings.displacement_weights)
+    displacement, hashes["displacement"] = weights.load_network("displacement", device, given)
+    assert isinstance(segmentation, ENet | None)
+    assert isinstance(displacement, CorrNet)
+    return Instruments(settings, device, segmentation, displacement, hashes)
+
+
+def prepare(instruments: Instruments, reference: Frame) -> Prepared:
+    """Find the surface in the reference image.
+
+    Raises
+    ------
+    FrameError
+        If the mask file has another shape or the region lies outside the image.
+    MeasurementError
+        If there is nothing to measure.
+    """
+    grey = torch.from_numpy(np.ascontiguousarray(reference.grey)).to(instruments.where)
+    name = reference.info.name
+    if float(grey.max()) == float(grey.min()):
+        raise MeasurementError("The reference image has no contrast at all", name, "Choose another reference")
+    mask_file = instruments.settings.mask
+    if mask_file is not None:
+        given = read_mask(Path(mask_file), reference.grey.shape)
+        surface = torch.from_numpy(given).to(instruments.where)
+    else:
+        assert instruments.segmentation is not None
+        surface = segment(instruments.segmentation, grey)
+    if instruments.settings.roi is not None:
+        surface = surface & _rectangle(instruments.settings.roi, surface, name)
+    if int(surface.sum()) < SMALLEST_SURFACE_PX:
+        todo = "Give the surface with --mask FILE" if mask_file is None else "Check the mask and the region"
+        raise MeasurementError("No speckled surface was found in the reference image", name, todo)
+    return Prepared(reference, grey, surface, instruments.process())
+
+
+def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Field:
+    """Measure the displacement between the reference and one deformed image.
+
+    Returns
+    -------
+    Field
+        With T = 1.
+
+    Raises
+    ------
+    FrameError
+        If the shapes differ.
+    MeasurementError
+        If not one point could be measured.
+    """
+    check_same_shape(prepared.frame, deformed)
+    grey = torch.from_numpy(np.ascontiguousarray(deformed.grey)).to(instruments.where)
+    if float(grey.max()) == float(grey.min()):
+        raise MeasurementError("The deformed image has no contrast at all", deformed.info.name)
+    start = displace(instruments.displacement, prepared.grey, grey, prepared.surface)
+    settings = instruments.settings
+    with torch.no_grad():
+        if settings.refine:
+            how = Refinement(settings.window_px, settings.passes)
+            result = refine(prepared.grey, grey, prepared.surface, start, how)
+        else:
+            result = assess(prepared.grey, grey, prepared.surface, start)
+    if not bool(result.valid.any()):
+        what = "No point of the surface was found again in the deformed image"
+        raise MeasurementError(what, deformed.info.name, "Is it the same specimen, moved by less than 40 px?")
+    return _field(prepared, deformed, result)
+
+
+def _field(prepared: Prepared, deformed: Frame, result: Refined) -> Field:
+    surface, valid = prepared.surface, result.valid
+    u, v = result.displacement.where(valid, math.nan)
+    sigma_u, sigma_v = result.sigma.where(valid, math.nan)
+    zncc = result.zncc.where(surface, math.nan)
+    names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
+    tensors = (u, v, surface, valid, zncc, sigma_u, sigma_v)
+    arrays = {name: tensor[None].cpu().numpy() for name, tensor in zip(names, tensors, strict=True)}
+    return Field(**arrays, reference=prepared.frame.info, deformed=(deformed.info,), process=prepared.process)
+
+
+def _rectangle(roi: tuple[int, int, int, int], surface: Tensor, name: str) -> Tensor:
+    x, y, width, height = roi
+    inside = torch.zeros_like(surface)
+    inside[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)] = True
+    if not bool(inside.any()):
+        size = f"{surface.shape[1]} x {surface.shape[0]} px"
+        raise FrameError(f"The region {x},{y},{width},{height} lies outside the image of {size}", name)
+    return inside
+
+
+def _path(value: str | None) -> Path | None:
+    return None if value is None else Path(value)

@@ -1,0 +1,251 @@
+"""Image files to arrays, as stored: every format and bit depth that can be read, one page at a time."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from scorrnet_cli.errors import FrameError
+
+
+@dataclass(frozen=True)
+class Raster:
+    """One page of an image file.
+
+    Attributes
+    ----------
+    pixels : (H, W) or (H, W, 3) of any real dtype
+        Grey levels, or red, green and blue.
+    full_scale : float
+        The level of a saturated pixel: the largest that the bit depth holds; of a float image 1 if no pixel
+        exceeds 1, else the largest pixel.
+    page : str
+        ``[n]``, counted from 0, for a page of a multi-page file, else empty.
+    """
+
+    pixels: NDArray[Any]
+    full_scale: float
+    page: str = ""
+
+
+_Decoder: TypeAlias = Callable[[Path], Iterator[Raster]]
+
+
+def read_rasters(path: Path) -> Generator[Raster]:
+    """Decode an image file page by page; the content decides the format, not the suffix.
+
+    Orientation tags are not applied: pixels are where the sensor had them.
+
+    Raises
+    ------
+    FrameError
+        If the file is missing, a folder, empty, truncated, damaged, or not an image that can be read.
+    """
+    start = _first_bytes(path)
+    for signatures, decoder in _DECODERS:
+        if start.startswith(signatures):
+            with _reading(path):
+                yield from decoder(path)
+            return
+    raise FrameError("This is not an image that can be read", str(path), _FORMATS)
+
+
+def _first_bytes(path: Path) -> bytes:
+    """Return enough of the file to know its format, or say why there is nothing to read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except FileNotFoundError:
+        raise FrameError("There is no such image", str(path), "Check the name and the folder") from None
+    except IsADirectoryError:
+        raise FrameError("This is a folder, not an image", str(path), "Name the images in it") from None
+    except OSError as error:
+        raise FrameError(f"The image cannot be opened: {error.strerror}", str(path)) from error
+    if not start:
+        raise FrameError("The image file is empty", str(path), "Copy or record it again")
+    return start
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises over a damaged file into a FrameError that names the file."""
+    try:
+        yield
+    except FrameError:
+        raise
+    except MemoryError as error:
+        raise FrameError(f"There is too little memory for the image: {error}", str(path)) from error
+    except Exception as error:  # decoders stumble in many ways: struct, zlib, key, value, memory, ...
+        if "imagecodecs" in str(error):
+            raise FrameError(
+                f"The image is packed in a way that needs a further package: {error}",
+                str(path),
+                "Save it again without compression, or install imagecodecs",
+            ) from error
+        raise FrameError(
+            f"The image is damaged or truncated: {error or type(error).__name__}",
+            str(path),
+            "Copy or record it again",
+        ) from error
+
+
+def _tiff(path: Path) -> Iterator[Raster]:
+    """Decode the pages of a TIFF file, thumbnails left out."""
+    with tifffile.TiffFile(path) as file:
+        count = len(file.pages)
+        _check_page_chain(file)
+        if file.is_imagej and (file.imagej_metadata or {}).get("images", 1) > count:
+            raise FrameError(
+                "The ImageJ stack is over 4 GB and lists only its first page",
+                str(path),
+                "Save it as single images or as an OME-TIFF",
+            )
+        for index in range(count):
+            page = file.pages[index].aspage()
+            if index > 0 and page.is_reduced:
+                continue
+            pixels, full_scale = _tiff_pixels(page, path)
+            yield Raster(pixels, full_scale, f"[{index}]" if count > 1 else "")
+
+
+def _check_page_chain(file: tifffile.TiffFile) -> None:
+    """Raise ValueError if the last readable page points to another: the rest of the file is missing."""
+    where = file.pages.next_page_offset
+    if where is None:
+        raise ValueError("the list of pages is broken")
+    file.filehandle.seek(where)
+    (following,) = struct.unpack(file.tiff.offsetformat, file.filehandle.read(file.tiff.offsetsize))
+    if following != 0:
+        raise ValueError(f"page {len(file.pages)} is missing")
+
+
+def _tiff_pixels(page: tifffile.TiffPage, path: Path) -> tuple[NDArray[Any], float]:
+    """Return the grey or RGB pixels of a page and their full scale."""
+    ends = (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True))
+    if max(ends) > page.parent.filehandle.size:
+        raise ValueError("the file ends within the pixels")
+    pixels = page.asarray()
+    if pixels.ndim != len(page.axes) or pixels.size == 0:
+        raise ValueError("the size of the image is unknown")
+    photometric = tifffile.PHOTOMETRIC(page.photometric)
+    if photometric == tifffile.PHOTOMETRIC.PALETTE and page.axes == "YX" and page.colormap is not None:
+        return np.moveaxis(page.colormap[:, pixels], 0, -1), 65535.0
+    is_grey = photometric in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
+    # tifffile has turned YCbCr into RGB, or failed for want of a codec.
+    is_colour = photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
+    if page.axes in ("YXS", "SYX"):
+        pixels = np.moveaxis(pixels, page.axes.index("S"), -1)
+        if is_grey and pixels.shape[-1] == 2:
+            pixels = pixels[..., 0]
+        elif is_colour and pixels.shape[-1] >= 3:
+            pixels = pixels[..., :3]
+        else:
+            is_grey = is_colour = False
+    elif page.axes != "YX":
+        is_grey = is_colour = False
+    if not (is_grey or is_colour) or pixels.dtype.kind not in "buif":
+        raise FrameError(
+            f"The image is neither grey nor RGB: {photometric.name}, axes {page.axes}, {pixels.dtype}",
+            str(path),
+            "Save it as a grey image",
+        )
+    full_scale = _full_scale(pixels, page.bitspersample)
+    if photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        pixels = np.float32(full_scale) - pixels
+    return pixels, full_scale
+
+
+def _full_scale(pixels: NDArray[Any], bits: int) -> float:
+    """Return the level of a saturated pixel, see `Raster`."""
+    if pixels.dtype.kind == "f":
+        return max(1.0, float(pixels.max()))
+    return float(2 ** (bits - 1 if pixels.dtype.kind == "i" else bits) - 1)
+
+
+def _pillow(path: Path, plugin: type[ImageFile]) -> Iterator[Raster]:
+    """Decode a file of one image with a plugin of pillow.
+
+    The plugin is called directly, as ``PIL.Image.open`` takes large sensors for decompression bombs.
+    """
+    with plugin(path) as image:
+        packing = image.tile[0].args
+        if packing in _WIDE_PNG:
+            yield Raster(_wide_png(path, packing), 65535.0)
+            return
+        full_scale = {"1": 1.0, "I;16": 65535.0}.get(image.mode, 255.0)
+        plain = {"P": "RGBA", "CMYK": "RGB"}.get(image.mode)
+        pixels = np.asarray(image.convert(plain) if plain else image)
+    if pixels.ndim == 3:
+        pixels = pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., 0]
+    yield Raster(pixels, full_scale)
+
+
+# How pillow is told to unpack 16-bit PNG images of several channels, of which it otherwise keeps the upper
+# bytes only: once for the upper and once for the lower bytes. Grey with alpha has the layout of 8-bit RGBA.
+_WIDE_PNG = {
+    "RGB;16B": ("RGB;16B", "RGB;16L"),
+    "RGBA;16B": ("RGBA;16B", "RGBA;16L"),
+    "LA;16B": ("RGBA", "RGBA"),
+}
+
+
+def _wide_png(path: Path, packing: str) -> NDArray[Any]:
+    """Return the (H, W) grey or (H, W, 3) RGB pixels of a 16-bit PNG of several channels, without alpha."""
+    halves = []
+    for unpacking in _WIDE_PNG[packing]:
+        with PngImageFile(path) as image:
+            image.tile = [tile._replace(args=unpacking) for tile in image.tile]
+            halves.append(np.asarray(image).astype(np.uint16))
+    upper, lower = halves
+    if packing == "LA;16B":
+        return upper[..., 0] << 8 | lower[..., 1]
+    return upper[..., :3] << 8 | lower[..., :3]
+
+
+_NETPBM_HEADER = re.compile(rb"P([2356])" + 3 * rb"(?:\s|#[^\r\n]*[\r\n])+(\d+)" + rb"\s")
+
+
+def _netpbm(path: Path) -> Iterator[Raster]:
+    """Decode a PGM or PPM file, plain or binary.
+
+    Pillow would stretch 10- or 12-bit images to 16 bit, slowly, and cut 16-bit colour down to 8.
+    """
+    content = path.read_bytes()
+    header = _NETPBM_HEADER.match(content)
+    if header is None:
+        raise ValueError("the header is incomplete")
+    kind, width, height, largest = (int(number) for number in header.groups())
+    if not 0 < largest < 65536:
+        raise ValueError(f"{largest} is no largest grey level")
+    shape = (height, width, 3) if kind in (3, 6) else (height, width)
+    count = math.prod(shape)
+    if kind in (2, 3):
+        pixels = np.array(content[header.end() :].split(maxsplit=count)[:count], dtype=np.uint16)
+    else:
+        pixels = np.frombuffer(content, np.uint8 if largest < 256 else ">u2", count, header.end())
+    yield Raster(pixels.reshape(shape), float(largest))
+
+
+_FORMATS = "Give TIFF, PNG, BMP, JPEG or PGM images"
+_DECODERS: tuple[tuple[tuple[bytes, ...], _Decoder], ...] = (
+    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _tiff),
+    ((b"\x89PNG\r\n\x1a\n",), partial(_pillow, plugin=PngImageFile)),
+    ((b"BM",), partial(_pillow, plugin=BmpImageFile)),
+    ((b"\xff\xd8\xff",), partial(_pillow, plugin=JpegImageFile)),
+    ((b"P2", b"P3", b"P5", b"P6"), _netpbm),
+)

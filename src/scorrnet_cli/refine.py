@@ -1,0 +1,224 @@
+"""Dense Gauss-Newton refinement of a displacement field, with its correlation and its uncertainty.
+
+Every pixel solves the least-squares problem of subset correlation with a Gaussian window, but the sums over
+windows are filters of whole images (Lucas, Kanade, 1981; the dense form of the inverse-compositional scheme). With
+f the reference, g the deformed image, J the gradient of g taken at the displaced points,
+
+    d = f - (gain g(X + u) + offset),   A = G * (w J J^T),   b = G * (w J d),   u <- u + A^-1 b
+
+where G is a Gaussian and w is 0 outside the mask and wherever X + u leaves the deformed image. Each pass multiplies
+what is left of an error at spatial frequency k by 1 - G(k): passes buy resolution and pay noise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from scorrnet_cli import spline
+from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, wide_mean
+
+PHOTOMETRY_WINDOWS = 3.0  # width of the window for gain and offset, in windows of the displacement
+PHOTOMETRY_PASSES = 2  # gain and offset are matched anew in the first passes, then kept
+CONVERGED_PX = 2e-4  # stop when the median correction falls below
+LARGEST_STEP_PX = 1.0
+SMALLEST_ZNCC = 0.5
+LARGEST_SIGMA_PX = 0.5
+LARGEST_LAST_STEP_PX = 0.1
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """How to refine.
+
+    Attributes
+    ----------
+    window_px : float
+        Standard deviation of the Gaussian window, px.
+    passes : int
+        Largest number of Gauss-Newton passes.
+    """
+
+    window_px: float
+    passes: int
+
+
+class Refined(NamedTuple):
+    """A field and how good it is; all (H, W), displacement (2, H, W).
+
+    Attributes
+    ----------
+    displacement : float32
+        u, v, px.
+    valid : bool
+        True where the result can be used.
+    zncc : float32
+        Zero-mean normalised cross-correlation, -1..1.
+    sigma : (2, H, W) float32
+        Standard uncertainty of u and v, px.
+    """
+
+    displacement: Tensor
+    valid: Tensor
+    zncc: Tensor
+    sigma: Tensor
+
+
+def refine(reference: Tensor, deformed: Tensor, mask: Tensor, start: Tensor, how: Refinement) -> Refined:
+    """Take a field to sub-pixel accuracy.
+
+    Parameters
+    ----------
+    reference, deformed : (H, W) float32
+        Grey images, in grey levels.
+    mask : (H, W) bool
+        True where the surface is measured.
+    start : (2, H, W) float32
+        Field to start from, px; within about half a speckle of the truth.
+    how : Refinement
+
+    Returns
+    -------
+    Refined
+    """
+    scale = reference[mask].std().clamp_min(1e-6)
+    f, g = reference / scale, deformed / scale
+    weight = mask.float()
+    coefficients = spline.spline_coefficients(g)
+    field = masked_gaussian(start, weight, how.window_px)
+    light: tuple[Tensor, Tensor] | None = None
+    last = torch.zeros_like(start)
+    passes = 0
+    for passes in range(1, how.passes + 1):
+        within = weight * spline.inside(field)
+        moved = spline.spline_sample(coefficients, field)
+        if light is None or passes <= PHOTOMETRY_PASSES:
+            light = _match_light(f, moved, within, how.window_px * PHOTOMETRY_WINDOWS)
+        slope = _slope(f, field, weight, how.window_px)
+        last, _ = _step(slope, f - light[0] * moved - light[1], within, how.window_px)
+        field = field + last
+        if float(last.abs().amax(0)[mask].median()) < CONVERGED_PX:
+            break
+    within = weight * spline.inside(field)
+    moved = spline.spline_sample(coefficients, field)
+    light = _match_light(f, moved, within, how.window_px * PHOTOMETRY_WINDOWS)
+    residual = f - light[0] * moved - light[1]
+    sigma = _sigma(_slope(f, field, weight, how.window_px), residual, within, how.window_px, passes)
+    zncc = correlation(f, moved, within)
+    settled = (last.abs().amax(0) < LARGEST_LAST_STEP_PX) | (passes == 1)
+    sharp = sigma.amax(0) < LARGEST_SIGMA_PX
+    valid = (within > 0) & (zncc >= SMALLEST_ZNCC) & settled & sharp
+    return Refined(field, valid, zncc, sigma)
+
+
+def assess(reference: Tensor, deformed: Tensor, mask: Tensor, field: Tensor) -> Refined:
+    """Say how well a field matches the images, without changing it; sigma is NaN."""
+    within = mask.float() * spline.inside(field)
+    moved = spline.spline_sample(spline.spline_coefficients(deformed), field)
+    zncc = correlation(reference, moved, within)
+    return Refined(field, (within > 0) & (zncc >= SMALLEST_ZNCC), zncc, torch.full_like(field, math.nan))
+
+
+def correlation(f: Tensor, moved: Tensor, weight: Tensor, window_px: float = 5.0) -> Tensor:
+    """Zero-mean normalised cross-correlation in a Gaussian window.
+
+    Parameters
+    ----------
+    f, moved : (H, W) float32
+        Reference, and deformed image taken at the displaced points.
+    weight : (H, W) float32
+        0 where there is nothing to compare.
+    window_px : float
+        Standard deviation of the window, px.
+
+    Returns
+    -------
+    (H, W) float32
+        -1..1; 0 where one of the images has no contrast.
+    """
+    f = f - _mean(f, weight)
+    moved = moved - _mean(moved, weight)
+    moments = masked_gaussian(torch.stack([f, moved, f * f, moved * moved, f * moved]), weight, window_px)
+    mf, mg, mff, mgg, mfg = moments
+    spread = ((mff - mf**2).clamp_min(0) * (mgg - mg**2).clamp_min(0)).sqrt()
+    zncc: Tensor = (mfg - mf * mg) / spread.clamp_min(1e-12)
+    return zncc.clamp(-1.0, 1.0)
+
+
+def _mean(x: Tensor, weight: Tensor) -> Tensor:
+    return (x * weight).sum() / weight.sum().clamp_min(1.0)
+
+
+def _match_light(f: Tensor, moved: Tensor, weight: Tensor, window_px: float) -> tuple[Tensor, Tensor]:
+    """Gain and offset (H, W) that bring `moved` to the local mean and contrast of `f`."""
+    centre = _mean(moved, weight)
+    moved = moved - centre
+    means = wide_mean(torch.stack([f, moved, f * f, moved * moved]), weight, max(window_px, 8.0))
+    mf, mg, mff, mgg = means
+    gain = ((mff - mf**2).clamp_min(1e-8) / (mgg - mg**2).clamp_min(1e-8)).sqrt().clamp(0.1, 10.0)
+    return gain, mf - gain * (mg + centre)
+
+
+def _slope(f: Tensor, field: Tensor, weight: Tensor, window_px: float) -> Tensor:
+    """Gradient (2, H, W) of the deformed image at the displaced points: (I + grad u)^-T grad f."""
+    fx, fy = (part[0] for part in gradient(f[None]))
+    smooth = wide_mean(field, weight, max(window_px, 4.0))
+    (ux, vx), (uy, vy) = gradient(smooth)
+    a, b, c, d = 1 + ux, vx, uy, 1 + vy  # (I + grad u)^T = [[a, b], [c, d]]
+    determinant = (a * d - b * c).clamp_min(0.1)
+    return torch.stack([(d * fx - b * fy) / determinant, (a * fy - c * fx) / determinant])
+
+
+def _normal_matrix(slope: Tensor, weight: Tensor, window_px: float) -> Tensor:
+    """Entries xx, xy, yy (3, H, W) of G * (w J J^T)."""
+    jx, jy = slope
+    return gaussian(torch.stack([jx * jx, jx * jy, jy * jy]) * weight, window_px)
+
+
+def _step(slope: Tensor, left: Tensor, weight: Tensor, window_px: float) -> tuple[Tensor, Tensor]:
+    """Gauss-Newton correction (2, H, W), px, and the normal matrix (3, H, W)."""
+    matrix = _normal_matrix(slope, weight, window_px)
+    bx, by = gaussian(slope * left * weight, window_px)
+    ixx, ixy, iyy = _inverse(matrix)
+    step = torch.stack([ixx * bx + ixy * by, ixy * bx + iyy * by])
+    return step.clamp(-LARGEST_STEP_PX, LARGEST_STEP_PX), matrix
+
+
+def _inverse(matrix: Tensor) -> Tensor:
+    """Entries xx, xy, yy of the inverse of symmetric 2x2 matrices (3, H, W), slightly regularised."""
+    xx, xy, yy = matrix
+    ridge = 1e-4 * (xx + yy) + 1e-9
+    xx, yy = xx + ridge, yy + ridge
+    determinant: Tensor = xx * yy - xy * xy
+    return torch.stack([yy, -xy, xx]) / determinant.clamp_min(1e-18)
+
+
+def _sigma(slope: Tensor, residual: Tensor, weight: Tensor, window_px: float, passes: int) -> Tensor:
+    """Standard uncertainty (2, H, W) of u and v, px, of independent noise with the variance of the residual.
+
+    The estimate is linear in the noise n: u = A^-1 G * (w J n), so its covariance is A^-1 (G^2 * w J J^T s^2) A^-1,
+    and the square of a Gaussian of width s is one of width s / sqrt(2) over 4 pi s^2. `passes` widen the band.
+    """
+    variance = wide_mean(residual[None] ** 2, weight, max(2 * window_px, 8.0))[0]
+    inverse = _inverse(_normal_matrix(slope, weight, window_px))
+    spread = _normal_matrix(slope, weight * variance, window_px / math.sqrt(2)) / (4 * math.pi * window_px**2)
+    ixx, ixy, iyy = inverse
+    sxx, sxy, syy = spread
+    uu = ixx * (ixx * sxx + ixy * sxy) + ixy * (ixx * sxy + ixy * syy)
+    vv = ixy * (ixy * sxx + iyy * sxy) + iyy * (ixy * sxy + iyy * syy)
+    return torch.stack([uu, vv]).clamp_min(0).sqrt() * _noise_gain(passes)
+
+
+def _noise_gain(passes: int) -> float:
+    """Standard deviation after `passes` passes over that after one, for a Gaussian window and smooth A.
+
+    After n passes the estimate passes 1 - (1 - G)^n of the frequencies; with G = t and k^2 ~ -log t the ratio of
+    the integrals over the plane is that of (1 - (1 - t)^n)^2 / t and t over t in (0, 1).
+    """
+    t = torch.linspace(0, 1, 20001, dtype=torch.float64)[1:]
+    after = float(((1 - (1 - t) ** passes) ** 2 / t).mean())
+    return math.sqrt(after / 0.5)

@@ -1,0 +1,120 @@
+"""Interpolation of images by quintic B-splines (Unser, Aldroubi, Eden, 1993, IEEE Trans. Signal Process. 41, 821).
+
+Bilinear and cubic-convolution interpolation shift a pattern by an amount that depends on the sub-pixel phase; the
+quintic B-spline's phase bias stays below a thousandth of a pixel for speckle that the camera resolves.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_REACH = 24  # the impulse response of the prefilter falls below 1e-8 within it
+RIM_PX = 2  # points closer to the border than this depend on how the image is continued
+
+
+def spline_coefficients(image: Tensor) -> Tensor:
+    """Return the B-spline coefficients of an image continued by mirroring.
+
+    Parameters
+    ----------
+    image : (H, W) float32
+
+    Returns
+    -------
+    (H, W) float32
+    """
+    taps = _prefilter(image.device)
+    length = 2 * _REACH + 1
+    offset = image.mean()
+    x = (image - offset)[None, None]
+    x = F.conv2d(_mirror(x, 3), taps.view(1, 1, 1, length))
+    x = F.conv2d(_mirror(x, 2), taps.view(1, 1, length, 1))
+    return x[0, 0] + offset
+
+
+def spline_sample(coefficients: Tensor, field: Tensor) -> Tensor:
+    """Take an image at displaced points.
+
+    Parameters
+    ----------
+    coefficients : (H, W) float32
+        Of the deformed image, from `spline_coefficients`.
+    field : (2, H, W) float32
+        Displacement u, v of every pixel, px. Whole and fractional parts are kept apart, so that the accuracy does
+        not fall with the size of the image.
+
+    Returns
+    -------
+    (H, W) float32
+        Image at X + field; points outside take the value at the border, see `inside`.
+    """
+    height, width = coefficients.shape
+    pad = 3
+    padded = F.pad(coefficients[None, None], (pad,) * 4, mode="replicate")[0, 0]
+    stride = width + 2 * pad
+    whole = torch.floor(field)
+    wx, wy = _weights(field[0] - whole[0]), _weights(field[1] - whole[1])
+    columns = torch.arange(width, device=field.device)
+    rows = torch.arange(height, device=field.device)[:, None]
+    x = (columns + whole[0].nan_to_num().long()).clamp_(-1, width - 1) + pad - 2
+    y = (rows + whole[1].nan_to_num().long()).clamp_(-1, height - 1) + pad - 2
+    start = (y.clamp_(0, height + 2 * pad - 6) * stride + x.clamp_(0, stride - 6)).flatten()
+    flat = padded.flatten()
+    out = torch.zeros(height * width, device=field.device)
+    for j in range(6):
+        row = torch.zeros_like(out)
+        for i in range(6):
+            row.addcmul_(torch.take(flat[j * stride + i :], start), wx[i].flatten())
+        out.addcmul_(row, wy[j].flatten())
+    return out.view(height, width)
+
+
+def inside(field: Tensor) -> Tensor:
+    """True (H, W) where X + `field` (2, H, W) lies within the image, `RIM_PX` from its border."""
+    height, width = field.shape[-2:]
+    x = torch.arange(width, device=field.device) + field[0]
+    y = torch.arange(height, device=field.device)[:, None] + field[1]
+    low = float(RIM_PX)
+    return (x >= low) & (x <= width - 1 - low) & (y >= low) & (y <= height - 1 - low)
+
+
+def _prefilter(device: torch.device) -> Tensor:
+    """Impulse response (2 _REACH + 1,) of the inverse of the sampled quintic B-spline."""
+    length = 512
+    wave = 2 * math.pi * torch.arange(length, dtype=torch.float64) / length
+    sampled = (66 + 52 * torch.cos(wave) + 2 * torch.cos(2 * wave)) / 120
+    response = torch.fft.ifft(1 / sampled).real
+    taps = torch.cat([response[-_REACH:], response[: _REACH + 1]])
+    return taps.to(torch.float32).to(device)
+
+
+def _mirror(x: Tensor, axis: int) -> Tensor:
+    """Continue (1, 1, H, W) by mirroring about its border pixels, as often as it takes."""
+    size = x.shape[axis]
+    period = max(1, 2 * (size - 1))
+    index = torch.remainder(torch.arange(-_REACH, size + _REACH, device=x.device), period)
+    index = torch.minimum(index, period - index)
+    return x.index_select(axis, index)
+
+
+def _weights(t: Tensor) -> list[Tensor]:
+    """Quintic B-spline at the six nodes around a fraction `t` in [0, 1), from the node at -2 on."""
+    s = 1 - t
+    t2, s2 = t * t, s * s
+    t5, s5 = t2 * t2 * t, s2 * s2 * s
+
+    def middle(a: Tensor) -> Tensor:
+        """Value at distance `a` <= 1: 11/20 - a^2/2 + a^4/4 - a^5/12."""
+        a2 = a * a
+        return 0.55 + a2 * (-0.5 + a2 * (0.25 - a / 12))
+
+    def side(a: Tensor) -> Tensor:
+        """Value at distance 1 + `a`: 17/40 + 5/8 d - 7/4 d^2 + 5/4 d^3 - 3/8 d^4 + d^5/24."""
+        d = 1 + a
+        return 0.425 + d * (0.625 + d * (-1.75 + d * (1.25 + d * (-0.375 + d / 24))))
+
+    return [s5 / 120, side(t), middle(t), middle(s), side(s), t5 / 120]

@@ -1,0 +1,89 @@
+"""What the camera does to a scene: blur, pixel integration, light, noise and quantisation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scorrnet_cli.training.rng import Rng
+
+OVERSAMPLING = 2
+MARGIN = 4  # image pixels around the frame that blur reaches into
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One camera setting, shared by the two frames of a pair up to light and noise.
+
+    Attributes
+    ----------
+    blur_px : float
+        Standard deviation of the optical blur, image pixels.
+    noise_floor, noise_slope : float
+        Variance of the noise in grey levels squared: floor + slope * grey.
+    levels : int
+        Number of grey levels.
+    """
+
+    blur_px: float
+    noise_floor: float
+    noise_slope: float
+    levels: int
+
+
+def camera(rng: Rng) -> Camera:
+    """Draw a camera: sharp to soft, quiet to noisy (0.2 to 4 of 255 grey levels)."""
+    sigma = rng.log_uniform(0.2, 4.0)
+    share = rng.uniform(0.0, 1.0)
+    levels = 255 if rng.chance(0.8) else 4095
+    return Camera(rng.uniform(0.15, 0.9), share * sigma**2, (1 - share) * sigma**2 / 128, levels)
+
+
+def expose(rng: Rng, scene: Tensor, settings: Camera) -> Tensor:
+    """Photograph an oversampled scene.
+
+    Parameters
+    ----------
+    rng : Rng
+    scene : (H', W') float32
+        Radiance 0 to 1, `OVERSAMPLING` samples per pixel, with `MARGIN` pixels on each side.
+    settings : Camera
+
+    Returns
+    -------
+    (H, W) float32
+        Grey levels 0 to 255 (fractions where the camera has more than 8 bits).
+    """
+    blurred = _gaussian(scene, settings.blur_px * OVERSAMPLING * rng.uniform(0.9, 1.1))
+    edge = MARGIN * OVERSAMPLING
+    pixels = F.avg_pool2d(blurred[None, None, edge:-edge, edge:-edge], OVERSAMPLING)[0, 0]
+    grey = 255.0 * pixels * _light(rng, pixels) + (rng.uniform(0.0, 12.0) if rng.chance(0.5) else 0.0)
+    variance = settings.noise_floor + settings.noise_slope * grey
+    noisy = grey + torch.sqrt(variance.clamp_min_(0.0)) * rng.randn(*grey.shape)
+    step = 255.0 / settings.levels
+    return (torch.round(noisy / step) * step).clamp_(0.0, 255.0)
+
+
+def _light(rng: Rng, pixels: Tensor) -> Tensor:
+    """Gain, a gradient of illumination, and vignetting; differs from frame to frame."""
+    gain = rng.uniform(0.8, 1.2)
+    if rng.chance(0.4):
+        return torch.full_like(pixels, gain)
+    height, width = pixels.shape
+    x = torch.linspace(-0.5, 0.5, width, device=pixels.device)[None, :]
+    y = torch.linspace(-0.5, 0.5, height, device=pixels.device)[:, None]
+    angle, slope = rng.uniform(0.0, 2 * math.pi), rng.uniform(0.0, 0.3)
+    tilt = 1 + slope * (x * math.cos(angle) + y * math.sin(angle))
+    return gain * tilt * (1 - rng.uniform(0.0, 0.4) * (x**2 + y**2))
+
+
+def _gaussian(image: Tensor, sigma: float) -> Tensor:
+    radius = max(1, math.ceil(3 * sigma))
+    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=image.device) / sigma) ** 2)
+    taps = taps / taps.sum()
+    padded = F.pad(image[None, None], (radius,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))[0, 0]

@@ -1,0 +1,200 @@
+"""Displacement fields that a specimen can have, as closed forms at reference pixels.
+
+A field is a smooth map Y(X), and where there is a crack a jump on top: x = Y + jump(Y). The jump opens along
+a line, so the gap that it leaves in the deformed image is known exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from scorrnet_cli.training.rng import Rng
+
+ELEMENT_SIZES_PX = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+
+
+@dataclass(frozen=True)
+class Crack:
+    """A straight crack in deformed coordinates that opens from its tip.
+
+    Attributes
+    ----------
+    x, y : float
+        The tip, px.
+    angle : float
+        Direction in which the crack runs, rad.
+    opening_px : float
+        Distance of the lips far from the tip.
+    length_px : float
+        Over which the opening grows as a square root, as in linear elastic fracture.
+    """
+
+    x: float
+    y: float
+    angle: float
+    opening_px: float
+    length_px: float
+
+    def _along_across(self, xy: Tensor) -> tuple[Tensor, Tensor]:
+        dx, dy = xy[0] - self.x, xy[1] - self.y
+        c, s = math.cos(self.angle), math.sin(self.angle)
+        return dx * c + dy * s, dy * c - dx * s
+
+    def _opening(self, along: Tensor) -> Tensor:
+        return self.opening_px * torch.sqrt((along / self.length_px).clamp(0.0, 1.0))
+
+    def jump(self, xy: Tensor) -> Tensor:
+        """Return the displacement (2, H, W) of the points `xy` (2, H, W) as the lips part."""
+        along, across = self._along_across(xy)
+        amount = 0.5 * self._opening(along) * torch.sign(across)
+        return torch.stack([-math.sin(self.angle) * amount, math.cos(self.angle) * amount])
+
+    def gap(self, xy: Tensor) -> Tensor:
+        """Return the signed distance (H, W) to the open gap, negative inside it, px."""
+        along, across = self._along_across(xy)
+        opening = self._opening(along)
+        return torch.where(opening > 0, across.abs() - 0.5 * opening, torch.full_like(across, 1e3))
+
+
+@dataclass(frozen=True)
+class FieldRange:
+    """How far fields go.
+
+    Attributes
+    ----------
+    displacement_px : float
+        Largest |u| and |v|.
+    rotation_deg : float
+    stretch : float
+        Largest stretch and shear.
+    gradient : float
+        Largest rms gradient of the local part.
+    """
+
+    displacement_px: float = 32.0
+    rotation_deg: float = 20.0
+    stretch: float = 0.3
+    gradient: float = 0.12
+
+
+Term = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A displacement field in closed form: scaled smooth terms, a shift, and a crack on top."""
+
+    terms: tuple[Term, ...]
+    scale: Tensor  # (2, 1, 1)
+    shift: Tensor  # (2, 1, 1), px
+    crack: Crack | None
+
+    def at(self, xy: Tensor) -> Tensor:
+        """Return the displacement (2, H, W) in px at a regular grid of reference points `xy` (2, H, W)."""
+        u = self.scale * sum(term(xy) for term in self.terms) + self.shift
+        return u if self.crack is None else u + self.crack.jump(xy + u)
+
+
+def motion(rng: Rng, xy: Tensor, span_px: float, limits: FieldRange) -> Motion:
+    """Draw a field whose displacement stays within the limits.
+
+    Parameters
+    ----------
+    rng : Rng
+    xy : (2, H, W) float32
+        Regular grid of reference points that covers the image, px.
+    span_px : float
+        Size of the image, px.
+    limits : FieldRange
+    """
+    terms = [_affine(rng, span_px, limits)]
+    if rng.chance(0.75):
+        terms += [_elements(rng, xy, limits) for _ in range(rng.integer(1, 2))]
+    if rng.chance(0.35):
+        terms.append(_wave(rng, limits))
+    u = torch.stack([term(xy) for term in terms]).sum(0)
+    scale = (limits.displacement_px / u.abs().amax(dim=(1, 2)).clamp_min(1e-6)).clamp_max(1.0)[:, None, None]
+    shift = _shift(rng, scale * u, limits)[:, None, None]
+    crack = None
+    if rng.chance(0.12):
+        crack = Crack(
+            x=rng.uniform(0.2, 0.8) * span_px,
+            y=rng.uniform(0.2, 0.8) * span_px,
+            angle=rng.uniform(0.0, 2 * math.pi),
+            opening_px=rng.uniform(0.5, 8.0),
+            length_px=rng.uniform(0.1, 0.6) * span_px,
+        )
+    return Motion(tuple(terms), scale, shift, crack)
+
+
+def _shift(rng: Rng, u: Tensor, limits: FieldRange) -> Tensor:
+    """Draw a rigid shift (2,) that keeps the whole field within the limits."""
+    low, high = u.amin(dim=(1, 2)), u.amax(dim=(1, 2))
+    small = rng.chance(0.35)
+    values = []
+    for axis in range(2):
+        least, most = -limits.displacement_px - float(low[axis]), limits.displacement_px - float(high[axis])
+        if small:
+            least, most = max(least, -2.0), min(most, 2.0)
+        values.append(rng.uniform(min(least, most), max(least, most)))
+    return torch.tensor(values, device=u.device)
+
+
+def _affine(rng: Rng, span_px: float, limits: FieldRange) -> Term:
+    """Rotation, stretch and shear about a point of the image."""
+    small = 0.1 if rng.chance(0.6) else 1.0
+    angle = math.radians(rng.uniform(-1, 1) * limits.rotation_deg * (small if rng.chance(0.8) else 1.0))
+    gxx, gyy, gxy = (rng.uniform(-1, 1) * limits.stretch * small for _ in range(3))
+    c, s = math.cos(angle), math.sin(angle)
+    turn = torch.tensor([[c, -s], [s, c]])
+    stretch = torch.tensor([[1 + gxx, 0.5 * gxy], [0.5 * gxy, 1 + gyy]])
+    gradient = (turn @ stretch - torch.eye(2)).to(rng.device)
+    centre = torch.tensor([rng.uniform(0.2, 0.8) * span_px for _ in range(2)], device=rng.device)
+    return lambda xy: torch.einsum("ij,jhw->ihw", gradient, xy - centre[:, None, None])
+
+
+def _elements(rng: Rng, xy: Tensor, limits: FieldRange) -> Term:
+    """Cubic B-spline field (C2) with random nodal values."""
+    size = ELEMENT_SIZES_PX[rng.integer(0, len(ELEMENT_SIZES_PX) - 1)]
+    gradient = rng.log_uniform(0.002, limits.gradient)
+    columns = _nodes(rng, xy[0, 0], size)
+    rows = _nodes(rng, xy[1, :, 0], size)
+    values = rng.randn(2, len(rows), len(columns)) * (gradient * size * 1.6)
+    return lambda at: _spline_basis(at[1, :, 0], rows, size) @ values @ _spline_basis(at[0, 0], columns, size).T
+
+
+def _nodes(rng: Rng, points: Tensor, size: float) -> Tensor:
+    """Positions (n,) of spline nodes `size` apart, with a random phase, that support all of `points`."""
+    first = float(points.min()) - (1.0 + rng.uniform(0.0, 1.0)) * size
+    count = math.ceil((float(points.max()) - first) / size) + 3
+    return first + size * torch.arange(count, device=points.device, dtype=points.dtype)
+
+
+def _spline_basis(points: Tensor, nodes: Tensor, size: float) -> Tensor:
+    """Values (N, n) of cubic B-splines of width 4 `size` centred on `nodes` (n,) at `points` (N,)."""
+    t = ((points[:, None] - nodes[None, :]) / size).abs()
+    inner = 2 / 3 - t**2 + 0.5 * t**3
+    outer = (2 - t).clamp_min(0.0) ** 3 / 6
+    return torch.where(t < 1, inner, outer)
+
+
+def _wave(rng: Rng, limits: FieldRange) -> Term:
+    """A plane wave, or a wave whose period grows along its crests as in the star images."""
+    period = rng.log_uniform(9.0, 200.0)
+    amplitude = rng.log_uniform(0.01, limits.gradient * 1.5) * period / (2 * math.pi)
+    angle, direction, phase = (rng.uniform(0.0, 2 * math.pi) for _ in range(3))
+    growth = rng.uniform(0.0, 0.004)
+    c, s = math.cos(angle), math.sin(angle)
+
+    def wave(xy: Tensor) -> Tensor:
+        along = xy[0] * c + xy[1] * s
+        local = period * (1 + growth * (xy[1] * c - xy[0] * s)).clamp(0.3, 3.0)
+        height = amplitude * torch.cos(2 * math.pi * along / local + phase)
+        return torch.stack([math.cos(direction) * height, math.sin(direction) * height])
+
+    return wave

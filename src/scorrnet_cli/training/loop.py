@@ -1,0 +1,244 @@
+"""The training loop: data made on the spot, checkpoints that resume bit-exactly, a log that can be plotted."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from scorrnet_cli.errors import OutputError, WeightsError
+from scorrnet_cli.models.corrnet import CorrNet
+from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.training import loss, synth
+from scorrnet_cli.training.recipe import Recipe
+from scorrnet_cli.training.rng import Rng
+from scorrnet_cli.training.synth import Material
+
+TRAINING, VALIDATION, GUIDE = 0, 1, 2  # first part of the key of random numbers
+CHECKPOINT = "checkpoint.pt"
+AVERAGED = "averaged.safetensors"
+LOG = "log.csv"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands, for whoever shows it."""
+
+    step: int
+    steps: int
+    loss: float
+    images_per_s: float
+    figures: dict[str, float]
+
+
+class Trainer:
+    """A network in training, with everything that a checkpoint must hold.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folder : Path
+        Where checkpoint, averaged weights and log lie. If there is a checkpoint, training goes on from it.
+    device : torch.device
+    material : Material
+        Photographs that enter the synthesis.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, device: torch.device, material: Material) -> None:
+        self.recipe, self.folder, self.device, self.material = recipe, folder, device, material
+        torch.manual_seed(recipe.seed)
+        self.task = _TASKS[recipe.network](recipe, device, material)
+        self.network: nn.Module = self.task.network
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self.step = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"Cannot make the folder: {error.strerror}", str(folder)) from error
+        if (folder / CHECKPOINT).exists():
+            self._resume(folder / CHECKPOINT)
+
+    @property
+    def averaged_file(self) -> Path:
+        """File of the averaged weights."""
+        return self.folder / AVERAGED
+
+    def run(self, minutes: float | None, steps: int | None, show: Callable[[Progress], None]) -> Progress:
+        """Train until the schedule ends, or for some minutes or steps, and leave a checkpoint."""
+        end = min(self.recipe.steps, self.step + steps if steps is not None else self.recipe.steps)
+        started, first = time.monotonic(), self.step
+        running, figures = 0.0, dict[str, float]()
+        progress = Progress(self.step, self.recipe.steps, math.nan, 0.0, figures)
+        saved = started
+        while self.step < end:
+            value = self._advance()
+            running = value if self.step == first + 1 else 0.98 * running + 0.02 * value
+            if self.step % self.recipe.validate_every == 0 or self.step == end:
+                figures = self.validate()
+                self._log(running, figures)
+            now = time.monotonic()
+            rate = (self.step - first) * self.recipe.batch / (now - started)
+            progress = Progress(self.step, self.recipe.steps, running, rate, figures)
+            show(progress)
+            if now - saved > 120:
+                self.save()
+                saved = now
+            if minutes is not None and now - started > 60 * minutes:
+                break
+        self.save()
+        return progress
+
+    def validate(self) -> dict[str, float]:
+        """Measure the averaged weights on images that training never draws."""
+        kept = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.network.load_state_dict(self.averaged)
+        self.network.eval()
+        with torch.no_grad():
+            figures: dict[str, float] = self.task.figures()
+        self.network.load_state_dict(kept)
+        self.network.train()
+        return figures
+
+    def save(self) -> None:
+        """Write the checkpoint and the averaged weights, each beside its name first."""
+        state = {
+            "recipe": self.recipe.to_dict(),
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "averaged": self.averaged,
+            "optimizer": self.optimizer.state_dict(),
+        }
+        beside = self.folder / (CHECKPOINT + ".part")
+        torch.save(state, beside)
+        beside.replace(self.folder / CHECKPOINT)
+        beside = self.folder / (AVERAGED + ".part")
+        save_file({name: value.contiguous().cpu() for name, value in self.averaged.items()}, beside)
+        beside.replace(self.averaged_file)
+
+    def _advance(self) -> float:
+        recipe = self.recipe
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * _schedule(self.step, recipe)
+        value = self.task.loss(Rng((TRAINING, recipe.seed, self.step), self.device))
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(value)
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        decay = min(recipe.average, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, now in self.network.state_dict().items():
+                if now.is_floating_point():
+                    self.averaged[name].lerp_(now, 1 - decay)
+                else:
+                    self.averaged[name].copy_(now)
+        return float(value.detach())
+
+    def _log(self, running: float, figures: dict[str, float]) -> None:
+        path = self.folder / LOG
+        row = {"step": self.step, "images": self.step * self.recipe.batch, "loss": running, **figures}
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+
+    def _resume(self, path: Path) -> None:
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.averaged = dict(state["averaged"])
+            self.step = int(state["step"])
+        except Exception as error:
+            todo = "Give another --to folder or remove it"
+            raise WeightsError("The checkpoint does not fit this training", str(path), todo) from error
+
+
+def _schedule(step: int, recipe: Recipe) -> float:
+    """Share of the highest learning rate: linear warm-up, then a cosine."""
+    warm = min(1.0, (step + 1) / max(1, recipe.warmup))
+    return warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, step / recipe.steps)))
+
+
+def _autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[None]:
+    enabled = recipe.precision == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+class _Displacement:
+    """Loss and figures of the displacement network."""
+
+    def __init__(self, recipe: Recipe, device: torch.device, material: Material) -> None:
+        self.recipe, self.device, self.material = recipe, device, material
+        self.network = CorrNet().to(device)
+
+    def loss(self, rng: Rng) -> Tensor:
+        pairs = synth.make_pairs(rng, self.recipe.batch, self.recipe.synth, self.material)
+        guide = _careless(rng, pairs.mask)
+        with _autocast(self.recipe, self.device):
+            found = self.network.steps(pairs.reference, pairs.deformed, guide)
+        return loss.displacement_loss(found, pairs.displacement, pairs.seen, self.recipe.exponent)
+
+    def figures(self) -> dict[str, float]:
+        parts: list[tuple[Tensor, ...]] = []
+        for index in range(self.recipe.validate_count):
+            pairs = synth.make_pairs(Rng((VALIDATION, index), self.device), 1, self.recipe.synth, Material())
+            found = self.network(pairs.reference, pairs.deformed, pairs.mask)
+            parts.append((found, pairs.displacement, pairs.seen))
+        return loss.displacement_figures(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+class _Segmentation:
+    """Loss and figures of the segmentation network."""
+
+    def __init__(self, recipe: Recipe, device: torch.device, material: Material) -> None:
+        self.recipe, self.device, self.material = recipe, device, material
+        self.network = ENet().to(device)
+
+    def loss(self, rng: Rng) -> Tensor:
+        images, masks = synth.make_references(rng, self.recipe.batch, self.recipe.synth, self.material)
+        with _autocast(self.recipe, self.device):
+            scores = self.network(ENet.normalise(images))
+        return loss.segmentation_loss(scores, masks)
+
+    def figures(self) -> dict[str, float]:
+        parts: list[tuple[Tensor, ...]] = []
+        for index in range(self.recipe.validate_count):
+            rng = Rng((VALIDATION, index), self.device)
+            images, masks = synth.make_references(rng, 1, self.recipe.synth, Material())
+            parts.append((self.network(ENet.normalise(images)), masks))
+        return loss.segmentation_figures(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+_TASKS: dict[str, Callable[..., Any]] = {"displacement": _Displacement, "segmentation": _Segmentation}
+
+
+def _careless(rng: Rng, masks: Tensor) -> Tensor:
+    """Masks as a segmentation or a hand gives them: sometimes too wide, too tight, or the whole frame."""
+    made = []
+    for mask in masks:
+        if rng.chance(0.1):
+            mask = torch.ones_like(mask)
+        elif rng.chance(0.5):
+            reach = rng.integer(1, 3)
+            wide = rng.chance(0.5)
+            grown = F.max_pool2d(mask if wide else 1 - mask, 2 * reach + 1, 1, reach)
+            mask = grown if wide else 1 - grown
+        made.append(mask)
+    return torch.stack(made)

@@ -1,0 +1,72 @@
+"""What is minimised, and what is reported on fixed seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LEVEL_WEIGHTS = (0.15, 0.2, 0.3, 0.5, 1.0)
+
+
+def displacement_loss(found: Sequence[Tensor], truth: Tensor, seen: Tensor, exponent: float) -> Tensor:
+    """Robust error of the field after every step, over the points that can be seen in both images.
+
+    Parameters
+    ----------
+    found : sequence of (N, 2, H / s, W / s) float32
+        Fields in px of the full image, coarse to fine.
+    truth : (N, 2, H, W) float32
+        Displacement, px.
+    seen : (N, 1, H, W) float32
+        Weight of each point.
+    exponent : float
+        Below 1, large errors count less than their size.
+    """
+    total = truth.new_zeros(())
+    for weight, field in zip(LEVEL_WEIGHTS, found, strict=True):
+        scale = truth.shape[-1] // field.shape[-1]
+        cover = F.avg_pool2d(seen, scale)
+        goal = F.avg_pool2d(truth * seen, scale) / cover.clamp_min(1e-6)
+        error = ((field - goal).abs().sum(1, keepdim=True) + 0.01) ** exponent
+        total = total + weight * (error * cover).sum() / cover.sum().clamp_min(1.0)
+    return total
+
+
+def segmentation_loss(scores: Tensor, mask: Tensor) -> Tensor:
+    """Cross-entropy plus soft Jaccard loss of the speckle class.
+
+    Parameters
+    ----------
+    scores : (N, 2, H, W)
+        Of background and speckle.
+    mask : (N, 1, H, W) float32
+        1 where there is speckle.
+    """
+    scores = scores.float()
+    entropy = F.cross_entropy(scores, mask[:, 0].long())
+    speckle = scores.softmax(1)[:, 1:]
+    both = (speckle * mask).sum(dim=(1, 2, 3))
+    either = (speckle + mask - speckle * mask).sum(dim=(1, 2, 3))
+    return entropy + (1 - (both + 1) / (either + 1)).mean()
+
+
+def displacement_figures(field: Tensor, truth: Tensor, seen: Tensor) -> dict[str, float]:
+    """Median and mean end-point error in px, and the share of points below 1 px, over the seen points."""
+    error = torch.hypot(*(field - truth).unbind(1))[seen[:, 0] > 0]
+    return {
+        "median_px": float(error.median()),
+        "mean_px": float(error.mean()),
+        "below_1px": float((error < 1).float().mean()),
+    }
+
+
+def segmentation_figures(scores: Tensor, mask: Tensor) -> dict[str, float]:
+    """Mean and worst intersection over union of the speckle class over the images."""
+    found, true = scores[:, 1:] > scores[:, :1], mask > 0.5
+    both = (found & true).sum(dim=(1, 2, 3)).float()
+    either = (found | true).sum(dim=(1, 2, 3)).float()
+    iou = (both + 1) / (either + 1)
+    return {"iou": float(iou.mean()), "worst_iou": float(iou.min())}

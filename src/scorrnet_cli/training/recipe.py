@@ -1,0 +1,93 @@
+"""One TOML file says how a network is trained; it goes into the model card as it is."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from scorrnet_cli.errors import UsageError
+from scorrnet_cli.training.synth import SynthRecipe
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    network : str
+        ``segmentation`` or ``displacement``.
+    seed : int
+        Of the weights and of the data.
+    steps : int
+        Length of the schedule.
+    batch : int
+        Images or pairs a step.
+    learning_rate : float
+        Highest rate of AdamW; it warms up over `warmup` steps and falls as a cosine.
+    warmup : int
+    weight_decay : float
+    average : float
+        Decay of the averaged copy of the weights, per step.
+    exponent : float
+        Of the robust loss (|e| + 0.01)^exponent of the displacement.
+    precision : str
+        ``float32`` or ``bfloat16`` (convolutions only; weights stay float32).
+    validate_every : int
+        Steps between validations.
+    validate_count : int
+        Images or pairs in a validation.
+    synth : SynthRecipe
+        What the images show.
+    """
+
+    network: str
+    seed: int = 1
+    steps: int = 10_000
+    batch: int = 8
+    learning_rate: float = 1e-3
+    warmup: int = 200
+    weight_decay: float = 1e-4
+    average: float = 0.999
+    exponent: float = 0.75
+    precision: str = "bfloat16"
+    validate_every: int = 500
+    validate_count: int = 32
+    synth: SynthRecipe = field(default_factory=SynthRecipe)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as in the TOML file."""
+        return asdict(self)
+
+
+def bundled_recipe(network: str) -> Path:
+    """Return the recipe that the bundled weights of a network were trained with."""
+    return Path(__file__).with_name("recipes") / f"{network}.toml"
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, is not TOML, or sets what does not exist.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The recipe cannot be read: {error.strerror}", str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"The recipe is not TOML: {error}", str(path)) from error
+    synth = values.pop("synth", {})
+    for given, kind in ((values, Recipe), (synth, SynthRecipe)):
+        unknown = sorted(set(given) - {item.name for item in fields(kind)})
+        if unknown:
+            raise UsageError(f"The recipe sets {unknown[0]!r}, which does not exist", str(path))
+    if values.get("network") not in ("segmentation", "displacement"):
+        raise UsageError("The recipe must say network = 'segmentation' or 'displacement'", str(path))
+    if "dot_px" in synth:
+        synth["dot_px"] = tuple(synth["dot_px"])
+    return Recipe(**values, synth=SynthRecipe(**synth))

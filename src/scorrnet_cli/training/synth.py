@@ -1,0 +1,230 @@
+"""Synthetic image pairs with a displacement that is exact at reference pixels.
+
+The paint is a texture T in deformed coordinates. The deformed frame shows T(x), the reference frame
+T(X + u(X)): both are sampled from the same oversampled texture and photographed by the same camera, so no
+field has to be inverted and neither image is an interpolated copy of the other. Outlines are signed distances
+taken at x and at X + u(X) alike, and the background of each frame is its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scorrnet_cli.training import backgrounds, camera, fields, specimens, textures
+from scorrnet_cli.training.camera import MARGIN, OVERSAMPLING
+from scorrnet_cli.training.rng import Rng
+
+
+@dataclass(frozen=True)
+class SynthRecipe:
+    """What is drawn, and how often.
+
+    Attributes
+    ----------
+    size : int
+        Height and width of the images, px.
+    whole_frame : float
+        Share of pairs without an edge in sight.
+    dot_px : tuple of float
+        Range of dot diameters, px.
+    displacement_px, rotation_deg, stretch, gradient : float
+        Limits of the fields, see `fields.FieldRange`.
+    """
+
+    size: int = 128
+    whole_frame: float = 0.45
+    dot_px: tuple[float, float] = (1.5, 12.0)
+    displacement_px: float = 32.0
+    rotation_deg: float = 20.0
+    stretch: float = 0.3
+    gradient: float = 0.12
+
+    @property
+    def limits(self) -> fields.FieldRange:
+        """Limits of the displacement fields."""
+        return fields.FieldRange(self.displacement_px, self.rotation_deg, self.stretch, self.gradient)
+
+
+@dataclass(frozen=True)
+class Material:
+    """Photographs that may enter the synthesis, (N, S, S) float32, 0 to 1, on the training device."""
+
+    photographs: Tensor | None = None
+    speckles: Tensor | None = None
+
+
+class Pairs(NamedTuple):
+    """A batch of image pairs.
+
+    Attributes
+    ----------
+    reference, deformed : (N, 1, H, W) float32
+        Grey levels, 0 to 255.
+    mask : (N, 1, H, W) float32
+        1 where the surface is speckled, in the reference.
+    displacement : (N, 2, H, W) float32
+        u, v in px at reference pixels.
+    seen : (N, 1, H, W) float32
+        1 where the point is speckled and lies within the deformed frame.
+    """
+
+    reference: Tensor
+    deformed: Tensor
+    mask: Tensor
+    displacement: Tensor
+    seen: Tensor
+
+
+def make_pairs(rng: Rng, count: int, recipe: SynthRecipe, material: Material) -> Pairs:
+    """Draw a batch of `count` pairs."""
+    made = [_make_pair(rng, recipe, material) for _ in range(count)]
+    return Pairs(*(torch.stack(parts) for parts in zip(*made, strict=True)))
+
+
+def make_references(rng: Rng, count: int, recipe: SynthRecipe, material: Material) -> tuple[Tensor, Tensor]:
+    """Draw reference images alone, for the segmentation.
+
+    Returns
+    -------
+    images : (N, 1, H, W) float32
+        Grey levels, 0 to 255.
+    masks : (N, 1, H, W) float32
+        1 where the surface is speckled.
+    """
+    images, masks = [], []
+    for _ in range(count):
+        points = _points(recipe.size, rng.device)
+        surface = _surface(rng, recipe, material)
+        scene, mask = surface.render(points, None, surface.backdrop(rng, recipe.size, material))
+        images.append(camera.expose(rng, scene, camera.camera(rng))[None])
+        masks.append(_at_pixels(mask)[None])
+    return torch.stack(images), torch.stack(masks)
+
+
+def _make_pair(rng: Rng, recipe: SynthRecipe, material: Material) -> Pairs:
+    points = _points(recipe.size, rng.device)
+    motion = fields.motion(rng, points, recipe.size, recipe.limits)
+    moved = points + motion.at(points)
+    surface = _surface(rng, recipe, material)
+    behind = surface.backdrop(rng, recipe.size, material)
+    scene, mask = surface.render(moved, None, behind)
+    later = _later(rng, behind, surface, recipe, material)
+    deformed_scene, _ = surface.render(points, motion.crack, later)
+    settings = camera.camera(rng)
+    mask = _at_pixels(mask)
+    axis = torch.arange(recipe.size, device=rng.device, dtype=torch.float32)
+    pixels = torch.stack(torch.meshgrid(axis, axis, indexing="xy"))
+    truth = motion.at(pixels)
+    landed = pixels + truth
+    inside = ((landed >= 0) & (landed <= recipe.size - 1)).all(0)
+    return Pairs(
+        camera.expose(rng, scene, settings)[None],
+        camera.expose(rng, deformed_scene, settings)[None],
+        mask[None],
+        truth,
+        (mask * inside)[None],
+    )
+
+
+def _points(size: int, device: torch.device) -> Tensor:
+    """Oversampled grid of image coordinates (2, H', W'), px, with the camera's margin around it."""
+    count = (size + 2 * MARGIN) * OVERSAMPLING
+    axis = (torch.arange(count, device=device) + 0.5) / OVERSAMPLING - 0.5 - MARGIN
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    return torch.stack([x, y])
+
+
+def _at_pixels(oversampled: Tensor) -> Tensor:
+    """Mask (H, W), 0 or 1, of the pixels that an oversampled mask (H', W') covers by half or more."""
+    edge = MARGIN * OVERSAMPLING
+    inner = oversampled[None, None, edge:-edge, edge:-edge]
+    return (F.avg_pool2d(inner.float(), OVERSAMPLING)[0, 0] >= 0.5).float()
+
+
+@dataclass(frozen=True)
+class _Surface:
+    """A painted specimen, in deformed coordinates."""
+
+    outline: specimens.Specimen
+    paint: Tensor  # (P, P), radiance of the paint on a torus
+    bare: Tensor  # (P, P), radiance of the unpainted body
+
+    def render(self, xy: Tensor, crack: fields.Crack | None, behind: Tensor) -> tuple[Tensor, Tensor]:
+        """Show the surface at material points `xy` (2, H', W') before a background.
+
+        Returns
+        -------
+        scene : (H', W') float32
+        mask : (H', W') bool
+            True where there is paint.
+        """
+        painted, body = self.outline.painted(xy), self.outline.body(xy)
+        if crack is not None:
+            gap = crack.gap(xy)
+            painted, body = torch.maximum(painted, -gap), torch.maximum(body, -gap)
+        both = _sample_torus(torch.stack([self.paint, self.bare]), xy * OVERSAMPLING)
+        paint_cover = (0.5 - painted / self.outline.edge_px).clamp_(0.0, 1.0)
+        body_cover = (0.5 - body * OVERSAMPLING).clamp_(0.0, 1.0)
+        front = both[1] + paint_cover * (both[0] - both[1])
+        return behind + body_cover * (front - behind), painted < 0
+
+    @staticmethod
+    def backdrop(rng: Rng, size: int, material: Material) -> Tensor:
+        """Draw a background (H', W') for one frame."""
+        count = (size + 2 * MARGIN) * OVERSAMPLING
+        return backgrounds.background(rng, count, material.photographs, float(OVERSAMPLING))
+
+
+def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
+    period = int((recipe.size + 2 * MARGIN) * 1.1) * OVERSAMPLING // 8 * 8
+    if material.speckles is not None and rng.chance(0.15):
+        pattern = _photographed(rng, period, material.speckles)
+    elif rng.chance(0.08):
+        pattern = torch.sigmoid(rng.uniform(1, 3) * textures.power_law(rng, period, rng.uniform(0.4, 1.1)))
+    else:
+        pattern = textures.speckle(rng, period, OVERSAMPLING, recipe.dot_px)
+    contrast = rng.log_uniform(0.06, 0.95)
+    ground = rng.uniform(0.02, 0.98 - contrast)
+    if rng.chance(0.5):
+        pattern = 1 - pattern
+    uneven = 1 + rng.uniform(0.0, 0.1) * textures.power_law(rng, period, 2.5) if rng.chance(0.3) else 1.0
+    paint = ((ground + contrast * pattern) * uneven * rng.uniform(1.0, 1.15)).clamp_(0.0, 1.1)
+    bare = rng.uniform(0.0, 1.0) + torch.zeros_like(paint)
+    if rng.chance(0.5):
+        bare = bare + rng.uniform(0.0, 0.08) * textures.power_law(rng, period, rng.uniform(0.3, 2.0))
+    whole = rng.chance(recipe.whole_frame)
+    outline = specimens.whole_frame() if whole else specimens.specimen(rng, recipe.size)
+    return _Surface(outline, paint, bare.clamp_(0.0, 1.0))
+
+
+def _later(rng: Rng, behind: Tensor, surface: _Surface, recipe: SynthRecipe, material: Material) -> Tensor:
+    """Background of the deformed frame: at rest, moved, or another."""
+    fate = rng.pick({"rest": 0.3, "moved": 0.35, "other": 0.35})
+    if fate == "moved":
+        reach = OVERSAMPLING * 24
+        return torch.roll(behind, (rng.integer(-reach, reach), rng.integer(-reach, reach)), (0, 1))
+    return surface.backdrop(rng, recipe.size, material) if fate == "other" else behind
+
+
+def _photographed(rng: Rng, period: int, speckles: Tensor) -> Tensor:
+    """Make a photographed speckle periodic by mirroring it."""
+    image = speckles[rng.integer(0, len(speckles) - 1)]
+    half = F.interpolate(image[None, None], (period // 2, period // 2), mode="bicubic", align_corners=False)[0, 0]
+    half = half.clamp(0.0, 1.0)
+    wide = torch.cat([half, half.flip(1)], 1)
+    return torch.cat([wide, wide.flip(0)], 0)
+
+
+def _sample_torus(textures_: Tensor, xy: Tensor) -> Tensor:
+    """Sample periodic textures (C, P, P) bicubically at points (2, H, W) in samples."""
+    period = textures_.shape[-1]
+    pad = 3
+    wrapped = F.pad(textures_[None], (pad,) * 4, mode="circular")
+    position = torch.remainder(xy, period) + pad
+    grid = (position.permute(1, 2, 0)[None] * 2 + 1) / (period + 2 * pad) - 1
+    return F.grid_sample(wrapped, grid, mode="bicubic", align_corners=False, padding_mode="border")[0]

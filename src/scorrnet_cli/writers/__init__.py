@@ -1,0 +1,143 @@
+"""Results to files: the suffix picks the format, and one frame is written at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from scorrnet_cli.errors import OutputError
+from scorrnet_cli.field import Field
+from scorrnet_cli.writers.atomic import check_target, explained, written_whole
+from scorrnet_cli.writers.base import Header, Sink
+from scorrnet_cli.writers.hdf5 import Hdf5Sink, read_hdf5, read_settings
+from scorrnet_cli.writers.tiff import ImageJSink, OmeSink
+
+__all__ = ["SUFFIXES", "Header", "Writer", "check_output", "open_writer", "read_hdf5", "read_settings"]
+
+# The longer of two suffixes that both fit comes first.
+_SINKS: dict[str, type[Sink]] = {
+    ".ome.tif": OmeSink,
+    ".ome.tiff": OmeSink,
+    ".tif": ImageJSink,
+    ".tiff": ImageJSink,
+    ".h5": Hdf5Sink,
+    ".hdf5": Hdf5Sink,
+}
+SUFFIXES = tuple(_SINKS)
+"""The suffixes a result may have."""
+
+
+class Writer:
+    """Takes the frames of a result one after the other; made by `open_writer`."""
+
+    def __init__(self, sink: Sink, path: Path, header: Header) -> None:
+        self._sink = sink
+        self._path = path
+        self._header = header
+        self._written = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all announced frames have been appended."""
+        return self._written == self._header.n_frames
+
+    def append(self, field: Field) -> None:
+        """Write the next frames.
+
+        Parameters
+        ----------
+        field : Field
+            (T, H, W) with any T of at least 1.
+
+        Raises
+        ------
+        OutputError
+            If the disk is full or the file cannot be written.
+        ValueError
+            If `field` has another shape than the header says, or there are more frames than announced.
+        """
+        frames, *shape = field.shape
+        if tuple(shape) != self._header.shape:
+            raise ValueError(f"the field is {tuple(shape)}, not {self._header.shape} as announced")
+        if self._written + frames > self._header.n_frames:
+            raise ValueError(f"more frames than the {self._header.n_frames} announced")
+        with explained(self._path):
+            self._sink.write(self._written, field)
+        self._written += frames
+
+
+@contextmanager
+def open_writer(path: str | os.PathLike[str], header: Header, overwrite: bool = False) -> Iterator[Writer]:
+    """Open a result for writing; it appears under its name when all announced frames have been appended.
+
+    Until then it lies hidden in the same folder. If the block raises, nothing is left of it, and what was
+    under the name before stays.
+
+    Parameters
+    ----------
+    path : path-like
+        Name of the result; its suffix, one of `SUFFIXES`, picks the format.
+    header : Header
+        What the result will hold.
+    overwrite : bool
+        Whether a file of that name may be replaced.
+
+    Yields
+    ------
+    Writer
+        Its ``append(field)`` takes the frames in order.
+
+    Raises
+    ------
+    OutputError
+        As `check_output` does, if the disk gets full, or if the format cannot hold so much.
+    RuntimeError
+        If the block ends well but has appended fewer frames than announced.
+    """
+    path = Path(path)
+    check_output(path, overwrite)
+    with written_whole(path) as part:
+        with explained(path):
+            sink = _sink_type(path)(part, header)
+        writer = Writer(sink, path, header)
+        try:
+            yield writer
+            if not writer.complete:
+                raise RuntimeError(f"fewer frames than the {header.n_frames} announced")
+        except BaseException:
+            with suppress(OSError):
+                sink.close()
+            raise
+        with explained(path):
+            sink.close()
+
+
+def check_output(path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Make sure, before anything is measured, that a result can be written.
+
+    Parameters
+    ----------
+    path : path-like
+        Name of the result.
+    overwrite : bool
+        Whether a file of that name may be replaced.
+
+    Raises
+    ------
+    OutputError
+        If the suffix belongs to no format, the file exists and may not be replaced, or the folder is missing,
+        read-only or full.
+    """
+    path = Path(path)
+    _sink_type(path)
+    check_target(path, overwrite)
+
+
+def _sink_type(path: Path) -> type[Sink]:
+    """Return the format that the suffix of `path` stands for; OutputError if there is none."""
+    for suffix, kind in _SINKS.items():
+        if path.name.lower().endswith(suffix):
+            return kind
+    raise OutputError("No format has this suffix", str(path), f"Choose one of {', '.join(SUFFIXES)}")

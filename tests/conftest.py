@@ -1,0 +1,80 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scorrnet_cli.field import BoolArray, Field, FloatArray, FrameInfo, Process, Settings
+
+
+@pytest.fixture
+def process() -> Process:
+    """How a made-up result was made; every setting differs from its default."""
+    return Process(
+        version="1.2.3",
+        date="2026-01-02T03:04:05+00:00",
+        device="cuda:0 (NVIDIA H100)",
+        weights={"segmentation": "ab" * 32, "published/displacement": "cd" * 32},
+        settings=Settings(
+            device="cuda:0",
+            refine=False,
+            window_px=5.5,
+            passes=3,
+            roi=(1, 2, 30, 40),
+            mask="Maske ü.png",
+            segmentation_weights="s.safetensors",
+            displacement_weights="d.safetensors",
+        ),
+    )
+
+
+@pytest.fixture
+def make_field(process: Process) -> Callable[[int, int, int], Field]:
+    """Return a function of (T, H, W) that makes a field with no two values alike and some pixels without any."""
+
+    def make(frames: int, height: int, width: int) -> Field:
+        rng = np.random.default_rng(frames * 10000 + height * 100 + width)
+        shape = (frames, height, width)
+        mask = rng.random(shape) < 0.8
+        valid = mask & (rng.random(shape) < 0.9)
+
+        def draw(where: BoolArray) -> FloatArray:
+            return np.where(where, rng.normal(size=shape), np.nan).astype(np.float32)
+
+        return Field(
+            u=draw(valid),
+            v=draw(valid),
+            mask=mask,
+            valid=valid,
+            zncc=draw(mask),
+            sigma_u=draw(valid),
+            sigma_v=draw(valid),
+            reference=FrameInfo("Referenz ä.tif", "0" * 64),
+            deformed=tuple(FrameInfo(f"Verformt ö_{t}.tif[{t}]", f"{t:064x}") for t in range(frames)),
+            process=process,
+        )
+
+    return make
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of 256 KiB; skipped where that is not allowed."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    done = subprocess.run([mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True)
+    if done.returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)

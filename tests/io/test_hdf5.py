@@ -1,0 +1,229 @@
+"""HDF5 results come back as they were, and silx and VTK see the same values in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from scorrnet_cli.errors import UsageError
+from scorrnet_cli.field import Field, Process, Settings
+from scorrnet_cli.writers import Header, open_writer, read_hdf5, read_settings
+
+MakeField = Callable[[int, int, int], Field]
+FLOATS = ("u", "v", "zncc", "sigma_u", "sigma_v")
+FLAGS = ("mask", "valid")
+T, H, W = 3, 40, 56
+
+
+def write(path: Path, *parts: Field) -> None:
+    """Write parts of one result one after the other."""
+    first = parts[0]
+    header = Header(first.shape[1:], sum(part.shape[0] for part in parts), first.reference, first.process)
+    with open_writer(path, header) as writer:
+        for part in parts:
+            writer.append(part)
+
+
+def cut(field: Field, where: slice) -> Field:
+    arrays = {name: getattr(field, name)[where] for name in (*FLOATS, *FLAGS)}
+    return replace(field, deformed=field.deformed[where], **arrays)
+
+
+def assert_equal(first: Field, second: Field) -> None:
+    for name in (*FLOATS, *FLAGS):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name), strict=True)
+    assert first.reference == second.reference
+    assert first.deformed == second.deformed
+    assert first.process == second.process
+
+
+@pytest.fixture
+def field(make_field: MakeField) -> Field:
+    return make_field(T, H, W)
+
+
+@pytest.fixture
+def result(tmp_path: Path, field: Field) -> Path:
+    write(tmp_path / "a.h5", field)
+    return tmp_path / "a.h5"
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".hdf5"])
+def test_everything_comes_back(tmp_path: Path, field: Field, suffix: str) -> None:
+    write(tmp_path / f"a{suffix}", field)
+    assert_equal(read_hdf5(tmp_path / f"a{suffix}"), field)
+    assert read_settings(tmp_path / f"a{suffix}") == field.process.settings
+
+
+def test_default_settings_and_no_weights_come_back(tmp_path: Path, field: Field) -> None:
+    field = replace(field, process=Process("1", "2026-01-01T00:00:00+00:00", "cpu", {}, Settings()))
+    write(tmp_path / "a.h5", field)
+    assert_equal(read_hdf5(tmp_path / "a.h5"), field)
+
+
+def test_one_frame_comes_back(tmp_path: Path, make_field: MakeField) -> None:
+    write(tmp_path / "a.h5", make_field(1, H, W))
+    assert_equal(read_hdf5(tmp_path / "a.h5"), make_field(1, H, W))
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 1), (1, 2)])
+def test_frame_by_frame_is_the_same_as_all_at_once(
+    tmp_path: Path, field: Field, sizes: tuple[int, ...]
+) -> None:
+    starts = np.cumsum((0, *sizes))
+    write(tmp_path / "a.h5", *(cut(field, slice(a, b)) for a, b in zip(starts, starts[1:], strict=False)))
+    assert_equal(read_hdf5(tmp_path / "a.h5"), field)
+
+
+def test_layout(result: Path, field: Field) -> None:
+    with h5py.File(result) as file:
+        assert dict(file.attrs) == {"NX_class": "NXroot", "default": "entry"}
+        assert dict(file["entry"].attrs) == {
+            "NX_class": "NXentry",
+            "default": "displacement",
+            "format_version": 1,
+        }
+        data = file["entry/displacement"]
+        assert data.attrs["NX_class"] == "NXdata"
+        assert data.attrs["signal"] == "u"
+        assert list(data.attrs["auxiliary_signals"]) == ["v"]
+        assert list(data.attrs["axes"]) == ["frame", "y", "x"]
+        for name in FLOATS:
+            assert (data[name].dtype, data[name].shape) == (np.dtype("<f4"), (T, H, W))
+            assert np.isnan(data[name].fillvalue)
+        for name in FLAGS:
+            assert (data[name].dtype, data[name].shape) == (np.dtype("u1"), (T, H, W))
+            np.testing.assert_array_equal(data[name][...], getattr(field, name))
+        for name in (*FLOATS, *FLAGS):
+            assert data[name].chunks == (1, H, W)
+            assert (data[name].compression, data[name].shuffle) == ("gzip", True)
+        assert {data[name].attrs["units"] for name in ("u", "v", "sigma_u", "sigma_v", "x", "y")} == {"px"}
+        for name, size in (("frame", T), ("y", H), ("x", W)):
+            np.testing.assert_array_equal(data[name][...], np.arange(size))
+        frames = file["entry/frames"]
+        assert frames["reference/name"].asstr()[()] == "Referenz ä.tif"
+        assert list(frames["deformed/sha256"].asstr()[...]) == [info.sha256 for info in field.deformed]
+        process = file["entry/process"]
+        assert process.attrs["NX_class"] == "NXprocess"
+        assert process["program"].asstr()[()] == "scorrnet"
+        assert json.loads(process["settings"].asstr()[()])["window_px"] == 5.5
+
+
+def test_vtk_arrays_are_links_and_no_copies(tmp_path: Path, make_field: MakeField, result: Path) -> None:
+    write(tmp_path / "still.h5", make_field(1, H, W))
+    with h5py.File(tmp_path / "still.h5") as file:
+        assert "Steps" not in file["VTKHDF"]
+        assert all(array.is_virtual for array in file["VTKHDF/PointData"].values())
+    with h5py.File(result) as file:
+        points = file["VTKHDF/PointData"]
+        assert sorted(points) == sorted((*FLOATS, *FLAGS))
+        for name in points:
+            assert points[name] == file[f"entry/displacement/{name}"]
+
+
+def test_silx_plots_the_displacement(result: Path, field: Field) -> None:
+    nxdata = pytest.importorskip("silx.io.nxdata")
+    with h5py.File(result) as file:
+        default = nxdata.get_default(file)
+        assert default is not None
+        assert default.is_valid
+        assert default.signal_dataset_name == "u"
+        np.testing.assert_array_equal(default.signal[...], field.u)
+        assert default.auxiliary_signals_dataset_names == ["v"]
+        np.testing.assert_array_equal(default.auxiliary_signals[0][...], field.v)
+        assert default.axes_dataset_names == ["frame", "y", "x"]
+        for axis, size in zip(default.axes, (T, H, W), strict=True):
+            np.testing.assert_array_equal(axis[...], np.arange(size))
+        assert default.interpretation == "image"
+
+
+def vtk_reader(path: Path) -> Any:
+    pytest.importorskip("vtk")
+    from vtkmodules.vtkIOHDF import vtkHDFReader
+
+    reader = vtkHDFReader()
+    assert reader.CanReadFile(str(path))
+    reader.SetFileName(str(path))
+    reader.UpdateInformation()
+    return reader
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_vtk_reads_every_array_of_every_time_step(tmp_path: Path, make_field: MakeField, frames: int) -> None:
+    field = make_field(frames, H, W)
+    write(tmp_path / "a.h5", field)
+    reader = vtk_reader(tmp_path / "a.h5")
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    assert reader.GetNumberOfSteps() == frames
+    # Not in order, lest a reader that ignores the step passes.
+    for step in reversed(range(frames)):
+        reader.UpdateTimeStep(float(step))
+        image = reader.GetOutputDataObject(0)
+        assert image.GetDimensions() == (W, H, 1)
+        points = image.GetPointData()
+        names = [points.GetArrayName(index) for index in range(points.GetNumberOfArrays())]
+        assert sorted(names) == sorted((*FLOATS, *FLAGS))
+        for name in names:
+            values = vtk_to_numpy(points.GetArray(name)).reshape(H, W)
+            np.testing.assert_array_equal(values, getattr(field, name)[step])
+        assert vtk_to_numpy(points.GetArray("valid")).dtype == np.uint8
+
+
+def test_vtk_has_y_down(result: Path) -> None:
+    reader = vtk_reader(result)
+    reader.Update()
+    image = reader.GetOutputDataObject(0)
+    x, y = 5, 7
+    assert image.GetPoint(y * W + x) == (x, -y, 0)
+    matrix = image.GetDirectionMatrix()
+    assert matrix.Determinant() == 1
+
+
+@pytest.mark.parametrize("read", [read_hdf5, read_settings])
+def test_what_is_no_result_is_refused(tmp_path: Path, read: Callable[[Path], Any]) -> None:
+    def refused(name: str) -> str:
+        with pytest.raises(UsageError) as caught:
+            read(tmp_path / name)
+        assert name in str(caught.value)
+        return str(caught.value)
+
+    assert "no such result" in refused("missing.h5")
+    (tmp_path / "text.h5").write_text("no HDF5")
+    assert "not a whole HDF5 result" in refused("text.h5")
+    (tmp_path / "folder.h5").mkdir()
+    assert "not a whole HDF5 result" in refused("folder.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["data"] = 1
+    assert "not a whole HDF5 result" in refused("other.h5")
+
+
+def test_newer_and_damaged_results_are_refused(result: Path) -> None:
+    with h5py.File(result, "r+") as file:
+        file["entry"].attrs["format_version"] = 2
+    with pytest.raises(UsageError, match=r"has format 2, .*a\.h5.*Update scorrnet"):
+        read_hdf5(result)
+    with h5py.File(result, "r+") as file:
+        file["entry"].attrs["format_version"] = 1
+        del file["entry/displacement/zncc"]
+    with pytest.raises(UsageError, match=r"not a whole HDF5 result.*zncc"):
+        read_hdf5(result)
+    content = result.read_bytes()
+    result.write_bytes(content[: len(content) // 2])
+    with pytest.raises(UsageError, match="not a whole HDF5 result"):
+        read_hdf5(result)
+
+
+def test_settings_of_another_version_are_named(result: Path) -> None:
+    with h5py.File(result, "r+") as file:
+        del file["entry/process/settings"]
+        file["entry/process/settings"] = json.dumps({"subset_px": 21})
+    with pytest.raises(UsageError, match=r"Unknown setting 'subset_px' \(.*a\.h5"):
+        read_settings(result)

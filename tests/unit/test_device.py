@@ -1,0 +1,56 @@
+"""The device asked for is the device that computes, or an error."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from scorrnet_cli.device import choose_device, describe
+from scorrnet_cli.errors import DeviceError, UsageError
+
+
+@pytest.fixture
+def cuda_devices(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Pretend that the machine has as many CUDA devices as the test's parameter says."""
+    count: int = request.param
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device.index}")
+
+
+@pytest.mark.parametrize(
+    ("cuda_devices", "name", "expected"),
+    [
+        (0, "auto", "cpu"),
+        (0, "cpu", "cpu"),
+        (1, "auto", "cuda:0 (GPU 0)"),
+        (1, "cpu", "cpu"),
+        (1, "cuda", "cuda:0 (GPU 0)"),
+        (2, "cuda:1", "cuda:1 (GPU 1)"),
+    ],
+    indirect=["cuda_devices"],
+)
+@pytest.mark.usefixtures("cuda_devices")
+def test_a_present_device_is_chosen_and_described(name: str, expected: str) -> None:
+    assert describe(choose_device(name)) == expected
+
+
+@pytest.mark.parametrize("cuda_devices", [0], indirect=True)
+@pytest.mark.parametrize("name", ["cuda", "cuda:0"])
+@pytest.mark.usefixtures("cuda_devices")
+def test_absent_cuda_never_falls_back(name: str) -> None:
+    with pytest.raises(DeviceError, match=f"device {name}"):
+        choose_device(name)
+
+
+@pytest.mark.parametrize("cuda_devices", [2], indirect=True)
+@pytest.mark.usefixtures("cuda_devices")
+def test_an_index_out_of_range_says_what_there_is() -> None:
+    with pytest.raises(DeviceError, match="cuda:0 to cuda:1"):
+        choose_device("cuda:2")
+
+
+@pytest.mark.parametrize("name", ["gpu", "CUDA", "cuda:", "cuda:-1", "cuda:x", "cpu:0", "", "mps"])
+def test_an_unknown_name_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match="Unknown device"):
+        choose_device(name)
