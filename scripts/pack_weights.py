@@ -1,7 +1,7 @@
 """Pack trained networks into the archive that the program brings along.
 
-The metrics are JSON: for each of ``segmentation`` and ``displacement`` an object with ``recipe`` (the TOML of its
-training) and ``figures`` (name and unit to number, measured on images that training never saw).
+The metrics are JSON: for each of ``segmentation`` and ``displacement`` an object with ``recipe`` (the TOML of
+its training) and ``figures`` (name and unit to number, measured on images that training never saw).
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ _FACTS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Read the command line, make sure that the networks load, and pack them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("segmentation", type=Path, help="averaged.safetensors of the segmentation network")
     parser.add_argument("displacement", type=Path, help="averaged.safetensors of the displacement network")
     parser.add_argument("metrics", type=Path, help="JSON, see above")

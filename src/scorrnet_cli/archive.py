@@ -171,9 +171,7 @@ def pack(
         "displacement.safetensors": displacement.read_bytes(),
         CARD: card.read_bytes(),
     }
-    members = {
-        name: {"file": name, "sha256": sha256(data), "bytes": len(data)} for name, data in contents.items()
-    }
+    members = {name: {"file": name, "sha256": sha256(data), "bytes": len(data)} for name, data in contents.items()}
     described = {
         "format_version": _FORMAT_VERSION,
         "networks": {role: members[f"{role}.safetensors"] | dict(entries.get(role, {})) for role in ROLES},
@@ -272,9 +270,7 @@ def _unpack_member(bundle: zipfile.ZipFile, member: Member, where: str, folder: 
             digest.update(chunk)
             sink.write(chunk)
     if digest.hexdigest() != member.sha256:
-        raise WeightsError(
-            f"{member.file} has sha256 {digest.hexdigest()}, its manifest says {member.sha256}", where
-        )
+        raise WeightsError(f"{member.file} has sha256 {digest.hexdigest()}, its manifest says {member.sha256}", where)
 
 
 def _bounded(bundle: zipfile.ZipFile, name: str, most_bytes: int, where: str) -> Iterator[bytes]:
@@ -284,9 +280,7 @@ def _bounded(bundle: zipfile.ZipFile, name: str, most_bytes: int, where: str) ->
         while chunk := source.read(min(_CHUNK_BYTES, left + 1)):
             left -= len(chunk)
             if left < 0:
-                raise WeightsError(
-                    f"{name} unpacks to more than the {most_bytes} bytes that it should have", where
-                )
+                raise WeightsError(f"{name} unpacks to more than the {most_bytes} bytes that it should have", where)
             yield chunk
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.models.corrnet import CorrNet
-from scorrnet_cli.segment import pad_to_multiple
+from scorrnet_cli.padding import pad_to_multiple
 
 
 @torch.no_grad()

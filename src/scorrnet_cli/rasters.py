@@ -90,7 +90,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise FrameError(f"There is too little memory for the image: {error}", str(path)) from error
-    except Exception as error:  # decoders stumble in many ways: struct, zlib, key, value, memory, ...
+    except Exception as error:  # decoders stumble in many ways: struct, zlib, key, value, ...
         if "imagecodecs" in str(error):
             raise FrameError(
                 f"The image is packed in a way that needs a further package: {error}",
@@ -146,8 +146,10 @@ def _tiff_pixels(page: tifffile.TiffPage, path: Path) -> tuple[NDArray[Any], flo
     if photometric == tifffile.PHOTOMETRIC.PALETTE and page.axes == "YX" and page.colormap is not None:
         return np.moveaxis(page.colormap[:, pixels], 0, -1), 65535.0
     is_grey = photometric in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
-    # tifffile has turned YCbCr into RGB, or failed for want of a codec.
-    is_colour = photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
+    is_colour = photometric == tifffile.PHOTOMETRIC.RGB or (
+        # which the codec has turned into RGB
+        photometric == tifffile.PHOTOMETRIC.YCBCR and page.compression == tifffile.COMPRESSION.JPEG
+    )
     if page.axes in ("YXS", "SYX"):
         pixels = np.moveaxis(pixels, page.axes.index("S"), -1)
         if is_grey and pixels.shape[-1] == 2:

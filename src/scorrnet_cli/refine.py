@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli import spline
@@ -24,6 +25,7 @@ from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, wide_mean
 
 PHOTOMETRY_WINDOWS = 3.0  # width of the window for gain and offset, in windows of the displacement
 PHOTOMETRY_PASSES = 2  # gain and offset are matched anew in the first passes, then kept
+OUTLIER_SPREADS = 6.0  # residuals beyond so many standard deviations count little
 CONVERGED_PX = 2e-4  # stop when the median correction falls below
 LARGEST_STEP_PX = 1.0
 SMALLEST_ZNCC = 0.5
@@ -45,6 +47,14 @@ class Refinement:
 
     window_px: float
     passes: int
+
+
+class _State(NamedTuple):
+    """The images compared at a field: weight and residual of every pixel, and the light that was matched."""
+
+    weight: Tensor  # (H, W)
+    residual: Tensor  # (H, W)
+    light: tuple[Tensor, Tensor]  # gain and offset, (H, W) each
 
 
 class Refined(NamedTuple):
@@ -87,40 +97,37 @@ def refine(reference: Tensor, deformed: Tensor, mask: Tensor, start: Tensor, how
     """
     scale = reference[mask].std().clamp_min(1e-6)
     f, g = reference / scale, deformed / scale
-    weight = mask.float()
+    cover, core = mask.float(), _core(mask)
     coefficients = spline.spline_coefficients(g)
-    field = masked_gaussian(start, weight, how.window_px)
+    field = masked_gaussian(start, cover, how.window_px)
     light: tuple[Tensor, Tensor] | None = None
     last = torch.zeros_like(start)
     passes = 0
     for passes in range(1, how.passes + 1):
-        within = weight * spline.inside(field)
-        moved = spline.spline_sample(coefficients, field)
-        if light is None or passes <= PHOTOMETRY_PASSES:
-            light = _match_light(f, moved, within, how.window_px * PHOTOMETRY_WINDOWS)
-        slope = _slope(f, field, weight, how.window_px)
-        last, _ = _step(slope, f - light[0] * moved - light[1], within, how.window_px)
+        state = _compare(f, coefficients, field, core, light if passes > PHOTOMETRY_PASSES else None, how)
+        light = state.light
+        slope = _slope(f, field, cover, how.window_px)
+        last = _step(slope, state, how.window_px)
         field = field + last
         if float(last.abs().amax(0)[mask].median()) < CONVERGED_PX:
             break
-    within = weight * spline.inside(field)
-    moved = spline.spline_sample(coefficients, field)
-    light = _match_light(f, moved, within, how.window_px * PHOTOMETRY_WINDOWS)
-    residual = f - light[0] * moved - light[1]
-    sigma = _sigma(_slope(f, field, weight, how.window_px), residual, within, how.window_px, passes)
-    zncc = correlation(f, moved, within)
-    settled = (last.abs().amax(0) < LARGEST_LAST_STEP_PX) | (passes == 1)
+    state = _compare(f, coefficients, field, core, None, how)
+    sigma = _sigma(_slope(f, field, cover, how.window_px), state, how.window_px, passes)
+    within = core * spline.inside(field, spline.RIM_PX)
+    zncc = correlation(f, spline.spline_sample(coefficients, field), within)
+    settled = last.abs().amax(0) < (LARGEST_LAST_STEP_PX if passes > 1 else LARGEST_STEP_PX)
     sharp = sigma.amax(0) < LARGEST_SIGMA_PX
-    valid = (within > 0) & (zncc >= SMALLEST_ZNCC) & settled & sharp
+    valid = mask & spline.inside(field) & (zncc >= SMALLEST_ZNCC) & settled & sharp
     return Refined(field, valid, zncc, sigma)
 
 
 def assess(reference: Tensor, deformed: Tensor, mask: Tensor, field: Tensor) -> Refined:
     """Say how well a field matches the images, without changing it; sigma is NaN."""
-    within = mask.float() * spline.inside(field)
+    within = _core(mask) * spline.inside(field, spline.RIM_PX)
     moved = spline.spline_sample(spline.spline_coefficients(deformed), field)
     zncc = correlation(reference, moved, within)
-    return Refined(field, (within > 0) & (zncc >= SMALLEST_ZNCC), zncc, torch.full_like(field, math.nan))
+    valid = mask & spline.inside(field) & (zncc >= SMALLEST_ZNCC)
+    return Refined(field, valid, zncc, torch.full_like(field, math.nan))
 
 
 def correlation(f: Tensor, moved: Tensor, weight: Tensor, window_px: float = 5.0) -> Tensor:
@@ -147,6 +154,31 @@ def correlation(f: Tensor, moved: Tensor, weight: Tensor, window_px: float = 5.0
     spread = ((mff - mf**2).clamp_min(0) * (mgg - mg**2).clamp_min(0)).sqrt()
     zncc: Tensor = (mfg - mf * mg) / spread.clamp_min(1e-12)
     return zncc.clamp(-1.0, 1.0)
+
+
+def _core(mask: Tensor) -> Tensor:
+    """Weight (H, W) of pixels: 0 outside the mask and next to its edge, where the background shines in."""
+    return 1 - F.max_pool2d((~mask).float()[None], 3, 1, 1)[0]
+
+
+def _compare(
+    f: Tensor, coefficients: Tensor, field: Tensor, core: Tensor, light: tuple[Tensor, Tensor] | None, how: Refinement
+) -> _State:
+    """Take the deformed image at the displaced points and compare; `light` None matches it anew."""
+    within = core * spline.inside(field, spline.RIM_PX)
+    moved = spline.spline_sample(coefficients, field)
+    gain, offset = light or _match_light(f, moved, within, how.window_px * PHOTOMETRY_WINDOWS)
+    residual = f - gain * moved - offset
+    return _State(within * _trust(residual, within), residual, (gain, offset))
+
+
+def _trust(residual: Tensor, within: Tensor) -> Tensor:
+    """Weight (H, W) of each residual in a robust fit (Geman, McClure, 1985), 1 for those of common size."""
+    common = residual[within > 0].abs()
+    if common.numel() == 0:
+        return torch.zeros_like(residual)
+    spread = 1.4826 * common[:: max(1, common.numel() // 100_000)].median().clamp_min(1e-6)
+    return (1 + (residual / (OUTLIER_SPREADS * spread)) ** 2) ** -2
 
 
 def _mean(x: Tensor, weight: Tensor) -> Tensor:
@@ -179,13 +211,12 @@ def _normal_matrix(slope: Tensor, weight: Tensor, window_px: float) -> Tensor:
     return gaussian(torch.stack([jx * jx, jx * jy, jy * jy]) * weight, window_px)
 
 
-def _step(slope: Tensor, left: Tensor, weight: Tensor, window_px: float) -> tuple[Tensor, Tensor]:
-    """Gauss-Newton correction (2, H, W), px, and the normal matrix (3, H, W)."""
-    matrix = _normal_matrix(slope, weight, window_px)
-    bx, by = gaussian(slope * left * weight, window_px)
-    ixx, ixy, iyy = _inverse(matrix)
+def _step(slope: Tensor, state: _State, window_px: float) -> Tensor:
+    """Gauss-Newton correction (2, H, W), px."""
+    bx, by = gaussian(slope * (state.residual * state.weight), window_px)
+    ixx, ixy, iyy = _inverse(_normal_matrix(slope, state.weight, window_px))
     step = torch.stack([ixx * bx + ixy * by, ixy * bx + iyy * by])
-    return step.clamp(-LARGEST_STEP_PX, LARGEST_STEP_PX), matrix
+    return step.clamp(-LARGEST_STEP_PX, LARGEST_STEP_PX)
 
 
 def _inverse(matrix: Tensor) -> Tensor:
@@ -197,13 +228,14 @@ def _inverse(matrix: Tensor) -> Tensor:
     return torch.stack([yy, -xy, xx]) / determinant.clamp_min(1e-18)
 
 
-def _sigma(slope: Tensor, residual: Tensor, weight: Tensor, window_px: float, passes: int) -> Tensor:
+def _sigma(slope: Tensor, state: _State, window_px: float, passes: int) -> Tensor:
     """Standard uncertainty (2, H, W) of u and v, px, of independent noise with the variance of the residual.
 
     The estimate is linear in the noise n: u = A^-1 G * (w J n), so its covariance is A^-1 (G^2 * w J J^T s^2) A^-1,
     and the square of a Gaussian of width s is one of width s / sqrt(2) over 4 pi s^2. `passes` widen the band.
     """
-    variance = wide_mean(residual[None] ** 2, weight, max(2 * window_px, 8.0))[0]
+    weight = state.weight
+    variance = wide_mean(state.residual[None] ** 2, weight, max(2 * window_px, 8.0))[0]
     inverse = _inverse(_normal_matrix(slope, weight, window_px))
     spread = _normal_matrix(slope, weight * variance, window_px / math.sqrt(2)) / (4 * math.pi * window_px**2)
     ixx, ixy, iyy = inverse

@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli.models.enet import ENet
-
-
-def pad_to_multiple(image: Tensor, multiple: int, smallest: int) -> tuple[Tensor, tuple[int, int]]:
-    """Continue (N, C, H, W) at the right and the bottom by repeating its border.
-
-    Returns
-    -------
-    padded : (N, C, H', W')
-        H' and W' are multiples of `multiple`, at least `smallest`.
-    size : (int, int)
-        H, W: `padded[..., :H, :W]` is the image.
-    """
-    height, width = image.shape[-2:]
-    down = max(height + -height % multiple, smallest) - height
-    right = max(width + -width % multiple, smallest) - width
-    return F.pad(image, (0, right, 0, down), mode="replicate"), (height, width)
+from scorrnet_cli.padding import pad_to_multiple
 
 
 @torch.no_grad()

@@ -73,13 +73,12 @@ def spline_sample(coefficients: Tensor, field: Tensor) -> Tensor:
     return out.view(height, width)
 
 
-def inside(field: Tensor) -> Tensor:
-    """True (H, W) where X + `field` (2, H, W) lies within the image, `RIM_PX` from its border."""
+def inside(field: Tensor, rim_px: int = 0) -> Tensor:
+    """True (H, W) where X + `field` (2, H, W) lies within the image, `rim_px` from its border."""
     height, width = field.shape[-2:]
     x = torch.arange(width, device=field.device) + field[0]
     y = torch.arange(height, device=field.device)[:, None] + field[1]
-    low = float(RIM_PX)
-    return (x >= low) & (x <= width - 1 - low) & (y >= low) & (y <= height - 1 - low)
+    return (x >= rim_px) & (x <= width - 1 - rim_px) & (y >= rim_px) & (y <= height - 1 - rim_px)
 
 
 def _prefilter(device: torch.device) -> Tensor:

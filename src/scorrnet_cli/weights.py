@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from scorrnet_cli import archive
 from scorrnet_cli.archive import MANIFEST, REGISTRY, Manifest, sha256
@@ -14,6 +14,9 @@ from scorrnet_cli.errors import OutputError, WeightsError
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from scorrnet_cli.models.corrnet import CorrNet
+    from scorrnet_cli.models.enet import ENet
 
 Role: TypeAlias = Literal["segmentation", "displacement"]
 
@@ -110,6 +113,14 @@ def extract(source: Path | None = None, to: Path | None = None) -> Path:
     return folder
 
 
+@overload
+def load_network(role: Literal["segmentation"], device: torch.device, path: Path | None = None) -> tuple[ENet, str]: ...
+@overload
+def load_network(
+    role: Literal["displacement"], device: torch.device, path: Path | None = None
+) -> tuple[CorrNet, str]: ...
+@overload
+def load_network(role: Role, device: torch.device, path: Path | None = None) -> tuple[nn.Module, str]: ...
 def load_network(role: Role, device: torch.device, path: Path | None = None) -> tuple[nn.Module, str]:
     """Load a trained network; the bundled weights are unpacked on first use.
 
@@ -124,7 +135,7 @@ def load_network(role: Role, device: torch.device, path: Path | None = None) -> 
 
     Returns
     -------
-    nn.Module
+    ENet or CorrNet
         The network, in evaluation mode, on the device.
     str
         The sha256 of its weights.
@@ -207,18 +218,14 @@ def _registered_hash(path: Path) -> str | None:
                 if name == path.name:
                     return digest.strip()
     if path.parent in _HOMES:
-        raise WeightsError(
-            f"{REGISTRY} does not name the bundled weights", str(path), "Install scorrnet again"
-        )
+        raise WeightsError(f"{REGISTRY} does not name the bundled weights", str(path), "Install scorrnet again")
     return None
 
 
 def _check_hash(data: bytes, wanted: str, path: Path) -> None:
     found = sha256(data)
     if found != wanted:
-        raise WeightsError(
-            f"{path.name} has sha256 {found}, not {wanted}", str(path), "Fetch or install it again"
-        )
+        raise WeightsError(f"{path.name} has sha256 {found}, not {wanted}", str(path), "Fetch or install it again")
 
 
 def _read(path: Path) -> bytes:
@@ -240,9 +247,7 @@ def _is_whole(folder: Path) -> bool:
 def _unpack_atomically(data: bytes, path: Path, folder: Path) -> None:
     """Unpack beside the final folder and rename."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=".unpacking-", dir=folder.parent, ignore_cleanup_errors=True
-    ) as work:
+    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=folder.parent, ignore_cleanup_errors=True) as work:
         fresh = Path(work) / "fresh"
         fresh.mkdir()
         archive.unpack(data, str(path), fresh)

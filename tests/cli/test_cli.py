@@ -109,7 +109,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: speckle in ``ref.png``, ``def.png``, ``def2.png``, three pages in ``pages.tif``, ..."""
+    """The current folder, with a reference, two deformed images, three more as pages, a flat and a narrow one."""
     rng = np.random.default_rng(7)
     images = rng.integers(0, 256, (4, HEIGHT, WIDTH), dtype=np.uint8)
     for name, image in zip(("ref", "def", "def2"), images, strict=False):
@@ -125,9 +125,7 @@ def scorrnet(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="scorrnet")
 
 
-def run_alone(
-    *arguments: str, prefix: tuple[str, ...] = (), **options: Any
-) -> subprocess.CompletedProcess[str]:
+def run_alone(*arguments: str, prefix: tuple[str, ...] = (), **options: Any) -> subprocess.CompletedProcess[str]:
     """Run the program in a process of its own."""
     command = [*prefix, sys.executable, "-m", "scorrnet_cli", *arguments]
     source = str(Path(scorrnet_cli.__file__).parents[1])
@@ -269,9 +267,7 @@ class TestPartlyFailed:
         result = scorrnet("measure", "ref.png", *arguments, "--device", "cpu", "-o", "out.h5", "--json")
         assert result.exit_code == 6
         *warnings, error = result.stderr.splitlines()
-        assert error == (
-            "scorrnet: error: 4 of 6 pairs could not be measured (out.h5). The others were written."
-        )
+        assert error == ("scorrnet: error: 4 of 6 pairs could not be measured (out.h5). The others were written.")
         for number, (line, part) in enumerate(
             zip(warnings, ("Nothing matches", "truncated", "59 x 40 px", "no such image"), strict=True),
             start=2,
@@ -353,6 +349,13 @@ class TestErrors:
         (folder / "out.png").write_text("mine")
         assert_fails(scorrnet("measure", "ref.png", "def.png", "-o", "out.h5", "--plot"), 7, "out.png")
         assert not (folder / "out.h5").exists()
+
+    def test_an_output_that_would_replace_an_image(self, folder: Path) -> None:
+        before = {path: path.read_bytes() for path in folder.iterdir()}
+        for arguments in (("-o", "def.h5", "--plot"), ("-o", str(folder / "ref.png"))):
+            result = scorrnet("measure", "ref.png", "def.png", "--overwrite", *arguments)
+            assert_fails(result, 7, "would replace an image", "Give another name")
+        assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
     def test_an_output_that_cannot_be(self, folder: Path) -> None:
         assert_fails(scorrnet("measure", "ref.png", "def.png", "-o", "out.png"), 7, "suffix", ".ome.tif")
@@ -572,11 +575,13 @@ class TestPicture:
 
         field = make_field(1, 40, 50)
         figure = draw(np.zeros((40, 50), np.float32), field)
-        panels, bars = figure.axes[:4], figure.axes[4:]
+        panels = figure.axes
+        bars = [bar for panel in panels for bar in panel.child_axes]
         assert [bar.get_ylabel() for bar in bars] == ["u (px)", "v (px)", "zncc"]
         for panel, name in zip(panels[1:], ("u", "v", "zncc"), strict=True):
             shown = panel.images[1].get_array()
             values = getattr(field, name)[0]
+            assert shown is not None
             assert (np.ma.getmaskarray(shown) == np.isnan(values)).all()
             assert panel.images[1].get_cmap().name == ("viridis" if name == "zncc" else "RdBu_r")
 
@@ -613,9 +618,7 @@ class TestHelp:
             seconds.append(user + after.children_system - before.children_system)
         assert statistics.median(seconds) < 0.5
 
-    @pytest.mark.parametrize(
-        "arguments", [["--help"], ["measure", "--help"], ["train", "--help"], ["--version"]]
-    )
+    @pytest.mark.parametrize("arguments", [["--help"], ["measure", "--help"], ["train", "--help"], ["--version"]])
     def test_it_imports_nothing_heavy(self, arguments: list[str]) -> None:
         code = (
             "import sys; from scorrnet_cli.cli import app\n"
@@ -682,9 +685,7 @@ class TestEndToEnd:
             (("ref.png", "def.png", "--segmentation-weights", "ref.png"), 4, "safetensors"),
         ],
     )
-    def test_failures(
-        self, pair: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, part: str
-    ) -> None:
+    def test_failures(self, pair: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, part: str) -> None:
         hidden = {"CUDA_VISIBLE_DEVICES": "", weights.CACHE_VARIABLE: str(tmp_path)}
         output = tmp_path / "out.h5"
         done = run_alone("measure", *arguments, "-o", str(output), cwd=pair, env=hidden)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -74,11 +75,9 @@ def test_one_frame_comes_back(tmp_path: Path, make_field: MakeField) -> None:
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 1), (1, 2)])
-def test_frame_by_frame_is_the_same_as_all_at_once(
-    tmp_path: Path, field: Field, sizes: tuple[int, ...]
-) -> None:
+def test_frame_by_frame_is_the_same_as_all_at_once(tmp_path: Path, field: Field, sizes: tuple[int, ...]) -> None:
     starts = np.cumsum((0, *sizes))
-    write(tmp_path / "a.h5", *(cut(field, slice(a, b)) for a, b in zip(starts, starts[1:], strict=False)))
+    write(tmp_path / "a.h5", *(cut(field, slice(a, b)) for a, b in itertools.pairwise(starts)))
     assert_equal(read_hdf5(tmp_path / "a.h5"), field)
 
 
@@ -145,10 +144,7 @@ def test_silx_plots_the_displacement(result: Path, field: Field) -> None:
 
 
 def vtk_reader(path: Path) -> Any:
-    pytest.importorskip("vtk")
-    from vtkmodules.vtkIOHDF import vtkHDFReader
-
-    reader = vtkHDFReader()
+    reader = pytest.importorskip("vtkmodules.vtkIOHDF").vtkHDFReader()
     assert reader.CanReadFile(str(path))
     reader.SetFileName(str(path))
     reader.UpdateInformation()
@@ -160,8 +156,7 @@ def test_vtk_reads_every_array_of_every_time_step(tmp_path: Path, make_field: Ma
     field = make_field(frames, H, W)
     write(tmp_path / "a.h5", field)
     reader = vtk_reader(tmp_path / "a.h5")
-    from vtkmodules.util.numpy_support import vtk_to_numpy
-
+    vtk_to_numpy = pytest.importorskip("vtkmodules.util.numpy_support").vtk_to_numpy
     assert reader.GetNumberOfSteps() == frames
     # Not in order, lest a reader that ignores the step passes.
     for step in reversed(range(frames)):

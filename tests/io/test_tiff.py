@@ -50,14 +50,12 @@ def test_pixels_come_back(tmp_path: Path, make_field: MakeField, suffix: str, fr
         pixels = series.asarray().reshape(frames, 2, H, W)
         np.testing.assert_array_equal(pixels, tcyx(field), strict=True)
         assert len(tiff.pages) == 2 * frames
-        assert tiff.pages[0].software == "scorrnet 1.2.3"
+        assert tiff.pages[0].aspage().software == "scorrnet 1.2.3"
     np.testing.assert_array_equal(np.isfinite(pixels[:, 0]), field.valid)
 
 
 @every_suffix
-def test_frame_by_frame_is_the_same_as_all_at_once(
-    tmp_path: Path, make_field: MakeField, suffix: str
-) -> None:
+def test_frame_by_frame_is_the_same_as_all_at_once(tmp_path: Path, make_field: MakeField, suffix: str) -> None:
     field = make_field(T, H, W)
     names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
     with open_writer(tmp_path / f"a{suffix}", header_of(field)) as writer:
@@ -75,9 +73,7 @@ def test_frame_by_frame_is_the_same_as_all_at_once(
 
 @pytest.mark.parametrize("suffix", [".tif", ".tiff"])
 @pytest.mark.parametrize("frames", [1, T])
-def test_imagej_finds_axes_labels_and_units(
-    tmp_path: Path, make_field: MakeField, suffix: str, frames: int
-) -> None:
+def test_imagej_finds_axes_labels_and_units(tmp_path: Path, make_field: MakeField, suffix: str, frames: int) -> None:
     field = make_field(frames, H, W)
     write(tmp_path / f"a{suffix}", field)
     with tifffile.TiffFile(tmp_path / f"a{suffix}") as tiff:
@@ -122,9 +118,7 @@ def test_ome_names_channels_and_sizes(tmp_path: Path, make_field: MakeField, suf
     assert json.loads(description.text or "")["settings"]["window_px"] == 5.5
 
 
-def test_ome_beyond_4_gb_is_a_bigtiff(
-    tmp_path: Path, make_field: MakeField, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ome_beyond_4_gb_is_a_bigtiff(tmp_path: Path, make_field: MakeField, monkeypatch: pytest.MonkeyPatch) -> None:
     field = make_field(T, H, W)
     monkeypatch.setattr(tiff_writer, "_CLASSIC_LIMIT_BYTES", tcyx(field).nbytes - 1)
     write(tmp_path / "big.ome.tif", field)

@@ -53,9 +53,7 @@ def test_settings_refuse_unknown_names_and_wrong_types() -> None:
 
 def test_settings_but_changes_only_what_is_given() -> None:
     settings = Settings(passes=3)
-    assert settings.but(passes=None, window_px=8.0, refine=False) == Settings(
-        passes=3, window_px=8.0, refine=False
-    )
+    assert settings.but(passes=None, window_px=8.0, refine=False) == Settings(passes=3, window_px=8.0, refine=False)
     assert settings == Settings(passes=3)
     with pytest.raises(FrozenInstanceError):
         settings.passes = 4  # type: ignore[misc]
@@ -84,12 +82,10 @@ def test_field_refuses_another_number_of_frames(make_field: MakeField) -> None:
 
 def test_stack_puts_fields_behind_each_other(make_field: MakeField) -> None:
     whole = make_field(3, 5, 7)
-    parts = [
-        replace(
-            whole, deformed=whole.deformed[s], **{name: np.array(getattr(whole, name)[s]) for name in ARRAYS}
-        )
-        for s in (slice(0, 1), slice(1, 3))
-    ]
+    parts = []
+    for where in (slice(0, 1), slice(1, 3)):
+        arrays: dict[str, Any] = {name: getattr(whole, name)[where] for name in ARRAYS}
+        parts.append(replace(whole, deformed=whole.deformed[where], **arrays))
     stacked = Field.stack(parts)
     for name in ARRAYS:
         np.testing.assert_array_equal(getattr(stacked, name), getattr(whole, name))

@@ -146,9 +146,7 @@ class TestExtraction:
         assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
     @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"damaged"), Path.unlink])
-    def test_a_damaged_folder_is_replaced(
-        self, home: Path, networks: Path, damage: Callable[[Path], Any]
-    ) -> None:
+    def test_a_damaged_folder_is_replaced(self, home: Path, networks: Path, damage: Callable[[Path], Any]) -> None:
         damage(weights.extract() / "displacement.safetensors")
         folder = weights.extract()
         name = "displacement.safetensors"
@@ -274,9 +272,7 @@ class TestRefusal:
     def test_other_bytes_than_the_manifest_says(self, small: Path, tmp_path: Path) -> None:
         rewrite(small, lambda members: members.update({"displacement.safetensors": bytes(256)}))
         digest = archive.sha256(bytes(256))
-        self.refuse(
-            small, f"{digest}, its manifest says {archive.sha256(bytes(range(256)))}", tmp_path / "to"
-        )
+        self.refuse(small, f"{digest}, its manifest says {archive.sha256(bytes(range(256)))}", tmp_path / "to")
 
     @pytest.mark.parametrize(
         "manifest", [b"", b"[]", b"{}", b'{"format_version": 2}', b'{"format_version": 1}', b"\xff"]

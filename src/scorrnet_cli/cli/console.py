@@ -81,13 +81,15 @@ class Talk:
         console.print("scorrnet: " + " ".join(text.splitlines()))
 
     @contextmanager
-    def progress(self, total: int) -> Iterator[Talk]:
+    def progress(self, total: int, done: int = 0) -> Iterator[Talk]:
         """Show how far the work is, if stderr is a terminal.
 
         Parameters
         ----------
         total : int
-            Number of steps that :meth:`advance` will be called for.
+            Number of steps; :meth:`advance` counts them.
+        done : int
+            How many of them were done before.
         """
         console = _messages()
         columns = (
@@ -99,7 +101,7 @@ class Talk:
         )
         silent = self.quiet or not console.is_terminal
         with Progress(*columns, console=console, transient=True, disable=silent) as bar:
-            bar.add_task("", total=total)
+            bar.add_task("", total=total, completed=done)
             self._bar = bar
             try:
                 yield self

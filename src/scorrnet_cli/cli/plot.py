@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PANEL_INCH = 4.2
+_LONG_PANEL_INCH = 7.0
+_NARROW_PANEL_INCH = 0.8
 _DPI = 150
 _UNSIGNED_MAP = "viridis"
 _SIGNED_MAP = "RdBu_r"
@@ -67,8 +69,9 @@ def draw(grey: FloatArray, field: Field) -> Figure:
 
     height, width = grey.shape
     rows, columns = _arrangement(width / height)
-    panel_height = min(max(height / width, 0.3), 3.0) * _PANEL_INCH
-    size = (columns * (_PANEL_INCH + 0.8), rows * (panel_height + 0.5))
+    inch_per_px = (_PANEL_INCH if rows == columns else _LONG_PANEL_INCH) / max(height, width)
+    panel_width, panel_height = (max(side * inch_per_px, _NARROW_PANEL_INCH) for side in (width, height))
+    size = (columns * (panel_width + 0.9), rows * (panel_height + 0.4))
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
@@ -102,7 +105,8 @@ def _overlay(figure: Figure, panel: Axes, values: FloatArray, label: str, *, sig
     colours = _SIGNED_MAP if signed and low < 0.0 < high else _UNSIGNED_MAP
     shown: NDArray[Any] = np.ma.masked_invalid(values)
     image = panel.imshow(shown, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-    figure.colorbar(image, ax=panel, label=label, extend="both", shrink=0.9)
+    bar = panel.inset_axes((1.03, 0.0, 0.045, 1.0))
+    figure.colorbar(image, cax=bar, label=label, extend="both", extendfrac=0.03)
 
 
 def limits(values: FloatArray, *, signed: bool) -> tuple[float, float]:

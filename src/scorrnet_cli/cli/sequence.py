@@ -14,7 +14,7 @@ import numpy as np
 from scorrnet_cli.cli import console, plot
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.summary import FrameSummary, Report, summarise, tables, to_json
-from scorrnet_cli.errors import FrameError, MeasurementError
+from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
 from scorrnet_cli.field import Field, FrameInfo, Settings
 from scorrnet_cli.frames import Frame, check_same_shape, read_frame, read_frames
 from scorrnet_cli.writers import Header, check_output, open_writer
@@ -70,6 +70,24 @@ class Job:
         picture = output.with_name(f"{stem}.png") if plot else None
         return cls(reference, deformed, output, picture, overwrite, settings)
 
+    def check(self) -> None:
+        """Make sure, before anything is measured, that the results can be written.
+
+        Raises
+        ------
+        OutputError
+            If they exist and may not be replaced, cannot be written, or would replace an image that is measured.
+        UsageError
+            If a picture is asked for and cannot be drawn.
+        """
+        inputs = {path.resolve() for path in (self.reference, *self.deformed)}
+        for path in (self.output, self.picture):
+            if path and path.resolve() in inputs:
+                raise OutputError("The result would replace an image", str(path), "Give another name with -o")
+        check_output(self.output, self.overwrite)
+        if self.picture:
+            plot.check_plot(self.picture, self.overwrite)
+
     def items(self) -> Iterator[Frame | FrameError]:
         """Read the deformed images one by one; what cannot be read comes as its error."""
         if not self.deformed:
@@ -121,15 +139,11 @@ def run(job: Job, talk: Talk, *, json: bool) -> None:
     ScorrnetError
         Any; MeasurementError at the end if some pairs failed.
     """
-    check_output(job.output, job.overwrite)
-    if job.picture:
-        plot.check_plot(job.picture, job.overwrite)
+    job.check()
     reference = read_frame(job.reference)
     total = job.count()
     if total == 0:
-        raise FrameError(
-            "There is nothing to compare the reference with", str(job.reference), "Give DEF as well"
-        )
+        raise FrameError("There is nothing to compare the reference with", str(job.reference), "Give DEF as well")
     with talk.progress(total):
         report = _measure(job, reference, total, talk)
     if json:
@@ -163,9 +177,7 @@ def _measure(job: Job, reference: Frame, total: int, talk: Talk) -> Report:
     talk.detail(f"mask of {int(prepared.mask.sum())} px found in {time.perf_counter() - start:.2f} s")
     summaries = []
     last = None
-    with open_writer(
-        job.output, Header(reference.shape, total, reference.info, process), job.overwrite
-    ) as writer:
+    with open_writer(job.output, Header(reference.shape, total, reference.info, process), job.overwrite) as writer:
         for field, summary in _fields(instruments, prepared, reference, items, total, talk):
             writer.append(field)
             summaries.append(summary)

@@ -47,7 +47,7 @@ class FrameSummary:
     sigma_u, sigma_v : float
         Medians of the standard uncertainties, px; NaN without refinement.
     time_s : float
-        Time of reading and measuring.
+        Time of measuring it, without reading it.
     """
 
     image: FrameInfo
@@ -148,7 +148,7 @@ def to_json(report: Report) -> str:
             u_px, v_px          {min, median, max} over valid points
             zncc_median
             sigma_u_median_px, sigma_v_median_px
-            time_s
+            time_s              measuring it, without reading it
     """
     height, width = report.shape
     content = {

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_STAGE_2 = {
+_STAGE_2: dict[str, dict[str, Any]] = {
     "regular2_1": {},
     "dilated2_2": {"dilation": 2},
     "asymmetric2_3": {"asymmetric": True},
@@ -21,7 +21,7 @@ _STAGE_2 = {
     "asymmetric2_7": {"asymmetric": True},
     "dilated2_8": {"dilation": 16},
 }
-_STAGE_3 = {
+_STAGE_3: dict[str, dict[str, Any]] = {
     "regular3_0": {},
     "dilated3_1": {"dilation": 2},
     "asymmetric3_2": {"asymmetric": True},

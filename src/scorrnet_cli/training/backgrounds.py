@@ -11,8 +11,8 @@ from torch import Tensor
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import power_law, speckle
 
-KINDS = {"plain": 1.0, "clutter": 2.0, "texture": 1.5, "stripes": 0.7, "halftone": 0.4, "defocused": 0.7, "grain": 0.7}
-PHOTOGRAPH_SHARE = 0.5
+KINDS = {"plain": 2.5, "clutter": 2.0, "texture": 1.0, "stripes": 0.6, "halftone": 0.4, "defocused": 0.6, "grain": 1.0}
+PHOTOGRAPH_SHARE = 0.4
 
 
 def background(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1.0) -> Tensor:
@@ -40,7 +40,7 @@ def background(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1
     if kind == "clutter":
         return _clutter(rng, base, scale)
     if kind == "texture":
-        return (base + rng.uniform(0.03, 0.25) * power_law(rng, size, rng.uniform(0.8, 2.2))).clamp_(0, 1)
+        return (base + rng.uniform(0.03, 0.25) * power_law(rng, size, rng.uniform(1.2, 2.5))).clamp_(0, 1)
     if kind == "stripes":
         return _stripes(rng, base, scale)
     if kind == "halftone":

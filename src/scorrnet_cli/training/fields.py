@@ -51,7 +51,7 @@ class Crack:
     def jump(self, xy: Tensor) -> Tensor:
         """Return the displacement (2, H, W) of the points `xy` (2, H, W) as the lips part."""
         along, across = self._along_across(xy)
-        amount = 0.5 * self._opening(along) * torch.sign(across)
+        amount = 0.5 * self._opening(along) * torch.where(across < 0, -1.0, 1.0)
         return torch.stack([-math.sin(self.angle) * amount, math.cos(self.angle) * amount])
 
     def gap(self, xy: Tensor) -> Tensor:

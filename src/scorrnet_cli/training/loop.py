@@ -24,7 +24,7 @@ from scorrnet_cli.training.recipe import Recipe
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material
 
-TRAINING, VALIDATION, GUIDE = 0, 1, 2  # first part of the key of random numbers
+TRAINING, VALIDATION = 0, 1  # first part of the key of random numbers
 CHECKPOINT = "checkpoint.pt"
 AVERAGED = "averaged.safetensors"
 LOG = "log.csv"
@@ -59,7 +59,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.task = _TASKS[recipe.network](recipe, device, material)
         self.network: nn.Module = self.task.network
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(memory_format=torch.channels_last)
         self.averaged = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -133,6 +133,7 @@ class Trainer:
         recipe = self.recipe
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _schedule(self.step, recipe)
+        torch.manual_seed(1_000_003 * recipe.seed + self.step)  # drop-out must not know how often we resumed
         value = self.task.loss(Rng((TRAINING, recipe.seed, self.step), self.device))
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(value)

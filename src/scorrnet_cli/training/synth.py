@@ -196,7 +196,7 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
     paint = ((ground + contrast * pattern) * uneven * rng.uniform(1.0, 1.15)).clamp_(0.0, 1.1)
     bare = rng.uniform(0.0, 1.0) + torch.zeros_like(paint)
     if rng.chance(0.5):
-        bare = bare + rng.uniform(0.0, 0.08) * textures.power_law(rng, period, rng.uniform(0.3, 2.0))
+        bare = bare + rng.uniform(0.0, 0.05) * textures.power_law(rng, period, rng.uniform(1.0, 2.2))
     whole = rng.chance(recipe.whole_frame)
     outline = specimens.whole_frame() if whole else specimens.specimen(rng, recipe.size)
     return _Surface(outline, paint, bare.clamp_(0.0, 1.0))

@@ -114,9 +114,7 @@ def _create_data(file: h5py.File, header: Header) -> None:
     data.attrs["signal"] = "u"
     data.attrs["auxiliary_signals"] = ["v"]
     data.attrs["axes"] = ["frame", "y", "x"]
-    for name, size, unit in zip(
-        data.attrs["axes"], (header.n_frames, *header.shape), ("", "px", "px"), strict=True
-    ):
+    for name, size, unit in zip(data.attrs["axes"], (header.n_frames, *header.shape), ("", "px", "px"), strict=True):
         data[name] = np.arange(size, dtype=np.int64)
         if unit:
             data[name].attrs["units"] = unit

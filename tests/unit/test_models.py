@@ -1,0 +1,112 @@
+"""The networks: shapes, invariances, budget, and the correlation against its definition."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from scorrnet_cli.displace import displace
+from scorrnet_cli.models.correlation import correlate
+from scorrnet_cli.models.corrnet import CorrNet, expected_offset, least_squares_step, normalise, warp
+from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.padding import pad_to_multiple
+from scorrnet_cli.segment import segment, speckle_probability
+
+
+def _one_by_one(ours: Tensor, theirs: Tensor, radius: int) -> Tensor:
+    height, width = ours.shape[-2:]
+    padded = F.pad(theirs, (radius,) * 4)
+    size = range(2 * radius + 1)
+    parts = [(ours * padded[:, :, y : y + height, x : x + width]).mean(1) for y in size for x in size]
+    return torch.stack(parts, 1)
+
+
+@pytest.mark.parametrize(("width", "radius"), [(21, 3), (16, 2), (5, 5), (33, 1)])
+def test_correlation_and_its_gradient_equal_the_definition(width: int, radius: int) -> None:
+    torch.manual_seed(0)
+    ours = torch.randn(2, 5, 9, width, dtype=torch.float64, requires_grad=True)
+    theirs = torch.randn(2, 5, 9, width, dtype=torch.float64, requires_grad=True)
+    found, expected = correlate(ours, theirs, radius), _one_by_one(ours, theirs, radius)
+    torch.testing.assert_close(found, expected)
+    weight = torch.randn_like(expected)
+    for ours_found, ours_expected in zip(
+        torch.autograd.grad(found, (ours, theirs), weight),
+        torch.autograd.grad(expected, (ours, theirs), weight),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours_found, ours_expected)
+
+
+def test_expected_offset_points_at_the_best_match() -> None:
+    match = torch.full((1, 49, 8, 8), -1.0)
+    match[:, 3 * 7 + 5] = 1.0  # dy = 0, dx = 2
+    offset = expected_offset(match, torch.tensor(30.0))
+    torch.testing.assert_close(offset, torch.tensor([2.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 8, 8))
+
+
+def test_warp_takes_the_image_at_displaced_points() -> None:
+    image = torch.arange(30.0).view(1, 1, 5, 6)
+    field = torch.zeros(1, 2, 5, 6)
+    field[:, 0], field[:, 1] = 1.0, -1.0
+    assert float(warp(image, field, "bilinear")[0, 0, 3, 2]) == pytest.approx(float(image[0, 0, 2, 3]))
+
+
+def test_least_squares_step_finds_a_small_shift() -> None:
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+
+    def scene(dx: float, dy: float) -> Tensor:
+        return (torch.sin((x + dx) / 2.3) * torch.cos((y + dy) / 2.9))[None, None]
+
+    step = least_squares_step(scene(0.0, 0.0), scene(-0.2, 0.1), torch.ones(1, 1, 64, 64), 5.0)
+    inner = step[0, :, 16:-16, 16:-16]
+    assert float((inner[0] - 0.2).abs().max()) < 0.03
+    assert float((inner[1] + 0.1).abs().max()) < 0.03
+
+
+def test_normalised_image_does_not_know_gain_and_offset() -> None:
+    image = torch.rand(1, 1, 48, 56) * 200
+    torch.testing.assert_close(normalise(image, 17), normalise(37.0 * image + 4000.0, 17), rtol=1e-3, atol=1e-3)
+
+
+def test_displacement_network_keeps_to_its_budget() -> None:
+    network = CorrNet()
+    image = torch.rand(1, 1, 128, 128)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        field = network(image, image, torch.ones_like(image))
+    assert field.shape == (1, 2, 128, 128)
+    assert counter.get_total_flops() / 128**2 <= 120e3
+    assert 0.8e6 < sum(parameter.numel() for parameter in network.parameters()) < 1.2e6
+
+
+def test_every_size_is_padded_and_unpadded() -> None:
+    network = CorrNet().eval()
+    for height, width in ((33, 70), (64, 64), (41, 32)):
+        image = torch.rand(height, width) * 255
+        field = displace(network, image, image, torch.ones(height, width, dtype=torch.bool))
+        assert field.shape == (2, height, width)
+        assert bool(torch.isfinite(field).all())
+    padded, size = pad_to_multiple(torch.rand(1, 1, 5, 70), 8, 32)
+    assert padded.shape == (1, 1, 32, 72)
+    assert size == (5, 70)
+
+
+def test_segmentation_has_the_published_parameter_names() -> None:
+    names = ENet().state_dict()
+    assert names["asymmetric2_3.ext_conv2.3.weight"].shape == (32, 32, 1, 5)
+    assert names["upsample4_0.ext_tconv1.weight"].shape == (32, 32, 2, 2)
+    assert names["transposed_conv.weight"].shape == (16, 2, 3, 3)
+    parameters = sum(value.numel() for name, value in ENet().named_parameters())
+    assert parameters == pytest.approx(0.349e6, rel=0.01)
+
+
+def test_segmentation_does_not_know_gain_and_offset() -> None:
+    torch.manual_seed(0)
+    network = ENet().eval()
+    image = torch.rand(61, 90) * 255
+    probability = speckle_probability(network, image)
+    assert probability.shape == (61, 90)
+    torch.testing.assert_close(probability, speckle_probability(network, image * 257 + 30), rtol=1e-3, atol=1e-4)
+    assert segment(network, image).dtype == torch.bool

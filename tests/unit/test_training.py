@@ -1,0 +1,250 @@
+"""The synthesis is exact and repeatable, and a training that was cut goes on bit by bit."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor
+
+from scorrnet_cli.errors import FrameError, UsageError, WeightsError
+from scorrnet_cli.refine import Refinement, refine
+from scorrnet_cli.training import backgrounds, camera, fields, specimens, synth, textures
+from scorrnet_cli.training.loop import AVERAGED, CHECKPOINT, LOG, Trainer
+from scorrnet_cli.training.loss import displacement_figures, displacement_loss, segmentation_figures, segmentation_loss
+from scorrnet_cli.training.material import load_photographs
+from scorrnet_cli.training.recipe import Recipe, bundled_recipe, load_recipe
+from scorrnet_cli.training.rng import Rng
+from scorrnet_cli.training.synth import Material, SynthRecipe, make_pairs, make_references
+
+CPU = torch.device("cpu")
+
+
+def _grid(size: int) -> Tensor:
+    axis = torch.arange(float(size))
+    return torch.stack(torch.meshgrid(axis, axis, indexing="xy"))
+
+
+def test_equal_keys_give_equal_pairs() -> None:
+    recipe = SynthRecipe(size=64)
+    first, again, other = (make_pairs(Rng(key, CPU), 2, recipe, Material()) for key in ((1, 2), (1, 2), (1, 3)))
+    for a, b in zip(first, again, strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(first.reference, other.reference)
+
+
+def test_pairs_are_what_they_say() -> None:
+    recipe = SynthRecipe(size=96)
+    pairs = make_pairs(Rng((5,), CPU), 12, recipe, Material())
+    assert pairs.reference.shape == pairs.mask.shape == (12, 1, 96, 96)
+    assert pairs.displacement.shape == (12, 2, 96, 96)
+    assert float(pairs.reference.min()) >= 0
+    assert float(pairs.deformed.max()) <= 255
+    assert set(pairs.mask.unique().tolist()) == {0.0, 1.0}
+    assert bool((pairs.seen <= pairs.mask).all())
+    assert float(pairs.displacement.abs().max()) <= recipe.displacement_px + 8  # a crack may open on top
+
+
+def test_displacement_is_exact_at_reference_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refinement, started at the truth on quiet images, stays there: what moves it is an error of the truth."""
+    quiet = camera.Camera(blur_px=0.4, noise_floor=0.05, noise_slope=0.0, levels=4095)
+    monkeypatch.setattr(camera, "camera", lambda _rng: quiet)
+    recipe = SynthRecipe(size=128, whole_frame=1.0, dot_px=(3.0, 5.0), gradient=0.01, stretch=0.02, rotation_deg=2.0)
+    offsets = []
+    for index in range(8):
+        pairs = make_pairs(Rng((11, index), CPU), 1, recipe, Material())
+        truth, seen = pairs.displacement[0], pairs.seen[0, 0] > 0
+        result = refine(pairs.reference[0, 0], pairs.deformed[0, 0], seen, truth, Refinement(8.0, 3))
+        inner = result.valid & (_grid(128) > 16).all(0) & (_grid(128) < 112).all(0)
+        if int(inner.sum()) > 500:
+            offsets.append((result.displacement - truth)[:, inner].mean(1))
+    offset = torch.stack(offsets)
+    assert len(offset) >= 4
+    assert float(offset.abs().median()) < 0.004
+    assert float(offset.median(0).values.abs().max()) < 0.004
+
+
+def test_a_crack_opens_and_leaves_a_gap() -> None:
+    crack = fields.Crack(x=10.0, y=32.0, angle=0.0, opening_px=4.0, length_px=20.0)
+    points = _grid(64)
+    jump = crack.jump(points)
+    assert float(jump[1, 40, 50]) == pytest.approx(2.0)
+    assert float(jump[1, 20, 50]) == pytest.approx(-2.0)
+    assert float(jump[0].abs().max()) < 1e-5
+    gap = crack.gap(points)
+    assert float(gap[33, 50]) < 0 < float(gap[35, 50])
+    moved = points + jump
+    assert float(crack.gap(moved).min()) >= -1e-4  # no material point lies in the gap
+
+
+def test_fields_keep_to_their_limits_and_are_smooth() -> None:
+    points = _grid(96)
+    limits = fields.FieldRange(displacement_px=20.0)
+    for index in range(20):
+        motion = fields.motion(Rng((3, index), CPU), points, 96.0, limits)
+        u = dataclasses.replace(motion, crack=None).at(points)
+        assert float(u.abs().max()) <= 20.01
+        between = dataclasses.replace(motion, crack=None).at(points + 0.5)
+        middle = 0.25 * (u[:, :-1, :-1] + u[:, 1:, :-1] + u[:, :-1, 1:] + u[:, 1:, 1:])
+        assert float((between[:, :-1, :-1] - middle).abs().max()) < 1.0
+
+
+@pytest.mark.parametrize("dot", [3.0, 8.0])
+def test_textures_are_periodic_and_have_the_dots_asked_for(dot: float) -> None:
+    sizes = []
+    for index in range(6):
+        paint = textures.speckle(Rng((2, index), CPU), 192, 1, (dot, dot))
+        assert 0 <= float(paint.min()) <= float(paint.max()) <= 1
+        spectrum = torch.fft.fft2(paint - paint.mean()).abs() ** 2
+        correlation = torch.fft.ifft2(spectrum).real
+        half = torch.nonzero(correlation[0, :96] < 0.5 * correlation[0, 0])[0]
+        sizes.append(2 * float(half))
+        seam = (paint[:, 0] - paint[:, -1]).abs().mean() / (paint[:, 1] - paint[:, 0]).abs().mean()
+        assert float(seam) < 2
+    assert 0.4 * dot < float(np.median(sizes)) < 2.5 * dot
+
+
+def test_specimens_cover_part_of_the_frame_and_keep_paint_on_the_body() -> None:
+    points = _grid(96)
+    shares = []
+    for index in range(60):
+        shape = specimens.specimen(Rng((4, index), CPU), 96.0)
+        painted, body = shape.painted(points) < 0, shape.body(points) < 0
+        assert bool((painted <= body).all())
+        shares.append(float(painted.float().mean()))
+    assert 0.15 < float(np.mean(shares)) < 0.6
+
+
+def test_every_kind_of_background_is_a_picture() -> None:
+    for index in range(40):
+        picture = backgrounds.background(Rng((6, index), CPU), 64, None)
+        assert picture.shape == (64, 64)
+        assert 0 <= float(picture.min()) <= float(picture.max()) <= 1
+
+
+def test_noise_rises_with_grey_level() -> None:
+    settings = camera.Camera(blur_px=0.3, noise_floor=1.0, noise_slope=0.05, levels=255)
+    scene = torch.full(((128 + 2 * camera.MARGIN) * camera.OVERSAMPLING,) * 2, 0.2)
+    scene[:, scene.shape[1] // 2 :] = 0.7
+    picture = torch.stack([camera.expose(Rng((7, i), CPU), scene, settings) for i in range(2)])
+    dark, bright = (part - part.mean(dim=(1, 2), keepdim=True) for part in (picture[:, :, 8:56], picture[:, :, 72:120]))
+    high_pass = [(part[:, :, 1:] - part[:, :, :-1]).std() / math.sqrt(2) for part in (dark, bright)]
+    assert 1.3 < float(high_pass[1] / high_pass[0]) < 2.0
+    assert bool((picture == picture.round()).all())
+
+
+def test_references_for_segmentation() -> None:
+    images, masks = make_references(Rng((8,), CPU), 3, SynthRecipe(size=64, whole_frame=0.0), Material())
+    assert images.shape == masks.shape == (3, 1, 64, 64)
+    assert 0 < float(masks.mean()) < 1
+
+
+def test_losses_are_zero_for_the_truth_and_figures_count_right() -> None:
+    truth = torch.randn(2, 2, 16, 16)
+    seen = torch.ones(2, 1, 16, 16)
+    fields_found = [torch.nn.functional.avg_pool2d(truth, s) for s in (8, 8, 4, 2, 1)]
+    at_truth = displacement_loss(fields_found, truth, seen, 0.75)
+    off = displacement_loss([field + 1 for field in fields_found], truth, seen, 0.75)
+    assert float(at_truth) == pytest.approx(2.15 * 0.01**0.75, rel=1e-3)
+    assert float(off) > 20 * float(at_truth)
+    figures = displacement_figures(truth + torch.tensor([3.0, 4.0]).view(1, 2, 1, 1), truth, seen)
+    assert figures["median_px"] == pytest.approx(5.0, rel=1e-5)
+    assert figures["below_1px"] == 0
+    mask = (torch.rand(2, 1, 16, 16) > 0.5).float()
+    sure = torch.cat([-20 * (mask - 0.5), 20 * (mask - 0.5)], 1)
+    assert float(segmentation_loss(sure, mask)) < 1e-3
+    assert segmentation_figures(sure, mask) == {"iou": 1.0, "worst_iou": 1.0}
+    assert segmentation_figures(-sure, mask)["iou"] < 0.02
+
+
+def _recipe(network: str) -> Recipe:
+    return Recipe(network, steps=6, batch=2, warmup=2, validate_every=3, validate_count=1, synth=SynthRecipe(size=64))
+
+
+@pytest.mark.parametrize("network", ["displacement", "segmentation"])
+def test_training_resumes_bit_exactly(network: str, tmp_path: Path) -> None:
+    recipe = _recipe(network)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        Trainer(recipe, tmp_path / "whole", CPU, Material()).run(None, None, lambda _: None)
+        seen: list[int] = []
+        Trainer(recipe, tmp_path / "cut", CPU, Material()).run(None, 4, lambda p: seen.append(p.step))
+        Trainer(recipe, tmp_path / "cut", CPU, Material()).run(None, None, lambda p: seen.append(p.step))
+    finally:
+        torch.set_num_threads(threads)
+    assert seen == [1, 2, 3, 4, 5, 6]
+    whole, cut = (load_file(tmp_path / name / AVERAGED) for name in ("whole", "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    rows = list(csv.DictReader((tmp_path / "whole" / LOG).read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["3", "6"]
+    assert math.isfinite(float(rows[-1]["loss"]))
+
+
+def test_training_learns(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(_recipe("segmentation"), steps=40, batch=4, warmup=5, learning_rate=3e-3)
+    losses: list[float] = []
+    Trainer(recipe, tmp_path, CPU, Material()).run(None, None, lambda p: losses.append(p.loss))
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_minutes_stop_a_training(tmp_path: Path) -> None:
+    final = Trainer(_recipe("segmentation"), tmp_path, CPU, Material()).run(0.0, None, lambda _: None)
+    assert final.step == 1
+    assert (tmp_path / CHECKPOINT).exists()
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    Trainer(_recipe("segmentation"), tmp_path, CPU, Material()).run(None, 1, lambda _: None)
+    with pytest.raises(WeightsError, match="does not fit"):
+        Trainer(_recipe("displacement"), tmp_path, CPU, Material())
+
+
+def test_bundled_recipes_load_and_wrong_ones_are_refused(tmp_path: Path) -> None:
+    for network in ("segmentation", "displacement"):
+        assert load_recipe(bundled_recipe(network)).network == network
+    for text, message in (
+        ("network = 'displacement'\nspeed = 3", "speed"),
+        ("network = 'other'", "network"),
+        ("network =", "TOML"),
+        ("network = 'displacement'\n[synth]\nsmell = 1", "smell"),
+    ):
+        path = tmp_path / "recipe.toml"
+        path.write_text(text)
+        with pytest.raises(UsageError, match=message):
+            load_recipe(path)
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_recipe(tmp_path / "missing.toml")
+
+
+def test_photographs_enter_as_squares(tmp_path: Path) -> None:
+    picture = np.tile(np.arange(80, dtype=np.uint8), (60, 1))
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    loaded = load_photographs(tmp_path, CPU)
+    assert loaded.shape == (1, 512, 512)
+    assert float(loaded.min()) == 0
+    assert float(loaded.max()) == 1
+    recipe = SynthRecipe(size=64)
+    plain = make_pairs(Rng((1,), CPU), 1, recipe, Material())
+    behind = make_pairs(Rng((1,), CPU), 1, recipe, Material(loaded, loaded))
+    assert not torch.equal(plain.reference, behind.reference)
+    with pytest.raises(FrameError, match="No image"):
+        load_photographs(tmp_path / "nothing", CPU)
+    (tmp_path / "b.png").write_bytes(b"not an image")
+    with pytest.raises(FrameError, match=r"b\.png"):
+        load_photographs(tmp_path, CPU)
+
+
+def test_torus_sampling_wraps() -> None:
+    paint = textures.speckle(Rng((1,), CPU), 96, 1, (4.0, 6.0))
+    points = _grid(96)
+    once = synth._sample_torus(paint[None], points)
+    torch.testing.assert_close(once[0], paint, atol=1e-4, rtol=0)
+    torch.testing.assert_close(synth._sample_torus(paint[None], points + 96), once, atol=1e-4, rtol=0)
