@@ -9,9 +9,7 @@ import typer
 
 _PANEL = "Settings, saved in the result"
 
-Reference = Annotated[
-    Path, typer.Argument(metavar="REF", help="Image of the specimen at rest.", show_default=False)
-]
+Reference = Annotated[Path, typer.Argument(metavar="REF", help="Image of the specimen at rest.", show_default=False)]
 Deformed = Annotated[
     list[Path] | None,
     typer.Argument(
@@ -29,14 +27,10 @@ Output = Annotated[
         help="Result: .h5, .hdf5, .tif, .tiff or .ome.tif. Default: <last DEF>.scorrnet.h5 in this folder.",
     ),
 ]
-Device = Annotated[
-    str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.", rich_help_panel=_PANEL)
-]
+Device = Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.", rich_help_panel=_PANEL)]
 Mask = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE", help="Image, not zero where to measure; no network looks.", rich_help_panel=_PANEL
-    ),
+    typer.Option(metavar="FILE", help="Image, not zero where to measure; no network looks.", rich_help_panel=_PANEL),
 ]
 Roi = Annotated[
     str | None,
@@ -50,9 +44,7 @@ Window = Annotated[
     float | None,
     typer.Option(metavar="PX", help="Standard deviation of the refinement's window.", rich_help_panel=_PANEL),
 ]
-Passes = Annotated[
-    int | None, typer.Option(metavar="N", help="Most passes of the refinement.", rich_help_panel=_PANEL)
-]
+Passes = Annotated[int | None, typer.Option(metavar="N", help="Most passes of the refinement.", rich_help_panel=_PANEL)]
 SegmentationWeights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Your own weights, safetensors.", rich_help_panel=_PANEL)
 ]

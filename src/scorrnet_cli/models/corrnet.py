@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scorrnet_cli.filters import gaussian
 from scorrnet_cli.models.correlation import correlate
 
 
@@ -270,20 +271,9 @@ def least_squares_step(first: Tensor, moved: Tensor, mask: Tensor, window_px: fl
     gy = 0.5 * (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1])
     left = (first - moved) * mask
     products = torch.cat([gx * gx * mask, gx * gy * mask, gy * gy * mask, gx * left, gy * left], 1)
-    axx, axy, ayy, bx, by = _smooth(products, window_px).unbind(1)
+    axx, axy, ayy, bx, by = gaussian(products.flatten(0, 1), window_px).view_as(products).unbind(1)
     ridge = 0.02 * (axx + ayy) + 1e-4
     axx, ayy = axx + ridge, ayy + ridge
     determinant = axx * ayy - axy * axy
     step = torch.stack([ayy * bx - axy * by, axx * by - axy * bx], 1) / determinant[:, None]
     return step.clamp(-1.5, 1.5)
-
-
-def _smooth(x: Tensor, sigma: float) -> Tensor:
-    """Convolve (N, C, H, W) with a Gaussian."""
-    radius = round(2.5 * sigma)
-    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=x.device) / sigma) ** 2)
-    taps = (taps / taps.sum()).to(x.dtype)
-    n, c, height, width = x.shape
-    flat = x.reshape(n * c, 1, height, width)
-    flat = F.conv2d(flat, taps.view(1, 1, 1, -1), padding=(0, radius))
-    return F.conv2d(flat, taps.view(1, 1, -1, 1), padding=(radius, 0)).view(n, c, height, width)
