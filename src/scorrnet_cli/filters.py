@@ -9,9 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-BLOCK = 64
-
-
 def gaussian(x: Tensor, sigma: float) -> Tensor:
     """Convolve with a Gaussian; beyond the border there is nothing.
 
@@ -26,31 +23,33 @@ def gaussian(x: Tensor, sigma: float) -> Tensor:
     (C, H, W) float32
     """
     radius = max(1, math.ceil(3.5 * sigma))
-    offsets = torch.arange(BLOCK + 2 * radius, device=x.device)[:, None] - torch.arange(BLOCK, device=x.device)
+    block = 16 if radius < 12 else 32 if radius < 40 else 64
+    offsets = torch.arange(block + 2 * radius, device=x.device)[:, None] - torch.arange(block, device=x.device)
     taps = torch.exp(-0.5 * ((offsets - radius) / sigma) ** 2) * ((offsets >= 0) & (offsets <= 2 * radius))
-    band = taps / taps[:, :1].sum()  # (BLOCK + 2 radius, BLOCK)
-    return _along_columns(_along_rows(x, band, radius), band, radius)
+    band = taps / taps[:, :1].sum()  # (block + 2 radius, block)
+    return _along_columns(_along_rows(x, band), band)
 
 
-def _along_rows(x: Tensor, band: Tensor, radius: int) -> Tensor:
-    """Filter (C, H, W) along x: every `BLOCK` columns are one matrix product, far faster than a 1-D convolution."""
+def _along_rows(x: Tensor, band: Tensor) -> Tensor:
+    """Filter (C, H, W) along x: every block of columns is one matrix product, far faster than a 1-D convolution."""
     channels, height, width = x.shape
-    count = -(-width // BLOCK)
-    padded = F.pad(x, (radius, count * BLOCK - width + radius)).view(channels * height, -1)
-    stride = padded.shape[1]
-    windows = padded.as_strided((count, channels * height, len(band)), (BLOCK, stride, 1))
-    filtered = torch.bmm(windows, band.expand(count, -1, -1))  # (count, C * H, BLOCK)
-    return filtered.permute(1, 0, 2).reshape(channels, height, count * BLOCK)[..., :width]
+    reach, block = band.shape
+    count, radius = -(-width // block), (reach - block) // 2
+    padded = F.pad(x, (radius, count * block - width + radius)).view(channels * height, -1)
+    windows = padded.as_strided((count, channels * height, reach), (block, padded.shape[1], 1))
+    filtered = torch.bmm(windows, band.expand(count, -1, -1))  # (count, C * H, block)
+    return filtered.permute(1, 0, 2).reshape(channels, height, count * block)[..., :width]
 
 
-def _along_columns(x: Tensor, band: Tensor, radius: int) -> Tensor:
+def _along_columns(x: Tensor, band: Tensor) -> Tensor:
     """Filter (C, H, W) along y in the same way."""
     channels, height, width = x.shape
-    count = -(-height // BLOCK)
-    padded = F.pad(x, (0, 0, radius, count * BLOCK - height + radius))  # (C, H', W)
-    shape, strides = (channels, count, len(band), width), (padded.stride(0), BLOCK * width, width, 1)
-    filtered = torch.matmul(band.T, padded.as_strided(shape, strides))  # (C, count, BLOCK, W)
-    return filtered.view(channels, count * BLOCK, width)[:, :height]
+    reach, block = band.shape
+    count, radius = -(-height // block), (reach - block) // 2
+    padded = F.pad(x, (0, 0, radius, count * block - height + radius))  # (C, H', W)
+    shape, strides = (channels, count, reach, width), (padded.stride(0), block * width, width, 1)
+    filtered = torch.matmul(band.T, padded.as_strided(shape, strides))  # (C, count, block, W)
+    return filtered.view(channels, count * block, width)[:, :height]
 
 
 def masked_gaussian(x: Tensor, weight: Tensor, sigma: float) -> Tensor:

@@ -48,9 +48,7 @@ def test_spline_equals_scipy() -> None:
     image = rng.random((50, 70)).astype(np.float32)
     field = torch.from_numpy(rng.uniform(-4, 4, (2, 50, 70)).astype(np.float32))
     coefficients = spline.spline_coefficients(torch.from_numpy(image))
-    np.testing.assert_allclose(
-        coefficients, ndimage.spline_filter(image.astype(float), 5, mode="mirror"), atol=2e-5
-    )
+    np.testing.assert_allclose(coefficients, ndimage.spline_filter(image.astype(float), 5, mode="mirror"), atol=2e-5)
     y, x = np.mgrid[:50, :70]
     points = [y + field[1].numpy(), x + field[0].numpy()]
     expected = ndimage.map_coordinates(image.astype(float), points, order=5, mode="mirror")

@@ -47,14 +47,14 @@ def test_pairs_are_what_they_say() -> None:
     assert pairs.displacement.shape == (12, 2, 96, 96)
     assert float(pairs.reference.min()) >= 0
     assert float(pairs.deformed.max()) <= 255
-    assert set(pairs.mask.unique().tolist()) == {0.0, 1.0}
+    assert set(pairs.mask.flatten().tolist()) == {0.0, 1.0}
     assert bool((pairs.seen <= pairs.mask).all())
     assert float(pairs.displacement.abs().max()) <= recipe.displacement_px + 8  # a crack may open on top
 
 
 def test_displacement_is_exact_at_reference_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     """The refinement, started at the truth on quiet images, stays there: what moves it is an error of the truth."""
-    quiet = camera.Camera(blur_px=0.4, noise_floor=0.05, noise_slope=0.0, levels=4095)
+    quiet = camera.Camera(blur_px=0.4, noise_floor=0.05, noise_slope=0.0, noise_blur_px=0.0, levels=4095)
     monkeypatch.setattr(camera, "camera", lambda _rng: quiet)
     recipe = SynthRecipe(size=128, whole_frame=1.0, dot_px=(3.0, 5.0), gradient=0.01, stretch=0.02, rotation_deg=2.0)
     offsets = []
@@ -119,7 +119,7 @@ def test_specimens_cover_part_of_the_frame_and_keep_paint_on_the_body() -> None:
         painted, body = shape.painted(points) < 0, shape.body(points) < 0
         assert bool((painted <= body).all())
         shares.append(float(painted.float().mean()))
-    assert 0.15 < float(np.mean(shares)) < 0.6
+    assert 0.1 < float(np.mean(shares)) < 0.6
 
 
 def test_every_kind_of_background_is_a_picture() -> None:
@@ -130,7 +130,7 @@ def test_every_kind_of_background_is_a_picture() -> None:
 
 
 def test_noise_rises_with_grey_level() -> None:
-    settings = camera.Camera(blur_px=0.3, noise_floor=1.0, noise_slope=0.05, levels=255)
+    settings = camera.Camera(blur_px=0.3, noise_floor=1.0, noise_slope=0.05, noise_blur_px=0.0, levels=255)
     scene = torch.full(((128 + 2 * camera.MARGIN) * camera.OVERSAMPLING,) * 2, 0.2)
     scene[:, scene.shape[1] // 2 :] = 0.7
     picture = torch.stack([camera.expose(Rng((7, i), CPU), scene, settings) for i in range(2)])

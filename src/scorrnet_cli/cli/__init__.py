@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from scorrnet_cli import __version__
-from scorrnet_cli.cli import console, train
+from scorrnet_cli.cli import console
 from scorrnet_cli.cli.extract_weights import extract_weights
 from scorrnet_cli.cli.group import ErrorGroup
 from scorrnet_cli.cli.info import info
 from scorrnet_cli.cli.measure import measure
+from scorrnet_cli.cli.train import train
 
 app = typer.Typer(
     name="scorrnet",
@@ -41,7 +42,7 @@ def root(
 app.command()(measure)
 app.command()(extract_weights)
 app.command()(info)
-app.add_typer(train.app, name="train")
+app.command()(train)
 
 
 def main() -> None:

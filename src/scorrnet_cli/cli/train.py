@@ -2,72 +2,49 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from scorrnet_cli.cli import console, options
+from scorrnet_cli.cli.group import Debug
 
 if TYPE_CHECKING:
     from scorrnet_cli.training.loop import Progress
 
-app = typer.Typer(help="Train a network on synthetic images.", no_args_is_help=True)
-
-To = Annotated[
-    Path, typer.Option("--to", help="Folder of checkpoint, weights and log; training goes on from there.")
-]
-RecipeFile = Annotated[
-    Path | None, typer.Option("--recipe", help="TOML file; the bundled recipe if not given.")
-]
-Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Stop after so many steps.")]
-Minutes = Annotated[float | None, typer.Option("--minutes", min=0.0, help="Stop after so many minutes.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
-Backgrounds = Annotated[
-    Path | None, typer.Option("--backgrounds", help="Folder of photographs to put behind.")
-]
-Speckles = Annotated[
-    Path | None, typer.Option("--speckles", help="Folder of photographs of speckle to paint with.")
-]
+_DATA = "Photographs that enter the images"
 
 
-@app.command()
-def segmentation(
-    to: To,
-    recipe: RecipeFile = None,
-    steps: Steps = None,
-    minutes: Minutes = None,
-    device: Device = "auto",
-    backgrounds: Backgrounds = None,
-    speckles: Speckles = None,
+def train(
+    network: Annotated[
+        Literal["segmentation", "displacement"], typer.Argument(help="Which network.", show_default=False)
+    ],
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to",
+            metavar="DIR",
+            help="Checkpoint, weights and log; a training that lies there goes on.",
+            show_default=False,
+        ),
+    ],
+    recipe: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML; without it the recipe of the bundled weights.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop after so many further steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(metavar="M", min=0.0, help="Stop after so many minutes.")] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    backgrounds: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Put these behind the specimens.", rich_help_panel=_DATA)
+    ] = None,
+    speckles: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Paint specimens with these.", rich_help_panel=_DATA)
+    ] = None,
+    quiet: options.Quiet = False,
+    debug: Debug = False,
 ) -> None:
-    """Train the network that finds the speckled surface."""
-    _train("segmentation", to, recipe, steps, minutes, device, (backgrounds, speckles))
-
-
-@app.command()
-def displacement(
-    to: To,
-    recipe: RecipeFile = None,
-    steps: Steps = None,
-    minutes: Minutes = None,
-    device: Device = "auto",
-    backgrounds: Backgrounds = None,
-    speckles: Speckles = None,
-) -> None:
-    """Train the network that measures displacement."""
-    _train("displacement", to, recipe, steps, minutes, device, (backgrounds, speckles))
-
-
-def _train(
-    network: str,
-    to: Path,
-    recipe_file: Path | None,
-    steps: int | None,
-    minutes: float | None,
-    device_name: str,
-    folders: tuple[Path | None, Path | None],
-) -> None:
-    from scorrnet_cli.cli import console
+    """Train a network on synthetic images, made on the device that trains."""
     from scorrnet_cli.device import choose_device
     from scorrnet_cli.errors import UsageError
     from scorrnet_cli.training.loop import Trainer
@@ -75,13 +52,13 @@ def _train(
     from scorrnet_cli.training.recipe import bundled_recipe, load_recipe
     from scorrnet_cli.training.synth import Material
 
-    device = choose_device(device_name)
-    recipe = load_recipe(recipe_file or bundled_recipe(network))
-    if recipe.network != network:
-        raise UsageError(f"The recipe is for the {recipe.network} network", str(recipe_file))
-    behind, painted = (load_photographs(folder, device) if folder else None for folder in folders)
-    trainer = Trainer(recipe, to, device, Material(behind, painted))
-    with console.Talk().progress(recipe.steps, trainer.step) as talk:
+    where = choose_device(device)
+    loaded = load_recipe(recipe or bundled_recipe(network))
+    if loaded.network != network:
+        raise UsageError(f"The recipe is for the {loaded.network} network", str(recipe))
+    behind, painted = (load_photographs(folder, where) if folder else None for folder in (backgrounds, speckles))
+    trainer = Trainer(loaded, to, where, Material(behind, painted))
+    with console.Talk(quiet=quiet).progress(loaded.steps, trainer.step) as talk:
 
         def show(progress: Progress) -> None:
             talk.doing(_describe(progress))

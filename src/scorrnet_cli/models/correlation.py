@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BLOCK = 16
+BLOCK = 8
 
 
 def correlate(ours: Tensor, theirs: Tensor, radius: int) -> Tensor:

@@ -63,7 +63,7 @@ def _gradient(rng: Rng, size: int) -> Tensor:
     x, y = _grid(size, rng.device)
     slope = rng.uniform(0.0, 0.6)
     angle = rng.uniform(0.0, 2 * math.pi)
-    level = 0.02 if rng.chance(0.2) else rng.uniform(0.0, 1.0)
+    level = rng.uniform(0.0, 0.1) if rng.chance(0.35) else rng.uniform(0.0, 1.0)
     plane = level + slope * (x * math.cos(angle) + y * math.sin(angle))
     return plane.clamp(0.0, 1.0)
 

@@ -25,6 +25,8 @@ class Camera:
         Standard deviation of the optical blur, image pixels.
     noise_floor, noise_slope : float
         Variance of the noise in grey levels squared: floor + slope * grey.
+    noise_blur_px : float
+        Standard deviation of the blur that demosaicing or compression put on the noise, px; 0 for none.
     levels : int
         Number of grey levels.
     """
@@ -32,6 +34,7 @@ class Camera:
     blur_px: float
     noise_floor: float
     noise_slope: float
+    noise_blur_px: float
     levels: int
 
 
@@ -40,7 +43,8 @@ def camera(rng: Rng) -> Camera:
     sigma = rng.log_uniform(0.2, 4.0)
     share = rng.uniform(0.0, 1.0)
     levels = 255 if rng.chance(0.8) else 4095
-    return Camera(rng.uniform(0.15, 0.9), share * sigma**2, (1 - share) * sigma**2 / 128, levels)
+    noise_blur = rng.uniform(0.4, 0.9) if rng.chance(0.3) else 0.0
+    return Camera(rng.uniform(0.15, 0.9), share * sigma**2, (1 - share) * sigma**2 / 128, noise_blur, levels)
 
 
 def expose(rng: Rng, scene: Tensor, settings: Camera) -> Tensor:
@@ -63,7 +67,11 @@ def expose(rng: Rng, scene: Tensor, settings: Camera) -> Tensor:
     pixels = F.avg_pool2d(blurred[None, None, edge:-edge, edge:-edge], OVERSAMPLING)[0, 0]
     grey = 255.0 * pixels * _light(rng, pixels) + (rng.uniform(0.0, 12.0) if rng.chance(0.5) else 0.0)
     variance = settings.noise_floor + settings.noise_slope * grey
-    noisy = grey + torch.sqrt(variance.clamp_min_(0.0)) * rng.randn(*grey.shape)
+    noise = rng.randn(*grey.shape)
+    if settings.noise_blur_px > 0:
+        noise = _gaussian(noise, settings.noise_blur_px)
+        noise = noise / noise.std().clamp_min(1e-6)
+    noisy = grey + torch.sqrt(variance.clamp_min_(0.0)) * noise
     step = 255.0 / settings.levels
     return (torch.round(noisy / step) * step).clamp_(0.0, 255.0)
 

@@ -42,6 +42,15 @@ def whole_frame() -> Specimen:
     return Specimen(inside, inside)
 
 
+def nothing() -> Specimen:
+    """Return a specimen that is nowhere in the frame."""
+
+    def outside(xy: Tensor) -> Tensor:
+        return torch.full_like(xy[0], 1e3)
+
+    return Specimen(outside, outside)
+
+
 def specimen(rng: Rng, span_px: float) -> Specimen:
     """Draw a specimen that covers part of an image of `span_px`."""
     outline = _outline(rng, span_px)
@@ -99,7 +108,8 @@ def _outline(rng: Rng, span: float) -> Distance:
 
 def _placed(rng: Rng, span: float) -> Callable[[Tensor], Tensor]:
     """Return a map from image points to points of a turned and shifted frame."""
-    x, y = rng.uniform(0.2, 0.8) * span, rng.uniform(0.2, 0.8) * span
+    beyond = 0.5 if rng.chance(0.3) else 0.0  # most of the specimen may lie outside the frame
+    x, y = (rng.uniform(0.2 - beyond, 0.8 + beyond) * span for _ in range(2))
     upright = rng.chance(0.5)
     angle = rng.integer(0, 3) * math.pi / 2 + rng.uniform(-0.05, 0.05) if upright else rng.uniform(0, 2 * math.pi)
     c, s = math.cos(angle), math.sin(angle)
@@ -128,9 +138,7 @@ def _blob(rng: Rng, local: Callable[[Tensor], Tensor], size: float) -> Distance:
 def _polygon(rng: Rng, local: Callable[[Tensor], Tensor], size: float) -> Distance:
     """A convex polygon: the largest of its half-plane distances."""
     count = rng.integer(3, 6)
-    sides = [
-        (2 * math.pi * (k + rng.uniform(-0.25, 0.25)) / count, size * rng.uniform(0.6, 1.1)) for k in range(count)
-    ]
+    sides = [(2 * math.pi * (k + rng.uniform(-0.25, 0.25)) / count, size * rng.uniform(0.6, 1.1)) for k in range(count)]
 
     def polygon(xy: Tensor) -> Tensor:
         p = local(xy)

@@ -30,6 +30,8 @@ class SynthRecipe:
         Height and width of the images, px.
     whole_frame : float
         Share of pairs without an edge in sight.
+    nothing : float
+        Share of images without a specimen.
     dot_px : tuple of float
         Range of dot diameters, px.
     displacement_px, rotation_deg, stretch, gradient : float
@@ -38,6 +40,7 @@ class SynthRecipe:
 
     size: int = 128
     whole_frame: float = 0.45
+    nothing: float = 0.0
     dot_px: tuple[float, float] = (1.5, 12.0)
     displacement_px: float = 32.0
     rotation_deg: float = 20.0
@@ -188,7 +191,7 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
         pattern = torch.sigmoid(rng.uniform(1, 3) * textures.power_law(rng, period, rng.uniform(0.4, 1.1)))
     else:
         pattern = textures.speckle(rng, period, OVERSAMPLING, recipe.dot_px)
-    contrast = rng.log_uniform(0.06, 0.95)
+    contrast = rng.log_uniform(0.08, 0.95)
     ground = rng.uniform(0.02, 0.98 - contrast)
     if rng.chance(0.5):
         pattern = 1 - pattern
@@ -197,8 +200,13 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
     bare = rng.uniform(0.0, 1.0) + torch.zeros_like(paint)
     if rng.chance(0.5):
         bare = bare + rng.uniform(0.0, 0.05) * textures.power_law(rng, period, rng.uniform(1.0, 2.2))
-    whole = rng.chance(recipe.whole_frame)
-    outline = specimens.whole_frame() if whole else specimens.specimen(rng, recipe.size)
+    kind = rng.pick(
+        {"whole": recipe.whole_frame, "none": recipe.nothing, "part": 1 - recipe.whole_frame - recipe.nothing}
+    )
+    if kind == "part":
+        outline = specimens.specimen(rng, recipe.size)
+    else:
+        outline = specimens.whole_frame() if kind == "whole" else specimens.nothing()
     return _Surface(outline, paint, bare.clamp_(0.0, 1.0))
 
 
