@@ -41,7 +41,7 @@ class Settings:
     device: str = "auto"
     refine: bool = True
     window_px: float = 4.0
-    passes: int = 8
+    passes: int = 6
     roi: tuple[int, int, int, int] | None = None
     mask: str | None = None
     segmentation_weights: str | None = None

@@ -29,6 +29,7 @@ OUTLIER_SPREADS = 6.0  # residuals beyond so many standard deviations count litt
 CONVERGED_PX = 2e-4  # stop when the median correction falls below
 LARGEST_STEP_PX = 1.0
 SMALLEST_ZNCC = 0.5
+SMALLEST_SUPPORT = 0.3  # share of the window that must match: less is extrapolation
 LARGEST_SIGMA_PX = 0.5
 LARGEST_LAST_STEP_PX = 0.1
 
@@ -99,7 +100,7 @@ def refine(reference: Tensor, deformed: Tensor, mask: Tensor, start: Tensor, how
     f, g = reference / scale, deformed / scale
     cover, core = mask.float(), _core(mask)
     coefficients = spline.spline_coefficients(g)
-    field = masked_gaussian(start, cover, how.window_px)
+    field = _smooth_start(start, cover, _compare(f, coefficients, start, core, None, how), how.window_px)
     light: tuple[Tensor, Tensor] | None = None
     last = torch.zeros_like(start)
     passes = 0
@@ -117,7 +118,9 @@ def refine(reference: Tensor, deformed: Tensor, mask: Tensor, start: Tensor, how
     zncc = correlation(f, spline.spline_sample(coefficients, field), within)
     settled = last.abs().amax(0) < (LARGEST_LAST_STEP_PX if passes > 1 else LARGEST_STEP_PX)
     sharp = sigma.amax(0) < LARGEST_SIGMA_PX
-    valid = mask & spline.inside(field) & (zncc >= SMALLEST_ZNCC) & settled & sharp
+    trusted, there = gaussian(torch.stack([state.weight, core]), how.window_px)
+    supported = trusted >= SMALLEST_SUPPORT * there.clamp_min(1e-3)
+    valid = mask & spline.inside(field) & (zncc >= SMALLEST_ZNCC) & settled & sharp & supported
     return Refined(field, valid, zncc, sigma)
 
 
@@ -170,6 +173,14 @@ def _compare(
     gain, offset = light or _match_light(f, moved, within, how.window_px * PHOTOMETRY_WINDOWS)
     residual = f - gain * moved - offset
     return _State(within * _trust(residual, within), residual, (gain, offset))
+
+
+def _smooth_start(start: Tensor, cover: Tensor, state: _State, window_px: float) -> Tensor:
+    """Smooth a field by the window, so that the passes find it again; points that do not match follow those that do."""
+    near = masked_gaussian(start, state.weight, window_px)
+    far = wide_mean(start, state.weight + 1e-4 * cover, 4 * window_px)
+    share = gaussian(state.weight[None], window_px)
+    return torch.where(share > 0.05, near, far)
 
 
 def _trust(residual: Tensor, within: Tensor) -> Tensor:

@@ -160,7 +160,7 @@ def test_losses_are_zero_for_the_truth_and_figures_count_right() -> None:
     mask = (torch.rand(2, 1, 16, 16) > 0.5).float()
     sure = torch.cat([-20 * (mask - 0.5), 20 * (mask - 0.5)], 1)
     assert float(segmentation_loss(sure, mask)) < 1e-3
-    assert segmentation_figures(sure, mask) == {"iou": 1.0, "worst_iou": 1.0}
+    assert segmentation_figures(sure, mask) == {"iou": 1.0, "pooled_iou": 1.0}
     assert segmentation_figures(-sure, mask)["iou"] < 0.02
 
 

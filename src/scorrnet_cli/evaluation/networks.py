@@ -11,6 +11,7 @@ from scorrnet_cli.displace import displace
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.segment import segment
+from scorrnet_cli.training.loss import SMALLEST_SPECIMEN
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material, SynthRecipe, make_pairs, make_references
 
@@ -65,17 +66,22 @@ def segmentation_figures(network: ENet, recipe: SynthRecipe, count: int) -> dict
     Returns
     -------
     dict
-        ``iou`` (mean over the images), ``median_iou``, and ``pooled_iou`` (over all pixels of all images).
+        ``iou`` and ``median_iou`` over the images that show a specimen, ``pooled_iou`` over all pixels of all images,
+        and ``false_share``, the share of pixels wrongly taken in images without a specimen.
     """
     device = next(network.parameters()).device
-    both, either = np.zeros(count), np.zeros(count)
+    both, either, shares = np.zeros(count), np.zeros(count), np.zeros(count)
     for index in range(count):
         images, masks = make_references(Rng((EVALUATION, index), device), 1, recipe, Material())
         found, true = segment(network, images[0, 0]), masks[0, 0] > 0
         both[index], either[index] = float((found & true).sum()), float((found | true).sum())
-    iou = (both + 1) / (either + 1)
+        shares[index] = float(true.float().mean())
+    shows = shares > SMALLEST_SPECIMEN
+    iou = both[shows] / either[shows]
+    false = (either - both)[~shows] / recipe.size**2
     return {
         "iou": float(iou.mean()),
         "median_iou": float(np.median(iou)),
         "pooled_iou": float(both.sum() / either.sum()),
+        "false_share": float(false.mean()) if len(false) else 0.0,
     }

@@ -1,0 +1,96 @@
+"""What the bundled networks must reach: on fresh synthetic images alone, and with refinement on the examples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from scorrnet_cli import pipeline, weights
+from scorrnet_cli.evaluation.networks import displacement_figures, segmentation_figures
+from scorrnet_cli.field import Field, Settings
+from scorrnet_cli.frames import read_frame, read_mask
+from scorrnet_cli.training.recipe import bundled_recipe, load_recipe
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CPU = torch.device("cpu")
+RIM_PX = 15
+
+
+def _measure(reference: Path, deformed: Path, settings: Settings) -> Field:
+    instruments = pipeline.load(settings)
+    prepared = pipeline.prepare(instruments, read_frame(reference))
+    return pipeline.measure_pair(instruments, prepared, read_frame(deformed))
+
+
+def _rmse(found: NDArray[np.float32], true: NDArray[np.float32] | float, where: NDArray[np.bool_]) -> float:
+    return float(np.sqrt(np.mean((found - true)[where] ** 2)))
+
+
+def test_segmentation_of_fresh_images() -> None:
+    network, _ = weights.load_network("segmentation", CPU)
+    figures = segmentation_figures(network, load_recipe(bundled_recipe("segmentation")).synth, 40)
+    assert figures["iou"] >= 0.96
+    assert figures["pooled_iou"] >= 0.96
+    assert figures["false_share"] <= 0.02
+
+
+def test_displacement_of_fresh_images() -> None:
+    network, _ = weights.load_network("displacement", CPU)
+    figures = displacement_figures(network, load_recipe(bundled_recipe("displacement")).synth, 40)
+    assert figures["median_px"] <= 0.06
+    assert figures["mean_px"] <= 0.25
+    assert figures["below_1px"] >= 0.98
+
+
+@pytest.mark.parametrize(("refined", "largest_rmse"), [(True, 0.02), (False, 0.1)])
+def test_plate_with_a_hole_before_a_moving_background(refined: bool, largest_rmse: float) -> None:
+    folder = EXAMPLES / "plate_hole"
+    field = _measure(folder / "reference.png", folder / "deformed.png", Settings(refine=refined))
+    truth = np.load(folder / "truth.npz")
+    plate = read_mask(folder / "mask.png", field.shape[1:])
+    found = field.mask[0]
+    assert (plate & found).sum() / (plate | found).sum() > 0.97
+    valid = plate & field.valid[0]
+    assert valid.sum() / plate.sum() > 0.95
+    for name, values in (("u", field.u), ("v", field.v)):
+        assert _rmse(values[0], truth[name], valid) < largest_rmse
+    outside = field.valid[0] & ~plate
+    assert outside.sum() / plate.sum() < 0.01
+    if refined:
+        share = (field.u[0] - truth["u"])[valid] / field.sigma_u[0][valid]
+        assert 0.8 < share.std() < 1.4
+
+
+def test_star_keeps_its_amplitude() -> None:
+    folder = EXAMPLES / "star"
+    settings = Settings()
+    field = _measure(folder / "reference.png", folder / "deformed.png", settings)
+    truth = np.load(folder / "truth.npz")
+    inner = np.zeros(field.shape[1:], dtype=bool)
+    inner[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX] = True
+    assert (field.valid[0] & inner).sum() / inner.sum() > 0.99
+    inner &= field.valid[0]
+    assert np.abs(field.v[0] - truth["v"])[inner].mean() < 0.026
+    assert np.abs(field.u[0])[inner].mean() < 0.016
+    still = _measure(folder / "reference.png", folder / "unmoved.png", settings)
+    assert still.v[0][inner & still.valid[0]].std() < 0.03
+
+
+def test_rigid_shifts() -> None:
+    folder = EXAMPLES / "rigid_shift"
+    truth = json.loads((folder / "truth.json").read_text())
+    for name, shift in truth.items():
+        u, v = shift["u_px"], shift["v_px"]
+        field = _measure(folder / "reference.png", folder / name, Settings())
+        inner = field.valid[0].copy()
+        inner[:RIM_PX], inner[-RIM_PX:], inner[:, :RIM_PX], inner[:, -RIM_PX:] = False, False, False, False
+        assert inner.mean() > 0.7
+        assert _rmse(field.u[0], u, inner) < 0.02
+        assert _rmse(field.v[0], v, inner) < 0.02
+        assert abs(field.u[0][inner].mean() - u) < 0.003
+        assert abs(field.v[0][inner].mean() - v) < 0.003
