@@ -93,9 +93,9 @@ def _reading(path: Path) -> Iterator[None]:
     except Exception as error:  # decoders stumble in many ways: struct, zlib, key, value, ...
         if "imagecodecs" in str(error):
             raise FrameError(
-                f"The image is packed in a way that needs a further package: {error}",
+                f"The image is packed in a way that cannot be undone here: {error}",
                 str(path),
-                "Save it again without compression, or install imagecodecs",
+                "Save it again without compression",
             ) from error
         raise FrameError(
             f"The image is damaged or truncated: {error or type(error).__name__}",

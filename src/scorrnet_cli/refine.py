@@ -50,9 +50,13 @@ class Refinement:
     passes: int
 
 
-class _State(NamedTuple):
-    """The images compared at a field: weight and residual of every pixel, and the light that was matched."""
+ASSESSMENT = Refinement(window_px=4.0, passes=1)  # the window in which a field is judged that is not refined
 
+
+class _State(NamedTuple):
+    """The images compared at a field: the deformed image there, weight and residual of every pixel, and the light."""
+
+    moved: Tensor  # (H, W)
     weight: Tensor  # (H, W)
     residual: Tensor  # (H, W)
     light: tuple[Tensor, Tensor]  # gain and offset, (H, W) each
@@ -114,23 +118,30 @@ def refine(reference: Tensor, deformed: Tensor, mask: Tensor, start: Tensor, how
             break
     state = _compare(f, coefficients, field, core, None, how)
     sigma = _sigma(_slope(f, field, cover, how.window_px), state, how.window_px, passes)
-    within = core * spline.inside(field, spline.RIM_PX)
-    zncc = correlation(f, spline.spline_sample(coefficients, field), within)
+    zncc = correlation(f, state.moved, core * spline.inside(field, spline.RIM_PX))
     settled = last.abs().amax(0) < (LARGEST_LAST_STEP_PX if passes > 1 else LARGEST_STEP_PX)
     sharp = sigma.amax(0) < LARGEST_SIGMA_PX
-    trusted, there = gaussian(torch.stack([state.weight, core]), how.window_px)
-    supported = trusted >= SMALLEST_SUPPORT * there.clamp_min(1e-3)
-    valid = mask & spline.inside(field) & (zncc >= SMALLEST_ZNCC) & settled & sharp & supported
+    valid = mask & _matched(field, zncc, state, core, how.window_px) & settled & sharp
     return Refined(field, valid, zncc, sigma)
 
 
 def assess(reference: Tensor, deformed: Tensor, mask: Tensor, field: Tensor) -> Refined:
     """Say how well a field matches the images, without changing it; sigma is NaN."""
-    within = _core(mask) * spline.inside(field, spline.RIM_PX)
-    moved = spline.spline_sample(spline.spline_coefficients(deformed), field)
-    zncc = correlation(reference, moved, within)
-    valid = mask & spline.inside(field) & (zncc >= SMALLEST_ZNCC)
+    scale = reference[mask].std().clamp_min(1e-6)
+    f, g = reference / scale, deformed / scale
+    core = _core(mask)
+    coefficients = spline.spline_coefficients(g)
+    state = _compare(f, coefficients, field, core, None, ASSESSMENT)
+    zncc = correlation(f, state.moved, core * spline.inside(field, spline.RIM_PX))
+    valid = mask & _matched(field, zncc, state, core, ASSESSMENT.window_px)
     return Refined(field, valid, zncc, torch.full_like(field, math.nan))
+
+
+def _matched(field: Tensor, zncc: Tensor, state: _State, core: Tensor, window_px: float) -> Tensor:
+    """True (H, W) where the images agree at the field, at the point and around it."""
+    trusted, there = gaussian(torch.stack([state.weight, core]), window_px)
+    supported = trusted >= SMALLEST_SUPPORT * there.clamp_min(1e-3)
+    return spline.inside(field) & (zncc >= SMALLEST_ZNCC) & supported
 
 
 def correlation(f: Tensor, moved: Tensor, weight: Tensor, window_px: float = 5.0) -> Tensor:
@@ -172,7 +183,7 @@ def _compare(
     moved = spline.spline_sample(coefficients, field)
     gain, offset = light or _match_light(f, moved, within, how.window_px * PHOTOMETRY_WINDOWS)
     residual = f - gain * moved - offset
-    return _State(within * _trust(residual, within), residual, (gain, offset))
+    return _State(moved, within * _trust(residual, within), residual, (gain, offset))
 
 
 def _smooth_start(start: Tensor, cover: Tensor, state: _State, window_px: float) -> Tensor:
@@ -189,7 +200,8 @@ def _trust(residual: Tensor, within: Tensor) -> Tensor:
     if common.numel() == 0:
         return torch.zeros_like(residual)
     spread = 1.4826 * common[:: max(1, common.numel() // 100_000)].median().clamp_min(1e-6)
-    return (1 + (residual / (OUTLIER_SPREADS * spread)) ** 2) ** -2
+    trust: Tensor = (1 + (residual / (OUTLIER_SPREADS * spread)) ** 2) ** -2
+    return trust
 
 
 def _mean(x: Tensor, weight: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import random
 import struct
@@ -185,12 +184,24 @@ def test_tiff_pages_may_differ_and_thumbnails_are_skipped(tmp_path: Path) -> Non
     np.testing.assert_array_equal(frames[1].grey, second)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("imagecodecs") is not None, reason="imagecodecs unpacks everything")
-@pytest.mark.parametrize("compression", ["tiff_lzw", "jpeg"])
-def test_tiff_of_an_unknown_packing_says_what_to_do(tmp_path: Path, compression: str) -> None:
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate", "packbits"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_packed_tiff_is_unpacked(tmp_path: Path, compression: str, dtype: str) -> None:
     path = tmp_path / "packed.tif"
-    Image.fromarray(noise("uint8")).save(path, compression=compression)
-    with pytest.raises(FrameError, match=r"packed\.tif.*without compression, or install imagecodecs"):
+    pixels = noise(dtype)
+    Image.fromarray(pixels).save(path, compression=compression)
+    np.testing.assert_array_equal(read_frame(path).grey, pixels)
+
+
+def test_tiff_of_an_unknown_packing_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "packed.tif"
+    Image.fromarray(noise("uint8")).save(path, compression="tiff_lzw")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ValueError("<COMPRESSION.JETRAW: 48124> requires the 'imagecodecs' package")
+
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", refuse)
+    with pytest.raises(FrameError, match=r"packed in a way.*packed\.tif.*without compression"):
         read_frame(path)
 
 

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -210,24 +210,36 @@ class _Segmentation:
 
     def __init__(self, recipe: Recipe, device: torch.device, material: Material) -> None:
         self.recipe, self.device, self.material = recipe, device, material
+        self.specimens = replace(recipe.synth, nothing=0.0)
         self.network = ENet().to(device)
 
     def loss(self, rng: Rng) -> Tensor:
         images, masks = synth.make_references(rng, self.recipe.batch, self.recipe.synth, self.material)
         with _autocast(self.recipe, self.device):
-            scores = self.network(ENet.normalise(images))
+            scores = self.network(ENet.normalise(images, _surroundings(rng, images, masks)))
         return loss.segmentation_loss(scores, masks)
 
     def figures(self) -> dict[str, float]:
         parts: list[tuple[Tensor, ...]] = []
         for index in range(self.recipe.validate_count):
             rng = Rng((VALIDATION, index), self.device)
-            images, masks = synth.make_references(rng, 1, self.recipe.synth, Material())
+            images, masks = synth.make_references(rng, 1, self.specimens, Material())
             parts.append((self.network(ENet.normalise(images)), masks))
         return loss.segmentation_figures(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 _TASKS: dict[str, Callable[..., Any]] = {"displacement": _Displacement, "segmentation": _Segmentation}
+
+
+def _surroundings(rng: Rng, images: Tensor, masks: Tensor) -> Tensor:
+    """Images (N, 1, H, W) that set the grey scale: their own, or another's as if both were windows of a large picture.
+
+    Large pictures have wide plain parts whose own noise must not be stretched to full contrast.
+    """
+    bare = masks.mean(dim=(1, 2, 3)) < loss.SMALLEST_SPECIMEN
+    borrowed = [bool(is_bare) or rng.chance(0.25) for is_bare in bare]
+    others = images.roll(1, 0)
+    return torch.stack([other if take else own for own, other, take in zip(images, others, borrowed, strict=True)])
 
 
 def _careless(rng: Rng, masks: Tensor) -> Tensor:
