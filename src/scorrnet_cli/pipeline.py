@@ -13,13 +13,13 @@ from torch import Tensor
 
 from scorrnet_cli import __version__, weights
 from scorrnet_cli.device import choose_device, describe
-from scorrnet_cli.displace import displace
+from scorrnet_cli.displace import Guide, displace, guide
 from scorrnet_cli.errors import FrameError, MeasurementError
 from scorrnet_cli.field import BoolArray, Field, Process, Settings
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
-from scorrnet_cli.refine import Refined, Refinement, assess, refine
+from scorrnet_cli.refine import Refined, Refinement, Surface, assess, refine, surface
 from scorrnet_cli.segment import segment
 
 SMALLEST_SURFACE_PX = 256
@@ -64,22 +64,23 @@ class Prepared:
     Attributes
     ----------
     frame : Frame
-    grey : (H, W) float32
-        The reference image on the device.
-    surface : (H, W) bool
-        Where it is measured, on the device.
+        The reference image.
+    guide : Guide
+        For the network.
+    surface : Surface
+        For the refinement.
     process : Process
     """
 
     frame: Frame
-    grey: Tensor
-    surface: Tensor
+    guide: Guide
+    surface: Surface
     process: Process
 
     @property
     def mask(self) -> BoolArray:
         """Where the surface is measured, (H, W) bool."""
-        mask: BoolArray = self.surface.cpu().numpy()
+        mask: BoolArray = self.surface.mask.cpu().numpy()
         return mask
 
 
@@ -123,16 +124,17 @@ def prepare(instruments: Instruments, reference: Frame) -> Prepared:
     mask_file = instruments.settings.mask
     if mask_file is not None:
         given = read_mask(Path(mask_file), reference.grey.shape)
-        surface = torch.from_numpy(given).to(instruments.where)
+        mask = torch.from_numpy(given).to(instruments.where)
     else:
         assert instruments.segmentation is not None
-        surface = segment(instruments.segmentation, grey)
+        mask = segment(instruments.segmentation, grey)
     if instruments.settings.roi is not None:
-        surface = surface & _rectangle(instruments.settings.roi, surface, name)
-    if int(surface.sum()) < SMALLEST_SURFACE_PX:
+        mask = mask & _rectangle(instruments.settings.roi, mask, name)
+    if int(mask.sum()) < SMALLEST_SURFACE_PX:
         todo = "Give the surface with --mask FILE" if mask_file is None else "Check the mask and the region"
         raise MeasurementError("No speckled surface was found in the reference image", name, todo)
-    return Prepared(reference, grey, surface, instruments.process())
+    seen = guide(instruments.displacement, grey, mask)
+    return Prepared(reference, seen, surface(grey, mask), instruments.process())
 
 
 def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Field:
@@ -154,14 +156,14 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) 
     grey = torch.from_numpy(np.ascontiguousarray(deformed.grey)).to(instruments.where)
     if float(grey.max()) == float(grey.min()):
         raise MeasurementError("The deformed image has no contrast at all", deformed.info.name)
-    start = displace(instruments.displacement, prepared.grey, grey, prepared.surface)
+    start = displace(instruments.displacement, prepared.guide, grey)
     settings = instruments.settings
     with torch.no_grad():
         if settings.refine:
             how = Refinement(settings.window_px, settings.passes)
-            result = refine(prepared.grey, grey, prepared.surface, start, how)
+            result = refine(prepared.surface, grey, start, how)
         else:
-            result = assess(prepared.grey, grey, prepared.surface, start)
+            result = assess(prepared.surface, grey, start)
     if not bool(result.valid.any()):
         what = "No point of the surface was found again in the deformed image"
         raise MeasurementError(what, deformed.info.name, "Is it the same specimen, moved by less than 40 px?")
@@ -169,22 +171,22 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) 
 
 
 def _field(prepared: Prepared, deformed: Frame, result: Refined) -> Field:
-    surface, valid = prepared.surface, result.valid
+    mask, valid = prepared.surface.mask, result.valid
     u, v = result.displacement.where(valid, math.nan)
     sigma_u, sigma_v = result.sigma.where(valid, math.nan)
-    zncc = result.zncc.where(surface, math.nan)
+    zncc = result.zncc.where(mask, math.nan)
     names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
-    tensors = (u, v, surface, valid, zncc, sigma_u, sigma_v)
+    tensors = (u, v, mask, valid, zncc, sigma_u, sigma_v)
     arrays = {name: tensor[None].cpu().numpy() for name, tensor in zip(names, tensors, strict=True)}
     return Field(**arrays, reference=prepared.frame.info, deformed=(deformed.info,), process=prepared.process)
 
 
-def _rectangle(roi: tuple[int, int, int, int], surface: Tensor, name: str) -> Tensor:
+def _rectangle(roi: tuple[int, int, int, int], mask: Tensor, name: str) -> Tensor:
     x, y, width, height = roi
-    inside = torch.zeros_like(surface)
+    inside = torch.zeros_like(mask)
     inside[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)] = True
     if not bool(inside.any()):
-        size = f"{surface.shape[1]} x {surface.shape[0]} px"
+        size = f"{mask.shape[1]} x {mask.shape[0]} px"
         raise FrameError(f"The region {x},{y},{width},{height} lies outside the image of {size}", name)
     return inside
 

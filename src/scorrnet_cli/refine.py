@@ -53,6 +53,33 @@ class Refinement:
 ASSESSMENT = Refinement(window_px=4.0, passes=1)  # the window in which a field is judged that is not refined
 
 
+class Surface(NamedTuple):
+    """What the refinement needs of the reference image, found once for a whole sequence."""
+
+    grey: Tensor  # (H, W), in units of its standard deviation on the surface
+    scale: Tensor  # grey levels of that unit
+    slope: Tensor  # (2, H, W), gradient of `grey`, per px
+    mask: Tensor  # (H, W) bool
+    core: Tensor  # (H, W), 0 outside the mask and next to its edge, where the background shines in, else 1
+
+
+def surface(reference: Tensor, mask: Tensor) -> Surface:
+    """Prepare a reference image for `refine` and `assess`.
+
+    Parameters
+    ----------
+    reference : (H, W) float32
+        Grey levels.
+    mask : (H, W) bool
+        True where the surface is measured.
+    """
+    scale = reference[mask].std().clamp_min(1e-6)
+    grey = reference / scale
+    slope = torch.cat(gradient(grey[None]))
+    core = 1 - F.max_pool2d((~mask).float()[None], 3, 1, 1)[0]
+    return Surface(grey, scale, slope, mask, core)
+
+
 class _State(NamedTuple):
     """The images compared at a field: the deformed image there, weight and residual of every pixel, and the light."""
 
@@ -83,15 +110,15 @@ class Refined(NamedTuple):
     sigma: Tensor
 
 
-def refine(reference: Tensor, deformed: Tensor, mask: Tensor, start: Tensor, how: Refinement) -> Refined:
+def refine(reference: Surface, deformed: Tensor, start: Tensor, how: Refinement) -> Refined:
     """Take a field to sub-pixel accuracy.
 
     Parameters
     ----------
-    reference, deformed : (H, W) float32
-        Grey images, in grey levels.
-    mask : (H, W) bool
-        True where the surface is measured.
+    reference : Surface
+        From `surface`.
+    deformed : (H, W) float32
+        Grey levels.
     start : (2, H, W) float32
         Field to start from, px; within about half a speckle of the truth.
     how : Refinement
@@ -100,48 +127,40 @@ def refine(reference: Tensor, deformed: Tensor, mask: Tensor, start: Tensor, how
     -------
     Refined
     """
-    scale = reference[mask].std().clamp_min(1e-6)
-    f, g = reference / scale, deformed / scale
-    cover, core = mask.float(), _core(mask)
-    coefficients = spline.spline_coefficients(g)
-    field = _smooth_start(start, cover, _compare(f, coefficients, start, core, None, how), how.window_px)
+    cover = reference.mask.float()
+    coefficients = spline.spline_coefficients(deformed / reference.scale)
+    field = _smooth_start(start, cover, _compare(reference, coefficients, start, None, how), how.window_px)
     light: tuple[Tensor, Tensor] | None = None
     last = torch.zeros_like(start)
     passes = 0
     for passes in range(1, how.passes + 1):
-        state = _compare(f, coefficients, field, core, light if passes > PHOTOMETRY_PASSES else None, how)
+        state = _compare(reference, coefficients, field, light if passes > PHOTOMETRY_PASSES else None, how)
         light = state.light
-        slope = _slope(f, field, cover, how.window_px)
-        last = _step(slope, state, how.window_px)
+        last = _step(_moved_slope(reference.slope, field, cover, how.window_px), state, how.window_px)
         field = field + last
-        if float(last.abs().amax(0)[mask].median()) < CONVERGED_PX:
+        if float(last.abs().amax(0)[reference.mask].median()) < CONVERGED_PX:
             break
-    state = _compare(f, coefficients, field, core, None, how)
-    sigma = _sigma(_slope(f, field, cover, how.window_px), state, how.window_px, passes)
-    zncc = correlation(f, state.moved, core * spline.inside(field, spline.RIM_PX))
+    state = _compare(reference, coefficients, field, None, how)
+    sigma = _sigma(_moved_slope(reference.slope, field, cover, how.window_px), state, how.window_px, passes)
+    zncc, matched = _judge(reference, field, state, how.window_px)
     settled = last.abs().amax(0) < (LARGEST_LAST_STEP_PX if passes > 1 else LARGEST_STEP_PX)
-    sharp = sigma.amax(0) < LARGEST_SIGMA_PX
-    valid = mask & _matched(field, zncc, state, core, how.window_px) & settled & sharp
-    return Refined(field, valid, zncc, sigma)
+    return Refined(field, matched & settled & (sigma.amax(0) < LARGEST_SIGMA_PX), zncc, sigma)
 
 
-def assess(reference: Tensor, deformed: Tensor, mask: Tensor, field: Tensor) -> Refined:
+def assess(reference: Surface, deformed: Tensor, field: Tensor) -> Refined:
     """Say how well a field matches the images, without changing it; sigma is NaN."""
-    scale = reference[mask].std().clamp_min(1e-6)
-    f, g = reference / scale, deformed / scale
-    core = _core(mask)
-    coefficients = spline.spline_coefficients(g)
-    state = _compare(f, coefficients, field, core, None, ASSESSMENT)
-    zncc = correlation(f, state.moved, core * spline.inside(field, spline.RIM_PX))
-    valid = mask & _matched(field, zncc, state, core, ASSESSMENT.window_px)
-    return Refined(field, valid, zncc, torch.full_like(field, math.nan))
+    coefficients = spline.spline_coefficients(deformed / reference.scale)
+    state = _compare(reference, coefficients, field, None, ASSESSMENT)
+    zncc, matched = _judge(reference, field, state, ASSESSMENT.window_px)
+    return Refined(field, matched, zncc, torch.full_like(field, math.nan))
 
 
-def _matched(field: Tensor, zncc: Tensor, state: _State, core: Tensor, window_px: float) -> Tensor:
-    """True (H, W) where the images agree at the field, at the point and around it."""
-    trusted, there = gaussian(torch.stack([state.weight, core]), window_px)
-    supported = trusted >= SMALLEST_SUPPORT * there.clamp_min(1e-3)
-    return spline.inside(field) & (zncc >= SMALLEST_ZNCC) & supported
+def _judge(reference: Surface, field: Tensor, state: _State, window_px: float) -> tuple[Tensor, Tensor]:
+    """Correlation (H, W), and True (H, W) where the images agree at the field, at the point and around it."""
+    zncc = correlation(reference.grey, state.moved, reference.core * spline.inside(field, spline.RIM_PX))
+    trusted, there = gaussian(torch.stack([state.weight, reference.core]), window_px)
+    supported: Tensor = trusted >= SMALLEST_SUPPORT * there.clamp_min(1e-3)
+    return zncc, reference.mask & spline.inside(field) & (zncc >= SMALLEST_ZNCC) & supported
 
 
 def correlation(f: Tensor, moved: Tensor, weight: Tensor, window_px: float = 5.0) -> Tensor:
@@ -170,19 +189,14 @@ def correlation(f: Tensor, moved: Tensor, weight: Tensor, window_px: float = 5.0
     return zncc.clamp(-1.0, 1.0)
 
 
-def _core(mask: Tensor) -> Tensor:
-    """Weight (H, W) of pixels: 0 outside the mask and next to its edge, where the background shines in."""
-    return 1 - F.max_pool2d((~mask).float()[None], 3, 1, 1)[0]
-
-
 def _compare(
-    f: Tensor, coefficients: Tensor, field: Tensor, core: Tensor, light: tuple[Tensor, Tensor] | None, how: Refinement
+    reference: Surface, coefficients: Tensor, field: Tensor, light: tuple[Tensor, Tensor] | None, how: Refinement
 ) -> _State:
     """Take the deformed image at the displaced points and compare; `light` None matches it anew."""
-    within = core * spline.inside(field, spline.RIM_PX)
+    within = reference.core * spline.inside(field, spline.RIM_PX)
     moved = spline.spline_sample(coefficients, field)
-    gain, offset = light or _match_light(f, moved, within, how.window_px * PHOTOMETRY_WINDOWS)
-    residual = f - gain * moved - offset
+    gain, offset = light or _match_light(reference.grey, moved, within, how.window_px * PHOTOMETRY_WINDOWS)
+    residual = reference.grey - gain * moved - offset
     return _State(moved, within * _trust(residual, within), residual, (gain, offset))
 
 
@@ -218,11 +232,10 @@ def _match_light(f: Tensor, moved: Tensor, weight: Tensor, window_px: float) -> 
     return gain, mf - gain * (mg + centre)
 
 
-def _slope(f: Tensor, field: Tensor, weight: Tensor, window_px: float) -> Tensor:
+def _moved_slope(slope: Tensor, field: Tensor, cover: Tensor, window_px: float) -> Tensor:
     """Gradient (2, H, W) of the deformed image at the displaced points: (I + grad u)^-T grad f."""
-    fx, fy = (part[0] for part in gradient(f[None]))
-    smooth = wide_mean(field, weight, max(window_px, 4.0))
-    (ux, vx), (uy, vy) = gradient(smooth)
+    fx, fy = slope
+    (ux, vx), (uy, vy) = gradient(wide_mean(field, cover, max(window_px, 4.0)))
     a, b, c, d = 1 + ux, vx, uy, 1 + vy  # (I + grad u)^T = [[a, b], [c, d]]
     determinant = (a * d - b * c).clamp_min(0.1)
     return torch.stack([(d * fx - b * fy) / determinant, (a * fy - c * fx) / determinant])

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from scorrnet_cli.displace import displace
+from scorrnet_cli.displace import displace, guide
 from scorrnet_cli.models.correlation import correlate
 from scorrnet_cli.models.corrnet import CorrNet, expected_offset, least_squares_step, normalise, warp
 from scorrnet_cli.models.enet import ENet
@@ -85,7 +85,8 @@ def test_every_size_is_padded_and_unpadded() -> None:
     network = CorrNet().eval()
     for height, width in ((33, 70), (64, 64), (41, 32)):
         image = torch.rand(height, width) * 255
-        field = displace(network, image, image, torch.ones(height, width, dtype=torch.bool))
+        seen = guide(network, image, torch.ones(height, width, dtype=torch.bool))
+        field = displace(network, seen, image)
         assert field.shape == (2, height, width)
         assert bool(torch.isfinite(field).all())
     padded, size = pad_to_multiple(torch.rand(1, 1, 5, 70), 8, 32)

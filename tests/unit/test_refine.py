@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scorrnet_cli import spline
 from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, wide_mean
-from scorrnet_cli.refine import Refinement, assess, refine
+from scorrnet_cli.refine import Refinement, assess, refine, surface
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
 
@@ -88,7 +88,7 @@ def test_affine_field_without_noise(stretch: float) -> None:
     reference, deformed = pattern.at(x + truth[0], y + truth[1]), pattern.at(x, y)
     mask = torch.ones(SIZE, SIZE, dtype=torch.bool)
     start = truth + 0.3
-    result = refine(reference, deformed, mask, start, Refinement(4.0, 8))
+    result = refine(surface(reference, mask), deformed, start, Refinement(4.0, 8))
     counted = result.valid.clone()
     counted[:15], counted[-15:], counted[:, :15], counted[:, -15:] = False, False, False, False
     error = (result.displacement - truth)[:, counted]
@@ -104,7 +104,7 @@ def test_noise_is_as_uncertain_as_it_says() -> None:
     reference, deformed = (clean + 2 * torch.randn(SIZE, SIZE) for _ in range(2))
     mask = torch.ones(SIZE, SIZE, dtype=torch.bool)
     for how in (Refinement(4.0, 1), Refinement(4.0, 4), Refinement(8.0, 4)):
-        result = refine(reference, deformed, mask, torch.zeros(2, SIZE, SIZE), how)
+        result = refine(surface(reference, mask), deformed, torch.zeros(2, SIZE, SIZE), how)
         share = (result.displacement / result.sigma)[:, 20:-20, 20:-20]
         assert 0.8 < float(share.std()) < 1.25, how
 
@@ -115,8 +115,8 @@ def test_gain_offset_and_light_gradient_do_not_move_the_field() -> None:
     reference, deformed = pattern.at(x, y), pattern.at(x - 0.4, y + 0.3)
     mask = torch.ones(SIZE, SIZE, dtype=torch.bool)
     how = Refinement(4.0, 8)
-    plain = refine(reference, deformed, mask, torch.zeros(2, SIZE, SIZE), how)
-    lit = refine(reference, deformed * (0.85 + 0.1 * x / SIZE) + 20, mask, torch.zeros(2, SIZE, SIZE), how)
+    plain = refine(surface(reference, mask), deformed, torch.zeros(2, SIZE, SIZE), how)
+    lit = refine(surface(reference, mask), deformed * (0.85 + 0.1 * x / SIZE) + 20, torch.zeros(2, SIZE, SIZE), how)
     difference = (plain.displacement - lit.displacement)[:, 15:-15, 15:-15]
     assert float(difference.square().mean().sqrt()) < 0.002
 
@@ -131,7 +131,7 @@ def test_nothing_of_the_background_enters() -> None:
     for background in (20.0, 240.0):
         deformed = torch.where(seen, pattern.at(x - 2.0, y + 1.0), torch.tensor(background))
         start = torch.stack([torch.full_like(x, 2.2), torch.full_like(x, -1.2)])
-        fields.append(refine(reference, deformed, mask, start, Refinement(4.0, 6)).displacement)
+        fields.append(refine(surface(reference, mask), deformed, start, Refinement(4.0, 6)).displacement)
     inner = (x > 46) & (x < 114) & (y > 36) & (y < 124)
     difference = (fields[0] - fields[1])[:, inner]
     assert float(difference.square().mean().sqrt()) < 0.01
@@ -147,7 +147,7 @@ def test_what_leaves_the_image_or_finds_no_match_is_invalid() -> None:
     deformed[:60] = other[:60]
     start = torch.zeros(2, SIZE, SIZE)
     start[0] = 20.0
-    result = refine(reference, deformed, torch.ones(SIZE, SIZE, dtype=torch.bool), start, Refinement(4.0, 6))
+    result = refine(surface(reference, torch.ones(SIZE, SIZE, dtype=torch.bool)), deformed, start, Refinement(4.0, 6))
     assert float(result.valid[:, -20:].float().mean()) == 0
     assert float(result.valid[:50].float().mean()) < 0.02
     assert float(result.valid[75:, 5:-30].float().mean()) > 0.99
@@ -156,7 +156,7 @@ def test_what_leaves_the_image_or_finds_no_match_is_invalid() -> None:
 def test_assessment_changes_nothing() -> None:
     paint = speckle(Rng((9,), torch.device("cpu")), SIZE, 1, (4.0, 6.0)) * 200
     field = torch.zeros(2, SIZE, SIZE)
-    result = assess(paint, paint, torch.ones(SIZE, SIZE, dtype=torch.bool), field)
+    result = assess(surface(paint, torch.ones(SIZE, SIZE, dtype=torch.bool)), paint, field)
     assert result.displacement is field
     assert float(result.zncc[10:-10, 10:-10].min()) > 0.99
     assert bool(torch.isnan(result.sigma).all())

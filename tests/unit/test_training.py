@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from scorrnet_cli.errors import FrameError, UsageError, WeightsError
-from scorrnet_cli.refine import Refinement, refine
+from scorrnet_cli.refine import Refinement, refine, surface
 from scorrnet_cli.training import backgrounds, camera, fields, specimens, synth, textures
 from scorrnet_cli.training.loop import AVERAGED, CHECKPOINT, LOG, Trainer
 from scorrnet_cli.training.loss import displacement_figures, displacement_loss, segmentation_figures, segmentation_loss
@@ -61,7 +61,7 @@ def test_displacement_is_exact_at_reference_pixels(monkeypatch: pytest.MonkeyPat
     for index in range(8):
         pairs = make_pairs(Rng((11, index), CPU), 1, recipe, Material())
         truth, seen = pairs.displacement[0], pairs.seen[0, 0] > 0
-        result = refine(pairs.reference[0, 0], pairs.deformed[0, 0], seen, truth, Refinement(8.0, 3))
+        result = refine(surface(pairs.reference[0, 0], seen), pairs.deformed[0, 0], truth, Refinement(8.0, 3))
         inner = result.valid & (_grid(128) > 16).all(0) & (_grid(128) < 112).all(0)
         if int(inner.sum()) > 500:
             offsets.append((result.displacement - truth)[:, inner].mean(1))

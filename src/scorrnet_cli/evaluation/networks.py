@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from scorrnet_cli.displace import displace
+from scorrnet_cli.displace import displace, guide
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.segment import segment
@@ -40,7 +40,8 @@ def displacement_figures(network: CorrNet, recipe: SynthRecipe, count: int, size
     errors = []
     for index in range(count):
         pairs = make_pairs(Rng((EVALUATION, index), device), 1, replace(recipe, size=size), Material())
-        field = displace(network, pairs.reference[0, 0], pairs.deformed[0, 0], pairs.mask[0, 0] > 0)
+        seen = guide(network, pairs.reference[0, 0], pairs.mask[0, 0] > 0)
+        field = displace(network, seen, pairs.deformed[0, 0])
         error = torch.hypot(*(field - pairs.displacement[0]))
         errors.append(error[pairs.seen[0, 0] > 0].cpu().numpy())
     all_errors = np.concatenate(errors)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -53,6 +54,13 @@ class CorrNetConfig:
     windows_px: tuple[float, float] = (2.0, 5.0)
 
 
+class Encoded(NamedTuple):
+    """What the network knows of one image, or of N."""
+
+    image: Tensor  # (N, 1, H, W), normalised
+    features: list[Tensor]  # (N, C, H / s, W / s) for s = 2, 4, 8
+
+
 class CorrNet(nn.Module):
     """Displacement of every pixel of `reference`, guided by the mask of its surface."""
 
@@ -79,15 +87,24 @@ class CorrNet(nn.Module):
 
     def forward(self, reference: Tensor, deformed: Tensor, mask: Tensor) -> Tensor:
         """Return the displacement (N, 2, H, W) in px; see `steps`."""
-        return self.steps(reference, deformed, mask)[-1]
+        return self.steps(self.encode(reference), self.encode(deformed), mask)[-1]
 
-    def steps(self, reference: Tensor, deformed: Tensor, mask: Tensor) -> list[Tensor]:
+    def encode(self, images: Tensor) -> Encoded:
+        """Find the features of grey images (N, 1, H, W) of any scale; H and W are multiples of 8."""
+        normalised = normalise(images, self.config.normalise_px)
+        features, level = [], normalised
+        for block in self.encoder:
+            level = block(F.pixel_unshuffle(level, 2))
+            features.append(level)
+        return Encoded(normalised, features)
+
+    def steps(self, reference: Encoded, deformed: Encoded, mask: Tensor) -> list[Tensor]:
         """Return the field after every step, coarse to fine.
 
         Parameters
         ----------
-        reference, deformed : (N, 1, H, W) float32
-            Grey images of any scale; H and W are multiples of 8.
+        reference, deformed : Encoded
+            From `encode`.
         mask : (N, 1, H, W) float32
             1 where the surface is speckled, else 0.
 
@@ -97,34 +114,24 @@ class CorrNet(nn.Module):
             Displacement u, v in px of the full image, s = 8, 8, 4, 2, 1.
         """
         c = self.config
-        first = normalise(reference, c.normalise_px)  # (N, 1, H, W)
-        second = normalise(deformed, c.normalise_px)
-        features = self._encode(torch.cat([first, second]))  # per level: (2N, C, H / s, W / s)
-        n, _, height, width = reference.shape
-        field = first.new_zeros(n, 2, height // 8, width // 8)
-        hidden = first.new_zeros(n, c.hidden, height // 8, width // 8)
+        n, _, height, width = mask.shape
+        field = mask.new_zeros(n, 2, height // 8, width // 8)
+        hidden = mask.new_zeros(n, c.hidden, height // 8, width // 8)
         found = []
         for decoder, level, radius in zip(self.decoders, c.levels, c.radii, strict=True):
             scale = 2**level
             if field.shape[-1] != width // scale:
                 field, hidden = _double(field), _double(hidden)
             field = field.detach()
-            ours, theirs = features[level - 1].chunk(2)
-            moved = warp(theirs, field / scale, "bilinear").to(ours.dtype)
+            ours = reference.features[level - 1]
+            moved = warp(deformed.features[level - 1], field / scale, "bilinear").to(ours.dtype)
             match = correlate(descriptors(ours), descriptors(moved), radius)
             cover = F.avg_pool2d(mask, scale)
             step, hidden = decoder(match, torch.cat([ours, hidden, cover], 1))
             field = field + step * scale
             found.append(field)
-        found.append(self._polish(_double(field).detach(), hidden, first, second, mask))
+        found.append(self._polish(_double(field).detach(), hidden, reference.image, deformed.image, mask))
         return found
-
-    def _encode(self, images: Tensor) -> list[Tensor]:
-        features, level = [], images
-        for block in self.encoder:
-            level = block(F.pixel_unshuffle(level, 2))
-            features.append(level)
-        return features
 
     def _polish(self, field: Tensor, hidden: Tensor, first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
         """Correct the full-size `field` (N, 2, H, W) by what is left between the images."""

@@ -193,7 +193,8 @@ class _Displacement:
         pairs = synth.make_pairs(rng, self.recipe.batch, self.recipe.synth, self.material)
         guide = _careless(rng, pairs.mask)
         with _autocast(self.recipe, self.device):
-            found = self.network.steps(pairs.reference, pairs.deformed, guide)
+            reference, deformed = self.network.encode(pairs.reference), self.network.encode(pairs.deformed)
+            found = self.network.steps(reference, deformed, guide)
         return loss.displacement_loss(found, pairs.displacement, pairs.seen, self.recipe.exponent)
 
     def figures(self) -> dict[str, float]:
@@ -232,14 +233,14 @@ _TASKS: dict[str, Callable[..., Any]] = {"displacement": _Displacement, "segment
 
 
 def _surroundings(rng: Rng, images: Tensor, masks: Tensor) -> Tensor:
-    """Images (N, 1, H, W) that set the grey scale: their own, or another's as if both were windows of a large picture.
+    """Pictures (N, 1, H, 2 W) that set the grey scale: some images are windows of a larger one, beside another.
 
     Large pictures have wide plain parts whose own noise must not be stretched to full contrast.
     """
     bare = masks.mean(dim=(1, 2, 3)) < loss.SMALLEST_SPECIMEN
-    borrowed = [bool(is_bare) or rng.chance(0.25) for is_bare in bare]
     others = images.roll(1, 0)
-    return torch.stack([other if take else own for own, other, take in zip(images, others, borrowed, strict=True)])
+    shared = torch.tensor([bool(is_bare) or rng.chance(0.25) for is_bare in bare], device=images.device)
+    return torch.cat([images, torch.where(shared[:, None, None, None], others, images)], 3)
 
 
 def _careless(rng: Rng, masks: Tensor) -> Tensor:
