@@ -10,8 +10,10 @@ Run ``python examples/make_examples.py`` to make the sets anew; ``--out DIR`` pu
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,13 +35,16 @@ MARGIN_PX = 48  # how far the speckle goes on beyond the reference image
 TOLERANCE_PX = 1e-9  # of the inverse of the deformation
 TRUTH_STEP_PX = 2.0**-16  # stored truth is rounded to this, so that it compresses
 
+RIGID_SEED = 11  # of the speckle; each image takes one of the next for its noise
 RIGID_SHAPE = (256, 256)
 RIGID_SHIFTS_PX = ((0.25, -0.10), (5.60, 3.35), (-21.3, 17.8))
 
+STAR_SEED = 21
 STAR_SHAPE = (251, 1000)
 STAR_AMPLITUDE_PX = 0.5
 STAR_PERIODS_PX = (10.0, 150.0)
 
+PLATE_SEED = 1
 PLATE_SHAPE = (512, 512)
 PLATE_CENTRE_PX = (252.0, 257.0)  # of the hole
 PLATE_HALF_WIDTH_PX = 153.6
@@ -151,8 +156,8 @@ def pixel_kernel() -> Floats:
     at = (np.arange(size) + 0.5) / SUB - (HALO_PX + 0.5)
     edge = [math.erf((s + 0.5) / (BLUR_PX * math.sqrt(2))) for s in at]
     other = [math.erf((s - 0.5) / (BLUR_PX * math.sqrt(2))) for s in at]
-    weights = np.array(edge) - np.array(other)
-    return (weights / weights.sum()).reshape(2 * HALO_PX + 1, SUB)
+    weights: Floats = (np.array(edge) - np.array(other)).reshape(2 * HALO_PX + 1, SUB)
+    return weights / float(weights.sum())
 
 
 def integrate(samples: Floats) -> Floats:
@@ -210,6 +215,11 @@ def still(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return x, y
 
 
+def moved_back(u: float, v: float) -> Map:
+    """Make the map from image to material points of a rigid shift by (u, v) px."""
+    return lambda x, y: (x - u, y - v)
+
+
 def star_displacement(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Displacement of the star, px, after the DIC Challenge 2.0 (Reu et al. 2022).
 
@@ -251,9 +261,10 @@ def plate_present(x: Floats, y: Floats) -> Floats:
 def plate_mask() -> NDArray[np.bool_]:
     """Pixels of the reference image that the plate covers by half or more."""
     height, width = PLATE_SHAPE
-    x, y = np.meshgrid(*((np.arange(size * SUB) + 0.5) / SUB - 0.5 for size in (width, height)))
-    share: Floats = plate_present(x, y).reshape(height, SUB, width, SUB).mean(axis=(1, 3))
-    return share >= 0.5
+    x, y = ((np.arange(size * SUB) + 0.5) / SUB - 0.5 for size in (width, height))
+    share = [plate_present(x[None], rows[:, None]).reshape(SUB, width, SUB).mean((0, 2)) for rows in y.reshape(-1, SUB)]
+    mask: NDArray[np.bool_] = np.array(share) >= 0.5
+    return mask
 
 
 @dataclass
@@ -305,9 +316,13 @@ class Backdrop:
             x, y = left + (right - left) * rng.random(), top + (bottom - top) * rng.random()
             length, slim, angle = 5 * 4.0 ** rng.random(), 0.25 + 0.3 * rng.random(), 2 * math.pi * rng.random()
             grey = 30 + 55 * step / number + 45 * rng.random() ** 2
-            if (x - (left + right) / 2) ** 2 / (right - left) ** 2 + (y - bottom) ** 2 / (2 * bottom - 2 * top) ** 2 > 0.25:
+            if (x - (left + right) / 2) ** 2 / (right - left) ** 2 + (y - bottom) ** 2 / (
+                2 * bottom - 2 * top
+            ) ** 2 > 0.25:
                 continue
-            rows, columns = (slice(*np.searchsorted(c.ravel(), (p - 26, p + 26))) for c, p in ((self.y, y), (self.x, x)))
+            rows, columns = (
+                slice(*np.searchsorted(c.ravel(), (p - 26, p + 26))) for c, p in ((self.y, y), (self.x, x))
+            )
             part = Backdrop(self.x[:, columns], self.y[rows], self.grey[rows, columns])
             along = (part.x - x) * math.cos(angle) + (part.y - y) * math.sin(angle)
             across = ((part.y - y) * math.cos(angle) - (part.x - x) * math.sin(angle)) / slim
@@ -345,7 +360,9 @@ def paint_furniture(scene: Backdrop) -> None:
             grey = 48 + 110 * rng.random()
             round_off = grey * (1.06 - 0.22 * ((scene.x - x) / wide - 0.4) ** 2)
             scene.paint(scene.box(x, shelf - tall, x + wide, shelf), round_off, 1.2)
-            scene.paint(scene.box(x + 2.5, shelf - 0.8 * tall, x + wide - 2.5, shelf - 0.62 * tall), 0.6 * grey + 70, 1.2)
+            scene.paint(
+                scene.box(x + 2.5, shelf - 0.8 * tall, x + wide - 2.5, shelf - 0.62 * tall), 0.6 * grey + 70, 1.2
+            )
             x += wide + 1 + 5 * rng.random() ** 4
 
 
@@ -368,8 +385,8 @@ def paint_front(scene: Backdrop) -> None:
 def background(shift_px: tuple[float, float]) -> Floats:
     """Picture the background without noise, all of it moved by `shift_px`; (H, W) float64."""
     height, width = PLATE_SHAPE
-    x, y = np.arange(width)[None, :] - shift_px[0], np.arange(height)[:, None] - shift_px[1]
-    scene = Backdrop(x, y, np.zeros(PLATE_SHAPE))
+    x, y = np.arange(width, dtype=np.float64) - shift_px[0], np.arange(height, dtype=np.float64) - shift_px[1]
+    scene = Backdrop(x[None, :], y[:, None], np.zeros(PLATE_SHAPE))
     paint_wall(scene)
     paint_furniture(scene)
     paint_front(scene)
@@ -387,50 +404,61 @@ def save(path: Path, image: Grey) -> None:
     Image.fromarray(image).save(path, optimize=True)
 
 
+def save_truth(path: Path, u: NDArray[np.float32], v: NDArray[np.float32]) -> None:
+    """Write the arrays `u` and `v` for ``np.load``, by LZMA: half the size that savez_compressed gives."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in (("u", u), ("v", v)):
+            entry = io.BytesIO()
+            np.save(entry, array)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), entry.getvalue(), zipfile.ZIP_LZMA)
+
+
 def make_rigid_shift(folder: Path) -> None:
     """Make the set of rigid shifts: a reference, three deformed images, truth.json."""
-    speckle = Speckle.scatter(RIGID_SHAPE, seed=11)
-    save(folder / "reference.png", photograph(render(speckle.painted, still, RIGID_SHAPE)[0], seed=12))
+    speckle = Speckle.scatter(RIGID_SHAPE, RIGID_SEED)
+    save(folder / "reference.png", photograph(render(speckle.painted, still, RIGID_SHAPE)[0], RIGID_SEED + 1))
     truth = {}
     for number, (u, v) in enumerate(RIGID_SHIFTS_PX, start=1):
-        picture = render(speckle.painted, lambda x, y, u=u, v=v: (x - u, y - v), RIGID_SHAPE)[0]
-        save(folder / f"deformed_{number}.png", photograph(picture, seed=12 + number))
+        picture = render(speckle.painted, moved_back(u, v), RIGID_SHAPE)[0]
+        save(folder / f"deformed_{number}.png", photograph(picture, RIGID_SEED + 1 + number))
         truth[f"deformed_{number}.png"] = {"u_px": u, "v_px": v}
     (folder / "truth.json").write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
 
 
 def make_star(folder: Path) -> None:
     """Make the star: a reference, its second picture unmoved.png, a deformed image, truth.npz."""
-    speckle = Speckle.scatter(STAR_SHAPE, seed=21)
+    speckle = Speckle.scatter(STAR_SHAPE, STAR_SEED)
     reference = render(speckle.painted, still, STAR_SHAPE)[0]
-    save(folder / "reference.png", photograph(reference, seed=22))
-    save(folder / "unmoved.png", photograph(reference, seed=23))
+    save(folder / "reference.png", photograph(reference, STAR_SEED + 1))
+    save(folder / "unmoved.png", photograph(reference, STAR_SEED + 2))
     deformed = render(speckle.painted, lambda x, y: invert(x, y, star_displacement), STAR_SHAPE)[0]
-    save(folder / "deformed.png", photograph(deformed, seed=24))
+    save(folder / "deformed.png", photograph(deformed, STAR_SEED + 3))
     u, v = truth_of(star_displacement, STAR_SHAPE)
-    np.savez_compressed(folder / "truth.npz", u=u, v=v)
+    save_truth(folder / "truth.npz", u, v)
 
 
-def plate_picture(speckle: Speckle, to_material: Map, shift_px: tuple[float, float]) -> Floats:
-    """Picture the plate before its background, which has moved by `shift_px`; (H, W) float64, without noise."""
+def plate_picture(
+    speckle: Speckle, to_material: Map, shift_px: tuple[float, float], rows: tuple[int, int] | None = None
+) -> Floats:
+    """Picture the plate, or `rows` of it, before its background, which has moved by `shift_px`; without noise."""
 
     def surface(x: Floats, y: Floats) -> tuple[Floats, Floats]:
         return speckle.painted(x, y)[0], plate_present(x, y)
 
-    grey, cover = render(surface, to_material, PLATE_SHAPE)
-    return grey + (1.0 - cover) * background(shift_px)
+    grey, cover = render(surface, to_material, PLATE_SHAPE, rows)
+    return grey + (1.0 - cover) * background(shift_px)[slice(*(rows or (None,)))]
 
 
 def make_plate_hole(folder: Path) -> None:
     """Make the plate with a hole: a reference, a deformed image, mask.png, truth.npz."""
-    speckle = Speckle.scatter(PLATE_SHAPE, seed=1)
-    save(folder / "reference.png", photograph(plate_picture(speckle, still, (0.0, 0.0)), seed=2))
+    speckle = Speckle.scatter(PLATE_SHAPE, PLATE_SEED)
+    save(folder / "reference.png", photograph(plate_picture(speckle, still, (0.0, 0.0)), PLATE_SEED + 1))
     deformed = plate_picture(speckle, lambda x, y: invert(x, y, plate_displacement), BACKGROUND_SHIFT_PX)
-    save(folder / "deformed.png", photograph(deformed, seed=3))
+    save(folder / "deformed.png", photograph(deformed, PLATE_SEED + 2))
     mask = plate_mask()
     save(folder / "mask.png", np.where(mask, 255, 0).astype(np.uint8))
     u, v = np.where(mask, truth_of(plate_displacement, PLATE_SHAPE), np.float32(np.nan))
-    np.savez_compressed(folder / "truth.npz", u=u, v=v)
+    save_truth(folder / "truth.npz", u, v)
 
 
 SETS = {"plate_hole": make_plate_hole, "star": make_star, "rigid_shift": make_rigid_shift}

@@ -26,7 +26,8 @@ class ScorrnetError(Exception):
 
     def __str__(self) -> str:
         place = f" ({self.where})" if self.where else ""
-        advice = f" {self.todo.rstrip('.')}." if self.todo else ""
+        end = "" if self.todo.endswith((".", "?")) else "."
+        advice = f" {self.todo}{end}" if self.todo else ""
         return f"{self.what}{place}.{advice}"
 
 

@@ -71,8 +71,39 @@ def wide_mean(x: Tensor, weight: Tensor, sigma: float) -> Tensor:
 
 def gradient(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the derivatives along x and y of (C, H, W), by the 5-point formula (4th order)."""
-    px = F.pad(x[None], (2, 2, 0, 0), mode="replicate")[0]
-    py = F.pad(x[None], (0, 0, 2, 2), mode="replicate")[0]
+    px, py = _continued(x, 2), _continued(x, 1)
     gx = (8 * (px[..., 3:-1] - px[..., 1:-3]) - (px[..., 4:] - px[..., :-4])) / 12
     gy = (8 * (py[..., 3:-1, :] - py[..., 1:-3, :]) - (py[..., 4:, :] - py[..., :-4, :])) / 12
     return gx, gy
+
+
+def _continued(x: Tensor, axis: int) -> Tensor:
+    """Continue (C, H, W) by two points at either end of an axis, turned about the border point so that slopes stay."""
+    first, last = x.narrow(axis, 0, 1), x.narrow(axis, -1, 1)
+    before, after = x.narrow(axis, 1, 2).flip(axis), x.narrow(axis, -3, 2).flip(axis)
+    return torch.cat([2 * first - before, x, 2 * last - after], axis)
+
+
+def plane_through(field: Tensor, weight: Tensor) -> Tensor:
+    """Plane that fits a field best: smoothing what it leaves does not flatten slopes at borders.
+
+    Parameters
+    ----------
+    field : (C, H, W) float32
+    weight : (H, W) float32
+        0 where the field does not count; all 0 gives 0.
+
+    Returns
+    -------
+    (C, H, W) float32
+    """
+    height, width = weight.shape
+    x = torch.linspace(-1, 1, width, device=field.device).expand(height, width)
+    y = torch.linspace(-1, 1, height, device=field.device)[:, None].expand(height, width)
+    terms = torch.stack([torch.ones_like(x), x, y])  # (3, H, W)
+    counted = (weight > 0)[::2, ::2]
+    basis = terms[:, ::2, ::2][:, counted].double()  # (3, K)
+    values, share = field[:, ::2, ::2][:, counted].double(), weight[::2, ::2][counted].double()
+    ridge = (1e-6 * share.sum() + 1e-12) * torch.eye(3, dtype=torch.float64, device=field.device)
+    slopes = torch.linalg.solve((basis * share) @ basis.T + ridge, (basis * share) @ values.T)  # (3, C)
+    return torch.einsum("kc,khw->chw", slopes.to(field.dtype), terms)

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from scorrnet_cli import __version__, weights
 from scorrnet_cli.device import choose_device, describe
-from scorrnet_cli.displace import Guide, displace, guide
+from scorrnet_cli.displace import Guide, guide
 from scorrnet_cli.errors import FrameError, MeasurementError
 from scorrnet_cli.field import BoolArray, Field, Process, Settings
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.refine import Refined, Refinement, Surface, assess, refine, surface
+from scorrnet_cli.search import search
 from scorrnet_cli.segment import segment
 
 SMALLEST_SURFACE_PX = 256
@@ -117,10 +118,8 @@ def prepare(instruments: Instruments, reference: Frame) -> Prepared:
     MeasurementError
         If there is nothing to measure.
     """
-    grey = torch.from_numpy(np.ascontiguousarray(reference.grey)).to(instruments.where)
+    grey = _standard(reference, instruments.where)
     name = reference.info.name
-    if float(grey.max()) == float(grey.min()):
-        raise MeasurementError("The reference image has no contrast at all", name, "Choose another reference")
     mask_file = instruments.settings.mask
     if mask_file is not None:
         given = read_mask(Path(mask_file), reference.grey.shape)
@@ -130,11 +129,15 @@ def prepare(instruments: Instruments, reference: Frame) -> Prepared:
         mask = segment(instruments.segmentation, grey)
     if instruments.settings.roi is not None:
         mask = mask & _rectangle(instruments.settings.roi, mask, name)
+    todo = "Give the surface with --mask FILE" if mask_file is None else "Check the mask and the region"
     if int(mask.sum()) < SMALLEST_SURFACE_PX:
-        todo = "Give the surface with --mask FILE" if mask_file is None else "Check the mask and the region"
         raise MeasurementError("No speckled surface was found in the reference image", name, todo)
-    seen = guide(instruments.displacement, grey, mask)
-    return Prepared(reference, seen, surface(grey, mask), instruments.process())
+    ready = surface(grey, mask)
+    if int(ready.core.sum()) < SMALLEST_SURFACE_PX:
+        raise MeasurementError("The surface is too thin or too scattered to be measured", name, todo)
+    if float(grey[mask].std()) == 0:
+        raise MeasurementError("The surface has no contrast at all", name, todo)
+    return Prepared(reference, guide(instruments.displacement, grey, mask), ready, instruments.process())
 
 
 def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Field:
@@ -153,10 +156,8 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) 
         If not one point could be measured.
     """
     check_same_shape(prepared.frame, deformed)
-    grey = torch.from_numpy(np.ascontiguousarray(deformed.grey)).to(instruments.where)
-    if float(grey.max()) == float(grey.min()):
-        raise MeasurementError("The deformed image has no contrast at all", deformed.info.name)
-    start = displace(instruments.displacement, prepared.guide, grey)
+    grey = _standard(deformed, instruments.where)
+    start = search(instruments.displacement, prepared.guide, prepared.surface, grey)
     settings = instruments.settings
     with torch.no_grad():
         if settings.refine:
@@ -166,8 +167,17 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) 
             result = assess(prepared.surface, grey, start)
     if not bool(result.valid.any()):
         what = "No point of the surface was found again in the deformed image"
-        raise MeasurementError(what, deformed.info.name, "Is it the same specimen, moved by less than 40 px?")
+        raise MeasurementError(what, deformed.info.name, "Does it show the same specimen?")
     return _field(prepared, deformed, result)
+
+
+def _standard(frame: Frame, where: torch.device) -> Tensor:
+    """Image (H, W) on the device, with mean 0 and standard deviation 1, so that no stage meets extreme numbers."""
+    grey = frame.grey.astype(np.float64)
+    spread = float(grey.std())
+    if spread == 0:
+        raise MeasurementError("The image has no contrast at all", frame.info.name, "Choose another image")
+    return torch.from_numpy(((grey - grey.mean()) / spread).astype(np.float32)).to(where)
 
 
 def _field(prepared: Prepared, deformed: Frame, result: Refined) -> Field:

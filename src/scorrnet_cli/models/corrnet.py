@@ -98,7 +98,7 @@ class CorrNet(nn.Module):
             features.append(level)
         return Encoded(normalised, features)
 
-    def steps(self, reference: Encoded, deformed: Encoded, mask: Tensor) -> list[Tensor]:
+    def steps(self, reference: Encoded, deformed: Encoded, mask: Tensor, start: Tensor | None = None) -> list[Tensor]:
         """Return the field after every step, coarse to fine.
 
         Parameters
@@ -107,6 +107,8 @@ class CorrNet(nn.Module):
             From `encode`.
         mask : (N, 1, H, W) float32
             1 where the surface is speckled, else 0.
+        start : (N, 2, H, W) float32, optional
+            Field to search around, px; zero if not given.
 
         Returns
         -------
@@ -115,7 +117,7 @@ class CorrNet(nn.Module):
         """
         c = self.config
         n, _, height, width = mask.shape
-        field = mask.new_zeros(n, 2, height // 8, width // 8)
+        field = mask.new_zeros(n, 2, height // 8, width // 8) if start is None else F.avg_pool2d(start, 8)
         hidden = mask.new_zeros(n, c.hidden, height // 8, width // 8)
         found = []
         for decoder, level, radius in zip(self.decoders, c.levels, c.radii, strict=True):
@@ -135,7 +137,7 @@ class CorrNet(nn.Module):
 
     def _polish(self, field: Tensor, hidden: Tensor, first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
         """Correct the full-size `field` (N, 2, H, W) by what is left between the images."""
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(field.device.type, enabled=False):  # geometry wants all digits
             moved = warp(second, field, "bicubic")
             steps = [least_squares_step(first, moved, mask, width) for width in self.config.windows_px]
             seen = torch.cat([first, moved, first - moved, mask, *(2 * step for step in steps)], 1)  # (N, 8, H, W)
@@ -244,9 +246,8 @@ def expected_offset(match: Tensor, sharpness: Tensor) -> Tensor:
     share = (sharpness * smooth).softmax(1)
     share = share.view(len(match), size, size, *match.shape[2:])  # (N, dy, dx, H, W)
     offsets = torch.arange(size, device=match.device, dtype=torch.float32) - size // 2
-    dx = torch.einsum("nkhw,k->nhw", share.sum(1), offsets)
-    dy = torch.einsum("nkhw,k->nhw", share.sum(2), offsets)
-    return torch.stack([dx, dy], 1)
+    along = offsets.view(1, -1, 1, 1)
+    return torch.stack([(share.sum(1) * along).sum(1), (share.sum(2) * along).sum(1)], 1)
 
 
 def warp(image: Tensor, field: Tensor, mode: str) -> Tensor:

@@ -13,10 +13,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from scorrnet_cli.errors import OutputError, WeightsError
+from scorrnet_cli.errors import MeasurementError, OutputError, UsageError, WeightsError
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.training import loss, synth
@@ -28,6 +29,7 @@ TRAINING, VALIDATION = 0, 1  # first part of the key of random numbers
 CHECKPOINT = "checkpoint.pt"
 AVERAGED = "averaged.safetensors"
 LOG = "log.csv"
+SAVE_EVERY_S = 120
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Trainer:
             self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         self.step = 0
+        self.running = math.nan  # loss, averaged over some fifty steps
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -81,25 +84,24 @@ class Trainer:
         """Train until the schedule ends, or for some minutes or steps, and leave a checkpoint."""
         end = min(self.recipe.steps, self.step + steps if steps is not None else self.recipe.steps)
         started, first = time.monotonic(), self.step
-        running, figures = 0.0, dict[str, float]()
-        progress = Progress(self.step, self.recipe.steps, math.nan, 0.0, figures)
+        figures = dict[str, float]()
+        progress = Progress(self.step, self.recipe.steps, self.running, 0.0, figures)
         saved = started
         while self.step < end:
-            value = self._advance()
-            running = value if self.step == first + 1 else 0.98 * running + 0.02 * value
-            if self.step % self.recipe.validate_every == 0 or self.step == end:
-                figures = self.validate()
-                self._log(running, figures)
+            self._advance()
             now = time.monotonic()
+            last = self.step == end or (minutes is not None and now - started > 60 * minutes)
+            if last or self.step % self.recipe.validate_every == 0:
+                figures = self.validate()
+                self._log(figures)
             rate = (self.step - first) * self.recipe.batch / (now - started)
-            progress = Progress(self.step, self.recipe.steps, running, rate, figures)
+            progress = Progress(self.step, self.recipe.steps, self.running, rate, figures)
             show(progress)
-            if now - saved > 120:
+            if last or now - saved > SAVE_EVERY_S:
                 self.save()
                 saved = now
-            if minutes is not None and now - started > 60 * minutes:
+            if last:
                 break
-        self.save()
         return progress
 
     def validate(self) -> dict[str, float]:
@@ -118,18 +120,22 @@ class Trainer:
         state = {
             "recipe": self.recipe.to_dict(),
             "step": self.step,
+            "running": self.running,
             "network": self.network.state_dict(),
             "averaged": self.averaged,
             "optimizer": self.optimizer.state_dict(),
         }
-        beside = self.folder / (CHECKPOINT + ".part")
-        torch.save(state, beside)
-        beside.replace(self.folder / CHECKPOINT)
-        beside = self.folder / (AVERAGED + ".part")
-        save_file({name: value.contiguous().cpu() for name, value in self.averaged.items()}, beside)
-        beside.replace(self.averaged_file)
+        try:
+            beside = self.folder / (CHECKPOINT + ".part")
+            torch.save(state, beside)
+            beside.replace(self.folder / CHECKPOINT)
+            beside = self.folder / (AVERAGED + ".part")
+            save_file({name: value.contiguous().cpu() for name, value in self.averaged.items()}, beside)
+            beside.replace(self.averaged_file)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise OutputError(f"The checkpoint cannot be written: {error}", str(self.folder)) from error
 
-    def _advance(self) -> float:
+    def _advance(self) -> None:
         recipe = self.recipe
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _schedule(self.step, recipe)
@@ -141,23 +147,28 @@ class Trainer:
         self.optimizer.step()
         self.step += 1
         decay = min(recipe.average, (1 + self.step) / (10 + self.step))
+        parameters = {name for name, _ in self.network.named_parameters()}
         with torch.no_grad():
             for name, now in self.network.state_dict().items():
-                if now.is_floating_point():
-                    self.averaged[name].lerp_(now, 1 - decay)
-                else:
-                    self.averaged[name].copy_(now)
-        return float(value.detach())
+                # Batch statistics are running means already.
+                kept = self.averaged[name]
+                kept.lerp_(now, 1 - decay) if name in parameters else kept.copy_(now)
+        now = float(value.detach())
+        if not math.isfinite(now):
+            what = f"The training diverged at step {self.step}; the last checkpoint is sound"
+            raise MeasurementError(what, str(self.folder), "Lower learning_rate in the recipe")
+        self.running = now if math.isnan(self.running) else 0.98 * self.running + 0.02 * now
 
-    def _log(self, running: float, figures: dict[str, float]) -> None:
+    def _log(self, figures: dict[str, float]) -> None:
+        """Write the log anew, without lines of steps that were lost with an interrupted run."""
         path = self.folder / LOG
-        row = {"step": self.step, "images": self.step * self.recipe.batch, "loss": running, **figures}
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        row = {"step": self.step, "images": self.step * self.recipe.batch, "loss": self.running, **figures}
+        earlier = csv.DictReader(path.read_text(encoding="utf-8").splitlines()) if path.exists() else []
+        rows = [line for line in earlier if int(line["step"]) < self.step]
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(row), extrasaction="ignore", restval="")
+            writer.writeheader()
+            writer.writerows([*rows, row])
 
     def _resume(self, path: Path) -> None:
         try:
@@ -165,10 +176,16 @@ class Trainer:
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.averaged = dict(state["averaged"])
-            self.step = int(state["step"])
+            self.step, self.running = int(state["step"]), float(state["running"])
+            began = dict(state["recipe"])
         except Exception as error:
             todo = "Give another --to folder or remove it"
             raise WeightsError("The checkpoint does not fit this training", str(path), todo) from error
+        now = self.recipe.to_dict()
+        changed = [name for name in now if name != "steps" and now[name] != began.get(name)]
+        if changed:
+            what = f"The training began with another recipe; {', '.join(changed)} differ"
+            raise UsageError(what, str(path), "Give another --to folder; only steps may change")
 
 
 def _schedule(step: int, recipe: Recipe) -> float:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from scorrnet_cli.errors import FrameError
+from scorrnet_cli.frames import read_frame
 
 SIDE = 512
 
@@ -26,7 +25,7 @@ def load_photographs(folder: Path, device: torch.device) -> Tensor:
     Raises
     ------
     FrameError
-        If the folder holds no image that can be read.
+        If the folder holds no image, or one that cannot be read.
     """
     pictures = [_square(path) for path in sorted(folder.glob("*")) if path.suffix.lower() in _SUFFIXES]
     if not pictures:
@@ -38,12 +37,7 @@ _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pgm"}
 
 
 def _square(path: Path) -> Tensor:
-    try:
-        with Image.open(path) as image:
-            grey = image.convert("F" if image.mode.startswith(("I", "F")) else "L")
-            values = torch.tensor(np.asarray(grey, dtype=np.float32))
-    except OSError as error:
-        raise FrameError(f"The image cannot be read: {error}", str(path)) from error
+    values = torch.from_numpy(read_frame(path).grey)
     side = min(values.shape)
     top, left = (values.shape[0] - side) // 2, (values.shape[1] - side) // 2
     middle = values[top : top + side, left : left + side]

@@ -82,12 +82,32 @@ def load_recipe(path: Path) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"The recipe is not TOML: {error}", str(path)) from error
     synth = values.pop("synth", {})
+    if not isinstance(synth, dict):
+        raise UsageError("synth must be a table, [synth]", str(path))
     for given, kind in ((values, Recipe), (synth, SynthRecipe)):
         unknown = sorted(set(given) - {item.name for item in fields(kind)})
         if unknown:
             raise UsageError(f"The recipe sets {unknown[0]!r}, which does not exist", str(path))
     if values.get("network") not in ("segmentation", "displacement"):
         raise UsageError("The recipe must say network = 'segmentation' or 'displacement'", str(path))
-    if "dot_px" in synth:
-        synth["dot_px"] = tuple(synth["dot_px"])
-    return Recipe(**values, synth=SynthRecipe(**synth))
+    recipe = Recipe(**values, synth=SynthRecipe(**synth))
+    for what, holds in _demands(recipe).items():
+        if not holds:
+            raise UsageError(f"The recipe must have {what}", str(path))
+    return recipe
+
+
+def _demands(recipe: Recipe) -> dict[str, bool]:
+    """What a recipe must keep to, and whether it does."""
+    synth = recipe.synth
+    return {
+        "whole numbers above 0 for steps, batch, validate_every and validate_count": all(
+            isinstance(value, int) and value > 0
+            for value in (recipe.steps, recipe.batch, recipe.validate_every, recipe.validate_count)
+        ),
+        "precision = 'float32' or 'bfloat16'": recipe.precision in ("float32", "bfloat16"),
+        "an average from 0 to below 1": 0 <= recipe.average < 1,
+        "a size of at least 64 px that is a multiple of 8": synth.size >= 64 and synth.size % 8 == 0,
+        "shares whole_frame + nothing of at most 1": 0 <= synth.whole_frame + synth.nothing <= 1,
+        "dot_px = [smallest, largest]": len(synth.dot_px) == 2 and 0 < synth.dot_px[0] <= synth.dot_px[1],
+    }

@@ -8,6 +8,7 @@ taken at x and at X + u(X) alike, and the background of each frame is its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ class SynthRecipe:
         Share of pairs without an edge in sight.
     nothing : float
         Share of images without a specimen.
-    dot_px : tuple of float
+    dot_px : sequence of float
         Range of dot diameters, px.
     displacement_px, rotation_deg, stretch, gradient : float
         Limits of the fields, see `fields.FieldRange`.
@@ -41,7 +42,7 @@ class SynthRecipe:
     size: int = 128
     whole_frame: float = 0.45
     nothing: float = 0.0
-    dot_px: tuple[float, float] = (1.5, 12.0)
+    dot_px: Sequence[float] = (1.5, 12.0)
     displacement_px: float = 32.0
     rotation_deg: float = 20.0
     stretch: float = 0.3

@@ -8,6 +8,7 @@ labyrinths of toner and etching. Every texture is periodic, so any displaced win
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,7 +27,7 @@ class Layer:
     spectrum: Tensor  # (P, P // 2 + 1)
 
 
-def speckle(rng: Rng, period: int, oversampling: int, dot_px: tuple[float, float] = (1.5, 12.0)) -> Tensor:
+def speckle(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float] = (1.5, 12.0)) -> Tensor:
     """Make one speckle texture.
 
     Parameters
@@ -36,7 +37,7 @@ def speckle(rng: Rng, period: int, oversampling: int, dot_px: tuple[float, float
         Size of the torus in texture samples.
     oversampling : int
         Texture samples per image pixel.
-    dot_px : tuple of float
+    dot_px : sequence of float
         Smallest and largest dot diameter, image pixels.
 
     Returns
@@ -45,7 +46,7 @@ def speckle(rng: Rng, period: int, oversampling: int, dot_px: tuple[float, float
         0 (ground) to 1 (paint).
     """
     kind = rng.pick(KINDS)
-    size = rng.log_uniform(*dot_px) * oversampling
+    size = rng.log_uniform(dot_px[0], dot_px[1]) * oversampling
     if kind == "noise":
         return _filtered_noise(rng, period, size)
     sizes = [size, max(size * rng.uniform(0.3, 0.7), oversampling)] if kind == "spray" else [size]

@@ -1,0 +1,105 @@
+"""Find the displacement however large: the network around zero, then around what most of the surface shares, then
+outward from what was found, and last around what the rest shares, as the parts of a broken specimen do.
+
+The network reaches about 40 px. Where that is enough, nothing here costs more than a look at the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from scorrnet_cli import spline
+from scorrnet_cli.displace import Guide, common_shift, displace, extrapolate
+from scorrnet_cli.filters import masked_gaussian
+from scorrnet_cli.models.corrnet import CorrNet
+from scorrnet_cli.refine import Surface, assess
+
+ENOUGH = 0.95  # share of the surface in sight that must match for the search to end
+GROWTH = 0.01  # share of the surface that a round must add for another to be tried
+ROUNDS = 8
+NEIGHBOURHOOD_PX = 8.0
+AGREEING = 0.8  # share of its neighbourhood that must match for a point to be built upon
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A field, how well it matches, and how much of the surface in sight does."""
+
+    field: Tensor  # (2, H, W)
+    zncc: Tensor  # (H, W)
+    valid: Tensor  # (H, W) bool
+    matched: float  # points
+    share: float  # of the surface in sight
+
+
+@torch.no_grad()
+def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor) -> Tensor:
+    """Measure the displacement of every pixel, beyond the reach of the network too.
+
+    Parameters
+    ----------
+    network : CorrNet
+    guide : Guide
+        The reference image for the network.
+    surface : Surface
+        The reference image for the comparison.
+    deformed : (H, W) float32
+        Grey levels.
+
+    Returns
+    -------
+    (2, H, W) float32
+        u, v in px at reference pixels.
+    """
+    found = _look(surface, deformed, displace(network, guide, deformed))
+    if found.share >= ENOUGH:
+        return found.field
+    around = common_shift(guide, deformed, surface.mask)[:, None, None].expand_as(found.field)
+    known = _dependable(surface, found)
+    parted = False  # whether what is left was last sought as a part that moves on its own
+    for _ in range(ROUNDS):
+        candidate = _look(surface, deformed, displace(network, guide, deformed, around))
+        if candidate.share >= ENOUGH:
+            return candidate.field
+        better = _better(surface, found, candidate)
+        grown, found = better.matched - found.matched, better
+        known = _dependable(surface, found)
+        if grown >= GROWTH * float(surface.mask.sum()):
+            parted, rest = False, extrapolate(found.field, known)
+        elif not parted:
+            parted, rest = True, common_shift(guide, deformed, surface.mask & ~known)[:, None, None]
+        else:
+            break
+        around = torch.where(known, found.field, rest)
+    around = torch.where(known, found.field, extrapolate(found.field, known))
+    last = _better(surface, found, _look(surface, deformed, displace(network, guide, deformed, around)))
+    return torch.where(_dependable(surface, last), last.field, around)
+
+
+def _look(surface: Surface, deformed: Tensor, field: Tensor) -> _Found:
+    judged = assess(surface, deformed, field)
+    return _summed(surface, field, judged.zncc, judged.valid)
+
+
+def _better(surface: Surface, one: _Found, other: _Found) -> _Found:
+    """Take at each point the field that matches better, where it lies in a patch that matches."""
+    take = _dependable(surface, other) & ((other.zncc > one.zncc) | ~_dependable(surface, one))
+    field = torch.where(take, other.field, one.field)
+    zncc, valid = torch.where(take, other.zncc, one.zncc), torch.where(take, other.valid, one.valid)
+    return _summed(surface, field, zncc, valid)
+
+
+def _summed(surface: Surface, field: Tensor, zncc: Tensor, valid: Tensor) -> _Found:
+    in_sight = surface.mask & spline.inside(field)
+    matched = float((valid & in_sight).sum())
+    return _Found(field, zncc, valid, matched, matched / max(1.0, float(in_sight.sum())))
+
+
+def _dependable(surface: Surface, found: _Found) -> Tensor:
+    """True (H, W) where a point matches and its neighbourhood does, which chance matches do not."""
+    in_sight = (surface.mask & spline.inside(found.field)).float()
+    density = masked_gaussian(found.valid.float()[None], in_sight, NEIGHBOURHOOD_PX)[0]
+    return found.valid & (density > AGREEING)

@@ -1,0 +1,92 @@
+"""Motion far beyond the reach of the network is found, and what cannot be found is not made up."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from scorrnet_cli import weights
+from scorrnet_cli.displace import common_shift, extrapolate, guide
+from scorrnet_cli.refine import Refinement, refine, surface
+from scorrnet_cli.search import search
+from scorrnet_cli.training.rng import Rng
+from scorrnet_cli.training.textures import speckle
+
+SIZE = 320
+CPU = torch.device("cpu")
+
+
+def _grid() -> tuple[Tensor, Tensor]:
+    y, x = torch.meshgrid(torch.arange(float(SIZE)), torch.arange(float(SIZE)), indexing="ij")
+    return x, y
+
+
+def _pair(truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Images (H, W) of one texture on a torus, moved by `truth` (2, H, W)."""
+    period = 640
+    paint = speckle(Rng((21,), CPU), period, 1, (5.0, 5.0))
+    x, y = _grid()
+
+    def sample(px: Tensor, py: Tensor) -> Tensor:
+        grid = torch.stack([(px + 160.5) * 2 / period - 1, (py + 160.5) * 2 / period - 1], -1)
+        shown = torch.nn.functional.grid_sample(paint[None, None], grid[None], mode="bicubic", align_corners=False)
+        return 20 + 200 * shown[0, 0]
+
+    noise = Rng((22,), CPU)
+    return (
+        sample(x + truth[0], y + truth[1]) + 2 * noise.randn(SIZE, SIZE),
+        sample(x, y) + 2 * noise.randn(SIZE, SIZE),
+    )
+
+
+@pytest.mark.parametrize("motion", ["shift", "stretch", "break"])
+def test_large_motion_is_found(motion: str) -> None:
+    x, y = _grid()
+    if motion == "shift":
+        truth = torch.stack([torch.full_like(x, -87.3), torch.full_like(y, 64.6)])
+    elif motion == "break":
+        truth = torch.stack([torch.where(y < 160, 3.4, -2.7), torch.where(y < 160, -75.2, 4.5)])
+    else:
+        truth = torch.stack([0.4 * (x - 160), -0.1 * (y - 160)])
+    reference, deformed = _pair(truth)
+    mask = torch.ones(SIZE, SIZE, dtype=torch.bool)
+    network, _ = weights.load_network("displacement", CPU)
+    seen, ready = guide(network, reference, mask), surface(reference, mask)
+    with torch.no_grad():
+        result = refine(ready, deformed, search(network, seen, ready, deformed), Refinement(4.0, 6))
+    landed = torch.stack([x, y]) + truth
+    in_sight = ((landed >= 4) & (landed <= SIZE - 5)).all(0)
+    if motion == "break":
+        in_sight &= (y - 160).abs() > 24  # where the network's features straddle both parts
+    assert float(result.valid[in_sight].float().mean()) > 0.95
+    error = (result.displacement - truth).norm(dim=0)[result.valid]
+    assert float((error > 1).float().mean()) < 0.002
+    assert float(error.median()) < 0.03
+
+
+def test_unrelated_images_are_not_measured() -> None:
+    still = torch.zeros(2, SIZE, SIZE)
+    (reference, _), other = _pair(still), 255 * torch.rand(SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    mask = torch.ones(SIZE, SIZE, dtype=torch.bool)
+    network, _ = weights.load_network("displacement", CPU)
+    seen, ready = guide(network, reference, mask), surface(reference, mask)
+    with torch.no_grad():
+        result = refine(ready, other, search(network, seen, ready, other), Refinement(4.0, 6))
+    assert float(result.valid.float().mean()) < 0.005
+
+
+def test_common_shift_is_exact_for_a_rigid_shift() -> None:
+    truth = torch.stack([torch.full((SIZE, SIZE), 113.0), torch.full((SIZE, SIZE), -71.0)])
+    reference, deformed = _pair(truth)
+    network, _ = weights.load_network("displacement", CPU)
+    mask = torch.ones(SIZE, SIZE, dtype=torch.bool)
+    seen = guide(network, reference, mask)
+    torch.testing.assert_close(common_shift(seen, deformed, mask), torch.tensor([113.0, -71.0]), atol=4.0, rtol=0)
+
+
+def test_extrapolation_continues_an_affine_motion() -> None:
+    x, y = _grid()
+    truth = torch.stack([3 + 0.1 * x - 0.05 * y, -7 + 0.2 * y])
+    known = (x > 100) & (x < 180) & (y > 120) & (y < 200)
+    torch.testing.assert_close(extrapolate(truth, known), truth, atol=0.01, rtol=0)
