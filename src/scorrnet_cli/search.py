@@ -14,8 +14,9 @@ from torch import Tensor
 from scorrnet_cli import spline
 from scorrnet_cli.displace import Guide, common_shift, displace, extrapolate
 from scorrnet_cli.filters import masked_gaussian
+from scorrnet_cli.matching import Surface
 from scorrnet_cli.models.corrnet import CorrNet
-from scorrnet_cli.refine import Surface, assess
+from scorrnet_cli.refine import assess
 
 ENOUGH = 0.95  # share of the surface in sight that must match for the search to end
 GROWTH = 0.01  # share of the surface that a round must add for another to be tried

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from scorrnet_cli import weights
 from scorrnet_cli.displace import common_shift, extrapolate, guide
-from scorrnet_cli.refine import Refinement, refine, surface
+from scorrnet_cli.matching import surface
+from scorrnet_cli.refine import Refinement, refine
 from scorrnet_cli.search import search
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from scorrnet_cli import spline
 from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, wide_mean
-from scorrnet_cli.refine import Refinement, assess, refine, surface
+from scorrnet_cli.matching import surface
+from scorrnet_cli.refine import Refinement, assess, refine
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
 

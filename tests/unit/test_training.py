@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from scorrnet_cli.errors import FrameError, UsageError, WeightsError
-from scorrnet_cli.refine import Refinement, refine, surface
+from scorrnet_cli.matching import surface
+from scorrnet_cli.refine import Refinement, refine
 from scorrnet_cli.training import backgrounds, camera, fields, specimens, synth, textures
 from scorrnet_cli.training.loop import AVERAGED, CHECKPOINT, LOG, Trainer
 from scorrnet_cli.training.loss import displacement_figures, displacement_loss, segmentation_figures, segmentation_loss

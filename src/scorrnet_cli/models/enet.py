@@ -56,18 +56,10 @@ class ENet(nn.Module):
         self.transposed_conv = nn.ConvTranspose2d(16, 2, 3, stride=2, padding=1, bias=False)
 
     @staticmethod
-    def normalise(images: Tensor, whole: Tensor | None = None) -> Tensor:
-        """Bring grey levels of any scale to mean 0.5 and standard deviation 0.25.
-
-        Parameters
-        ----------
-        images : (N, 1, H, W) float32
-        whole : (N, 1, H', W') float32, optional
-            The pictures that `images` are windows of: mean and deviation are theirs.
-        """
-        whole = images if whole is None else whole
-        mean = whole.mean(dim=(1, 2, 3), keepdim=True)
-        spread = whole.std(dim=(1, 2, 3), keepdim=True)
+    def normalise(images: Tensor) -> Tensor:
+        """Bring grey levels (N, 1, H, W) of any scale to mean 0.5 and standard deviation 0.25."""
+        mean = images.mean(dim=(1, 2, 3), keepdim=True)
+        spread = images.std(dim=(1, 2, 3), keepdim=True)
         return 0.5 + 0.25 * (images - mean) / (spread + 1e-6)
 
     def forward(self, images: Tensor) -> Tensor:

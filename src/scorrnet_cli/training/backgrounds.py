@@ -46,8 +46,8 @@ def background(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1
     if kind == "halftone":
         return _halftone(rng, base, scale)
     if kind == "defocused":
-        blobs = speckle(rng, size, 1, (18 * scale, 60 * scale))
-        soft = F.avg_pool2d(blobs[None, None], 9, 1, 4, count_include_pad=False)[0, 0]
+        blobs = speckle(rng, size, 1, (30 * scale, 90 * scale))
+        soft = F.avg_pool2d(blobs[None, None], 21, 1, 10, count_include_pad=False)[0, 0]
         return (base + rng.uniform(-0.6, 0.6) * (soft - 0.5)).clamp_(0, 1)
     if kind == "grain":
         return (base + rng.log_uniform(0.005, 0.06) * rng.randn(size, size)).clamp_(0, 1)

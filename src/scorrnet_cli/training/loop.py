@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -228,36 +228,24 @@ class _Segmentation:
 
     def __init__(self, recipe: Recipe, device: torch.device, material: Material) -> None:
         self.recipe, self.device, self.material = recipe, device, material
-        self.specimens = replace(recipe.synth, nothing=0.0)
         self.network = ENet().to(device)
 
     def loss(self, rng: Rng) -> Tensor:
         images, masks = synth.make_references(rng, self.recipe.batch, self.recipe.synth, self.material)
         with _autocast(self.recipe, self.device):
-            scores = self.network(ENet.normalise(images, _surroundings(rng, images, masks)))
+            scores = self.network(ENet.normalise(images))
         return loss.segmentation_loss(scores, masks)
 
     def figures(self) -> dict[str, float]:
         parts: list[tuple[Tensor, ...]] = []
         for index in range(self.recipe.validate_count):
             rng = Rng((VALIDATION, index), self.device)
-            images, masks = synth.make_references(rng, 1, self.specimens, Material())
+            images, masks = synth.make_references(rng, 1, self.recipe.synth, Material())
             parts.append((self.network(ENet.normalise(images)), masks))
         return loss.segmentation_figures(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 _TASKS: dict[str, Callable[..., Any]] = {"displacement": _Displacement, "segmentation": _Segmentation}
-
-
-def _surroundings(rng: Rng, images: Tensor, masks: Tensor) -> Tensor:
-    """Pictures (N, 1, H, 2 W) that set the grey scale: some images are windows of a larger one, beside another.
-
-    Large pictures have wide plain parts whose own noise must not be stretched to full contrast.
-    """
-    bare = masks.mean(dim=(1, 2, 3)) < loss.SMALLEST_SPECIMEN
-    others = images.roll(1, 0)
-    shared = torch.tensor([bool(is_bare) or rng.chance(0.25) for is_bare in bare], device=images.device)
-    return torch.cat([images, torch.where(shared[:, None, None, None], others, images)], 3)
 
 
 def _careless(rng: Rng, masks: Tensor) -> Tensor:

@@ -108,6 +108,8 @@ def _demands(recipe: Recipe) -> dict[str, bool]:
         "precision = 'float32' or 'bfloat16'": recipe.precision in ("float32", "bfloat16"),
         "an average from 0 to below 1": 0 <= recipe.average < 1,
         "a size of at least 64 px that is a multiple of 8": synth.size >= 64 and synth.size % 8 == 0,
-        "shares whole_frame + nothing of at most 1": 0 <= synth.whole_frame + synth.nothing <= 1,
+        "whole_frame from 0 to 1": 0 <= synth.whole_frame <= 1,
+        "contrast = [smallest, largest] within 0 to 0.95": len(synth.contrast) == 2
+        and 0 < synth.contrast[0] <= synth.contrast[1] <= 0.95,
         "dot_px = [smallest, largest]": len(synth.dot_px) == 2 and 0 < synth.dot_px[0] <= synth.dot_px[1],
     }

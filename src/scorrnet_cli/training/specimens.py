@@ -42,15 +42,6 @@ def whole_frame() -> Specimen:
     return Specimen(inside, inside)
 
 
-def nothing() -> Specimen:
-    """Return a specimen that is nowhere in the frame."""
-
-    def outside(xy: Tensor) -> Tensor:
-        return torch.full_like(xy[0], 1e3)
-
-    return Specimen(outside, outside)
-
-
 def specimen(rng: Rng, span_px: float) -> Specimen:
     """Draw a specimen that covers part of an image of `span_px`."""
     outline = _outline(rng, span_px)

@@ -31,18 +31,18 @@ class SynthRecipe:
         Height and width of the images, px.
     whole_frame : float
         Share of pairs without an edge in sight.
-    nothing : float
-        Share of images without a specimen.
     dot_px : sequence of float
         Range of dot diameters, px.
+    contrast : sequence of float
+        Range of the difference between paint and ground, of full scale.
     displacement_px, rotation_deg, stretch, gradient : float
         Limits of the fields, see `fields.FieldRange`.
     """
 
     size: int = 128
     whole_frame: float = 0.45
-    nothing: float = 0.0
     dot_px: Sequence[float] = (1.5, 12.0)
+    contrast: Sequence[float] = (0.08, 0.95)
     displacement_px: float = 32.0
     rotation_deg: float = 20.0
     stretch: float = 0.3
@@ -188,11 +188,11 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
     period = int((recipe.size + 2 * MARGIN) * 1.1) * OVERSAMPLING // 8 * 8
     if material.speckles is not None and rng.chance(0.15):
         pattern = _photographed(rng, period, material.speckles)
-    elif rng.chance(0.08):
+    elif rng.chance(0.04):
         pattern = torch.sigmoid(rng.uniform(1, 3) * textures.power_law(rng, period, rng.uniform(0.4, 1.1)))
     else:
         pattern = textures.speckle(rng, period, OVERSAMPLING, recipe.dot_px)
-    contrast = rng.log_uniform(0.08, 0.95)
+    contrast = rng.log_uniform(recipe.contrast[0], recipe.contrast[1])
     ground = rng.uniform(0.02, 0.98 - contrast)
     if rng.chance(0.5):
         pattern = 1 - pattern
@@ -201,13 +201,8 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
     bare = rng.uniform(0.0, 1.0) + torch.zeros_like(paint)
     if rng.chance(0.5):
         bare = bare + rng.uniform(0.0, 0.05) * textures.power_law(rng, period, rng.uniform(1.0, 2.2))
-    kind = rng.pick(
-        {"whole": recipe.whole_frame, "none": recipe.nothing, "part": 1 - recipe.whole_frame - recipe.nothing}
-    )
-    if kind == "part":
-        outline = specimens.specimen(rng, recipe.size)
-    else:
-        outline = specimens.whole_frame() if kind == "whole" else specimens.nothing()
+    whole = rng.chance(recipe.whole_frame)
+    outline = specimens.whole_frame() if whole else specimens.specimen(rng, recipe.size)
     return _Surface(outline, paint, bare.clamp_(0.0, 1.0))
 
 

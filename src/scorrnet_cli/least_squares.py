@@ -1,0 +1,88 @@
+"""The least-squares problem that every pixel solves, its solution, and how uncertain that is."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from scorrnet_cli.filters import gaussian, gradient, plane_through, wide_mean
+from scorrnet_cli.matching import Comparison
+
+LARGEST_STEP_PX = 1.0
+GRADIENT_NOISE = 130 / 144  # sum of the squares of the coefficients of the 5-point formula
+
+
+def moved_slope(slope: Tensor, field: Tensor, cover: Tensor, window_px: float) -> Tensor:
+    """Gradient (2, H, W) of the deformed image at the displaced points: (I + grad u)^-T grad f."""
+    fx, fy = slope
+    plane = plane_through(field, cover)
+    (ux, vx), (uy, vy) = gradient(plane + wide_mean(field - plane, cover, max(window_px, 4.0)))
+    a, b, c, d = 1 + ux, vx, uy, 1 + vy  # (I + grad u)^T = [[a, b], [c, d]]
+    determinant = (a * d - b * c).clamp_min(0.1)
+    return torch.stack([(d * fx - b * fy) / determinant, (a * fy - c * fx) / determinant])
+
+
+def correction(slope: Tensor, state: Comparison, window_px: float) -> Tensor:
+    """Gauss-Newton correction (2, H, W), px."""
+    bx, by = gaussian(slope * (state.residual * state.weight), window_px)
+    ixx, ixy, iyy = _inverse(_normal_matrix(slope, state.weight, window_px))
+    step = torch.stack([ixx * bx + ixy * by, ixy * bx + iyy * by])
+    return step.clamp(-LARGEST_STEP_PX, LARGEST_STEP_PX)
+
+
+def uncertainty(slope: Tensor, state: Comparison, window_px: float, passes: int) -> Tensor:
+    """Standard uncertainty (2, H, W) of u and v, px, of independent noise with the variance of the residual.
+
+    The estimate is linear in the noise n: u = A^-1 G * (w J n), so its covariance is A^-1 (G^2 * w J J^T s^2) A^-1,
+    and the square of a Gaussian of width s is one of width s / sqrt(2) over 4 pi s^2. `passes` widen the band.
+    """
+    weight = state.weight
+    spent = 2 * sum(1 / n for n in range(1, passes + 1)) / (2 * math.pi * window_px**2)  # degrees of freedom, a pixel
+    variance = wide_mean(state.residual[None] ** 2, weight, max(2 * window_px, 8.0))[0] / max(1 - spent, 0.2)
+    matrix = _normal_matrix(slope, weight, window_px)
+    ixx, ixy, iyy = _inverse(matrix)
+    sxx, sxy, syy = _normal_matrix(slope, weight**2 * variance, window_px / math.sqrt(2)) / (4 * math.pi * window_px**2)
+    uu = ixx * (ixx * sxx + ixy * sxy) + ixy * (ixx * sxy + ixy * syy)
+    vv = ixy * (ixy * sxx + iyy * sxy) + iyy * (ixy * sxy + iyy * syy)
+    sigma = torch.stack([uu, vv]).clamp_min(0).sqrt() * _noise_gain(passes)
+    return torch.where(_is_pattern(matrix, weight, variance, window_px), sigma, torch.full_like(sigma, math.inf))
+
+
+def _normal_matrix(slope: Tensor, weight: Tensor, window_px: float) -> Tensor:
+    """Entries xx, xy, yy (3, H, W) of G * (w J J^T)."""
+    jx, jy = slope
+    return gaussian(torch.stack([jx * jx, jx * jy, jy * jy]) * weight, window_px)
+
+
+def _inverse(matrix: Tensor) -> Tensor:
+    """Entries xx, xy, yy of the inverse of symmetric 2x2 matrices (3, H, W), slightly regularised."""
+    xx, xy, yy = matrix
+    ridge = 1e-4 * (xx + yy) + 1e-9
+    xx, yy = xx + ridge, yy + ridge
+    determinant: Tensor = xx * yy - xy * xy
+    return torch.stack([yy, -xy, xx]) / determinant.clamp_min(1e-18)
+
+
+def _is_pattern(matrix: Tensor, weight: Tensor, variance: Tensor, window_px: float) -> Tensor:
+    """True (H, W) where the image varies in every direction by more than its noise makes it seem to.
+
+    Noise of variance s^2 / 2 in each image gives each gradient component the variance 0.903 s^2 / 2 (5-point formula).
+    """
+    xx, xy, yy = matrix
+    noise = GRADIENT_NOISE * 0.5 * variance * gaussian(weight[None], window_px)[0]
+    smaller = 0.5 * (xx + yy) - torch.hypot(0.5 * (xx - yy), xy) - noise
+    pattern: Tensor = smaller > 0.5 * noise + 1e-6
+    return pattern
+
+
+def _noise_gain(passes: int) -> float:
+    """Standard deviation after `passes` passes over that after one, for a Gaussian window and smooth A.
+
+    After n passes the estimate passes 1 - (1 - G)^n of the frequencies; with G = t and k^2 ~ -log t the ratio of
+    the integrals over the plane is that of (1 - (1 - t)^n)^2 / t and t over t in (0, 1).
+    """
+    t = torch.linspace(0, 1, 20001, dtype=torch.float64)[1:]
+    after = float(((1 - (1 - t) ** passes) ** 2 / t).mean())
+    return math.sqrt(after / 0.5)

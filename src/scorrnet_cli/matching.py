@@ -1,0 +1,144 @@
+"""Two images compared at a displacement field: what is left between them, and whether they match."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scorrnet_cli import spline
+from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, wide_mean
+
+PHOTOMETRY_WINDOWS = 3.0  # width of the window for gain and offset, in windows of the displacement
+OUTLIER_SPREADS = 6.0  # residuals beyond so many standard deviations count little
+SMALLEST_SPREAD = 0.05  # of the residuals, in standard deviations of the surface: below, none is an outlier
+SMALLEST_ZNCC = 0.5
+SMALLEST_SUPPORT = 0.3  # share of the window that must match: less is extrapolation
+LARGEST_STRETCH = 2.0
+NEIGHBOURHOOD_PX = 10.0
+SMALLEST_AGREEMENT = 0.6  # share of the neighbourhood that must match too: the rest are chance matches
+
+
+class Surface(NamedTuple):
+    """What the refinement needs of the reference image, found once for a whole sequence."""
+
+    grey: Tensor  # (H, W), mean 0 and standard deviation 1 on the surface
+    scale: Tensor  # grey levels of one such unit
+    slope: Tensor  # (2, H, W), gradient of `grey`, per px
+    mask: Tensor  # (H, W) bool
+    core: Tensor  # (H, W), 0 outside the mask and next to its edge, where the background shines in, else 1
+
+
+def surface(reference: Tensor, mask: Tensor) -> Surface:
+    """Prepare a reference image for `refine` and `assess`.
+
+    Parameters
+    ----------
+    reference : (H, W) float32
+        Grey levels.
+    mask : (H, W) bool
+        True where the surface is measured.
+    """
+    scale = reference[mask].std().clamp_min(1e-6)
+    grey = (reference - reference[mask].mean()) / scale
+    slope = torch.cat(gradient(grey[None]))
+    core = 1 - F.max_pool2d((~mask).float()[None], 3, 1, 1)[0]
+    return Surface(grey, scale, slope, mask, core)
+
+
+class Comparison(NamedTuple):
+    """The images compared at a field: the deformed image there, weight and residual of every pixel, and the light."""
+
+    moved: Tensor  # (H, W)
+    weight: Tensor  # (H, W)
+    residual: Tensor  # (H, W)
+    light: tuple[Tensor, Tensor]  # gain and offset, (H, W) each
+
+
+def deformed_spline(reference: Surface, deformed: Tensor) -> Tensor:
+    """Spline of the deformed image in the units of the reference, about its own mean."""
+    return spline.spline_coefficients((deformed - deformed.mean()) / reference.scale)
+
+
+def compare(
+    reference: Surface, coefficients: Tensor, field: Tensor, light: tuple[Tensor, Tensor] | None, window_px: float
+) -> Comparison:
+    """Take the deformed image at the displaced points and compare; `light` None matches it anew."""
+    within = reference.core * spline.inside(field, spline.RIM_PX)
+    moved = spline.spline_sample(coefficients, field)
+    gain, offset = light or _match_light(reference.grey, moved, within, window_px * PHOTOMETRY_WINDOWS)
+    residual = reference.grey - gain * moved - offset
+    return Comparison(moved, within * _trust(residual, within), residual, (gain, offset))
+
+
+def judge(reference: Surface, field: Tensor, state: Comparison, window_px: float) -> tuple[Tensor, Tensor]:
+    """Correlation (H, W), and True (H, W) where the images agree at the field, at the point and around it."""
+    zncc = correlation(reference.grey, state.moved, reference.core * spline.inside(field, spline.RIM_PX))
+    trusted, there = gaussian(torch.stack([state.weight, reference.core]), window_px)
+    supported: Tensor = trusted >= SMALLEST_SUPPORT * there.clamp_min(1e-3)
+    in_sight = reference.mask & spline.inside(field)
+    agrees = in_sight & (zncc >= SMALLEST_ZNCC) & supported & _possible(field, reference.mask.float(), window_px)
+    among = masked_gaussian(agrees.float()[None], in_sight.float(), NEIGHBOURHOOD_PX)[0]
+    return zncc, agrees & (among >= SMALLEST_AGREEMENT)
+
+
+def correlation(f: Tensor, moved: Tensor, weight: Tensor, window_px: float = 5.0) -> Tensor:
+    """Zero-mean normalised cross-correlation in a Gaussian window.
+
+    Parameters
+    ----------
+    f, moved : (H, W) float32
+        Reference, and deformed image taken at the displaced points.
+    weight : (H, W) float32
+        0 where there is nothing to compare.
+    window_px : float
+        Standard deviation of the window, px.
+
+    Returns
+    -------
+    (H, W) float32
+        -1..1; 0 where one of the images has no contrast.
+    """
+    f = f - _mean(f, weight)
+    moved = moved - _mean(moved, weight)
+    moments = masked_gaussian(torch.stack([f, moved, f * f, moved * moved, f * moved]), weight, window_px)
+    mf, mg, mff, mgg, mfg = moments
+    spread = ((mff - mf**2).clamp_min(0) * (mgg - mg**2).clamp_min(0)).sqrt()
+    zncc: Tensor = (mfg - mf * mg) / spread.clamp_min(1e-4)
+    return zncc.clamp(-1.0, 1.0)
+
+
+def _possible(field: Tensor, cover: Tensor, window_px: float) -> Tensor:
+    """True (H, W) where no line element is stretched beyond what a surface bears without being unrecognisable."""
+    (ux, vx), (uy, vy) = gradient(masked_gaussian(field, cover, 0.5 * window_px))
+    cxx, cxy, cyy = (1 + ux) ** 2 + vx**2, (1 + ux) * uy + vx * (1 + vy), uy**2 + (1 + vy) ** 2
+    middle, radius = 0.5 * (cxx + cyy), torch.hypot(0.5 * (cxx - cyy), cxy)
+    possible: Tensor = (middle - radius > LARGEST_STRETCH**-2) & (middle + radius < LARGEST_STRETCH**2)
+    return possible
+
+
+def _trust(residual: Tensor, within: Tensor) -> Tensor:
+    """Weight (H, W) of each residual in a robust fit (Geman, McClure, 1985), 1 for those of common size."""
+    common = residual[within > 0].abs()
+    if common.numel() == 0:
+        return torch.zeros_like(residual)
+    some = common[:: common.numel() // 100_000 | 1]  # odd, so that no column is left out
+    spread = (1.4826 * some.median()).clamp_min(SMALLEST_SPREAD)
+    trust: Tensor = (1 + (residual / (OUTLIER_SPREADS * spread)) ** 2) ** -2
+    return trust
+
+
+def _match_light(f: Tensor, moved: Tensor, weight: Tensor, window_px: float) -> tuple[Tensor, Tensor]:
+    """Gain and offset (H, W) that bring `moved` to the local mean and contrast of `f`."""
+    centre = _mean(moved, weight)
+    moved = moved - centre
+    means = wide_mean(torch.stack([f, moved, f * f, moved * moved]), weight, max(window_px, 8.0))
+    mf, mg, mff, mgg = means
+    gain = ((mff - mf**2).clamp_min(1e-8) / (mgg - mg**2).clamp_min(1e-8)).sqrt().clamp(0.1, 10.0)
+    return gain, mf - gain * (mg + centre)
+
+
+def _mean(x: Tensor, weight: Tensor) -> Tensor:
+    return (x * weight).sum() / weight.sum().clamp_min(1.0)
