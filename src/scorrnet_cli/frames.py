@@ -14,7 +14,7 @@ import numpy as np
 
 from scorrnet_cli.errors import FrameError
 from scorrnet_cli.field import BoolArray, FloatArray, FrameInfo
-from scorrnet_cli.rasters import Raster, read_rasters
+from scorrnet_cli.rasters import Raster, count_rasters, read_rasters
 
 SMALLEST_PX = 32
 """Fewest pixels along each side that the networks accept."""
@@ -83,6 +83,11 @@ def read_frames(path: str | os.PathLike[str]) -> Generator[Frame]:
                     f"Give images of at least {SMALLEST_PX} x {SMALLEST_PX} px",
                 )
             yield Frame(grey, raster.full_scale, FrameInfo(name, digest))
+
+
+def count_frames(path: str | os.PathLike[str]) -> int:
+    """Count the pages that `read_frames` gives of a sound file, without decoding them; 1 for one that is not."""
+    return count_rasters(Path(path))
 
 
 def read_frame(path: str | os.PathLike[str]) -> Frame:

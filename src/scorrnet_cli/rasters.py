@@ -123,6 +123,19 @@ def _tiff(path: Path) -> Iterator[Raster]:
             yield Raster(pixels, full_scale, f"[{index}]" if count > 1 else "")
 
 
+def count_rasters(path: Path) -> int:
+    """Count the images of a file without decoding them; a file that cannot be read counts as one."""
+    try:
+        with path.open("rb") as start:
+            if start.read(2) not in (b"II", b"MM"):
+                return 1
+        with tifffile.TiffFile(path) as file:
+            pages = [file.pages[index].aspage() for index in range(len(file.pages))]
+            return sum(1 for index, page in enumerate(pages) if index == 0 or not page.is_reduced)
+    except Exception:  # which `read_rasters` will tell
+        return 1
+
+
 def _check_page_chain(file: tifffile.TiffFile) -> None:
     """Raise ValueError if the last readable page points to another: the rest of the file is missing."""
     where = file.pages.next_page_offset

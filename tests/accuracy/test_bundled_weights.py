@@ -10,21 +10,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from scorrnet_cli import pipeline, weights
+from scorrnet_cli import Settings, measure, measure_sequence, weights
 from scorrnet_cli.evaluation.networks import displacement_figures, segmentation_figures
-from scorrnet_cli.field import Field, Settings
-from scorrnet_cli.frames import read_frame, read_mask
+from scorrnet_cli.frames import read_mask
 from scorrnet_cli.training.recipe import bundled_recipe, load_recipe
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CPU = torch.device("cpu")
 RIM_PX = 15
-
-
-def _measure(reference: Path, deformed: Path, settings: Settings) -> Field:
-    instruments = pipeline.load(settings)
-    prepared = pipeline.prepare(instruments, read_frame(reference))
-    return pipeline.measure_pair(instruments, prepared, read_frame(deformed))
 
 
 def _rmse(found: NDArray[np.float32], true: NDArray[np.float32] | float, where: NDArray[np.bool_]) -> float:
@@ -49,7 +42,7 @@ def test_displacement_of_fresh_images() -> None:
 @pytest.mark.parametrize(("refined", "largest_rmse"), [(True, 0.02), (False, 0.1)])
 def test_plate_with_a_hole_before_a_moving_background(refined: bool, largest_rmse: float) -> None:
     folder = EXAMPLES / "plate_hole"
-    field = _measure(folder / "reference.png", folder / "deformed.png", Settings(refine=refined))
+    field = measure(folder / "reference.png", folder / "deformed.png", Settings(refine=refined))
     truth = np.load(folder / "truth.npz")
     plate = read_mask(folder / "mask.png", field.shape[1:])
     found = field.mask[0]
@@ -67,8 +60,7 @@ def test_plate_with_a_hole_before_a_moving_background(refined: bool, largest_rms
 
 def test_star_keeps_its_amplitude() -> None:
     folder = EXAMPLES / "star"
-    settings = Settings()
-    field = _measure(folder / "reference.png", folder / "deformed.png", settings)
+    field, still = measure_sequence(folder / "reference.png", [folder / "deformed.png", folder / "unmoved.png"])
     truth = np.load(folder / "truth.npz")
     inner = np.zeros(field.shape[1:], dtype=bool)
     inner[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX] = True
@@ -76,16 +68,15 @@ def test_star_keeps_its_amplitude() -> None:
     inner &= field.valid[0]
     assert np.abs(field.v[0] - truth["v"])[inner].mean() < 0.026
     assert np.abs(field.u[0])[inner].mean() < 0.016
-    still = _measure(folder / "reference.png", folder / "unmoved.png", settings)
     assert still.v[0][inner & still.valid[0]].std() < 0.03
 
 
 def test_rigid_shifts() -> None:
     folder = EXAMPLES / "rigid_shift"
     truth = json.loads((folder / "truth.json").read_text())
-    for name, shift in truth.items():
+    fields = measure_sequence(folder / "reference.png", [folder / name for name in truth])
+    for shift, field in zip(truth.values(), fields, strict=True):
         u, v = shift["u_px"], shift["v_px"]
-        field = _measure(folder / "reference.png", folder / name, Settings())
         inner = field.valid[0].copy()
         inner[:RIM_PX], inner[-RIM_PX:], inner[:, :RIM_PX], inner[:, -RIM_PX:] = False, False, False, False
         assert inner.mean() > 0.7

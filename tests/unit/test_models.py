@@ -111,3 +111,14 @@ def test_segmentation_does_not_know_gain_and_offset() -> None:
     assert probability.shape == (61, 90)
     torch.testing.assert_close(probability, speckle_probability(network, image * 257 + 30), rtol=1e-3, atol=1e-4)
     assert segment(network, image).dtype == torch.bool
+
+
+def test_what_is_far_fainter_than_the_surface_is_no_surface(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where the network sees speckle everywhere, a wall with the camera's noise is left out."""
+    monkeypatch.setattr("scorrnet_cli.segment.speckle_probability", lambda *_: torch.ones(128, 256))
+    generator = torch.Generator().manual_seed(0)
+    image = 100 + 2 * torch.randn(128, 256, generator=generator)
+    image[:, :128] += 80 * (torch.rand(128, 128, generator=generator) > 0.5)
+    found = segment(ENet(), image)
+    assert bool(found[:, :128].all())
+    assert float(found[:, 160:].float().mean()) == 0

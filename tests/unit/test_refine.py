@@ -104,7 +104,7 @@ def test_noise_is_as_uncertain_as_it_says() -> None:
     clean = pattern.at(x, y)
     reference, deformed = (clean + 2 * torch.randn(SIZE, SIZE) for _ in range(2))
     mask = torch.ones(SIZE, SIZE, dtype=torch.bool)
-    for how in (Refinement(4.0, 1), Refinement(4.0, 4), Refinement(8.0, 4)):
+    for how in (Refinement(2.0, 4), Refinement(4.0, 1), Refinement(4.0, 4), Refinement(8.0, 4)):
         result = refine(surface(reference, mask), deformed, torch.zeros(2, SIZE, SIZE), how)
         share = (result.displacement / result.sigma)[:, 20:-20, 20:-20]
         assert 0.8 < float(share.std()) < 1.25, how
@@ -161,3 +161,22 @@ def test_assessment_changes_nothing() -> None:
     assert result.displacement is field
     assert float(result.zncc[10:-10, 10:-10].min()) > 0.99
     assert bool(torch.isnan(result.sigma).all())
+
+
+def test_unrelated_speckle_of_the_same_kind_is_not_taken_for_a_match() -> None:
+    reference, deformed = (200 * speckle(Rng((seed,), torch.device("cpu")), SIZE, 1, (5.0, 5.0)) for seed in (31, 32))
+    mask = torch.ones(SIZE, SIZE, dtype=torch.bool)
+    result = refine(surface(reference, mask), deformed, torch.zeros(2, SIZE, SIZE), Refinement(4.0, 6))
+    assert float(result.valid.float().mean()) < 0.02
+
+
+def test_a_surface_without_pattern_or_with_stripes_is_not_measured() -> None:
+    x, y = _grid()
+    torch.manual_seed(0)
+    stripes = 128 + 60 * torch.sin(x / 2)
+    patch = torch.where((x < 80), torch.tensor(254.0), _Waves(5).at(x, y))
+    mask = torch.ones(SIZE, SIZE, dtype=torch.bool)
+    for scene, measured in ((stripes, 0.0), (patch, 0.5)):
+        reference, deformed = (scene + 2 * torch.randn(SIZE, SIZE) for _ in range(2))
+        result = refine(surface(reference, mask), deformed, torch.zeros(2, SIZE, SIZE), Refinement(4.0, 6))
+        assert abs(float(result.valid.float().mean()) - measured) < 0.12

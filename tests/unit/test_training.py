@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from scorrnet_cli.errors import FrameError, UsageError, WeightsError
+from scorrnet_cli.errors import FrameError, MeasurementError, UsageError, WeightsError
 from scorrnet_cli.matching import surface
 from scorrnet_cli.refine import Refinement, refine
 from scorrnet_cli.training import backgrounds, camera, fields, specimens, synth, textures
@@ -208,6 +208,34 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
         Trainer(_recipe("displacement"), tmp_path, CPU, Material())
 
 
+def test_a_checkpoint_of_another_recipe_is_refused_but_a_longer_schedule_goes_on(tmp_path: Path) -> None:
+    recipe = _recipe("segmentation")
+    Trainer(recipe, tmp_path, CPU, Material()).run(None, 1, lambda _: None)
+    with pytest.raises(UsageError, match="seed, batch differ"):
+        Trainer(dataclasses.replace(recipe, seed=9, batch=3), tmp_path, CPU, Material())
+    assert Trainer(dataclasses.replace(recipe, steps=99), tmp_path, CPU, Material()).step == 1
+
+
+def test_a_log_has_no_lines_of_lost_steps(tmp_path: Path) -> None:
+    recipe = _recipe("segmentation")
+    Trainer(recipe, tmp_path, CPU, Material()).run(None, 2, lambda _: None)
+    kept = (tmp_path / CHECKPOINT).read_bytes()
+    Trainer(recipe, tmp_path, CPU, Material()).run(None, 2, lambda _: None)
+    (tmp_path / CHECKPOINT).write_bytes(kept)
+    Trainer(recipe, tmp_path, CPU, Material()).run(None, None, lambda _: None)
+    rows = csv.DictReader((tmp_path / LOG).read_text().splitlines())
+    assert [row["step"] for row in rows] == ["2", "3", "6"]
+
+
+def test_a_training_that_diverges_stops(tmp_path: Path) -> None:
+    trainer = Trainer(_recipe("segmentation"), tmp_path, CPU, Material())
+    with torch.no_grad():
+        next(trainer.network.parameters()).fill_(math.nan)
+    with pytest.raises(MeasurementError, match="diverged at step 1"):
+        trainer.run(None, None, lambda _: None)
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
 def test_bundled_recipes_load_and_wrong_ones_are_refused(tmp_path: Path) -> None:
     for network in ("segmentation", "displacement"):
         assert load_recipe(bundled_recipe(network)).network == network
@@ -216,6 +244,10 @@ def test_bundled_recipes_load_and_wrong_ones_are_refused(tmp_path: Path) -> None
         ("network = 'other'", "network"),
         ("network =", "TOML"),
         ("network = 'displacement'\n[synth]\nsmell = 1", "smell"),
+        ("network = 'displacement'\nbatch = 0", "batch"),
+        ("network = 'displacement'\nprecision = 'float16'", "precision"),
+        ("network = 'displacement'\nsynth = 3", "table"),
+        ("network = 'displacement'\n[synth]\nsize = 100", "multiple of 8"),
     ):
         path = tmp_path / "recipe.toml"
         path.write_text(text)
@@ -225,17 +257,18 @@ def test_bundled_recipes_load_and_wrong_ones_are_refused(tmp_path: Path) -> None
         load_recipe(tmp_path / "missing.toml")
 
 
-def test_photographs_enter_as_squares(tmp_path: Path) -> None:
+def test_photographs_enter_as_squares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.tile(np.arange(80, dtype=np.uint8), (60, 1))
     Image.fromarray(picture).save(tmp_path / "a.png")
     loaded = load_photographs(tmp_path, CPU)
     assert loaded.shape == (1, 512, 512)
     assert float(loaded.min()) == 0
     assert float(loaded.max()) == 1
-    recipe = SynthRecipe(size=64)
-    plain = make_pairs(Rng((1,), CPU), 1, recipe, Material())
-    behind = make_pairs(Rng((1,), CPU), 1, recipe, Material(loaded, loaded))
-    assert not torch.equal(plain.reference, behind.reference)
+    monkeypatch.setattr(backgrounds, "PHOTOGRAPH_SHARE", 1.0)
+    one, other = (backgrounds.background(Rng((1,), CPU), 64, photographs) for photographs in (loaded, loaded**3))
+    assert not torch.equal(one, other)
+    pairs = make_pairs(Rng((1,), CPU), 1, SynthRecipe(size=64), Material(loaded, loaded))
+    assert bool(torch.isfinite(pairs.reference).all())
     with pytest.raises(FrameError, match="No image"):
         load_photographs(tmp_path / "nothing", CPU)
     (tmp_path / "b.png").write_bytes(b"not an image")

@@ -16,13 +16,11 @@ from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.summary import FrameSummary, Report, summarise, tables, to_json
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
 from scorrnet_cli.field import Field, FrameInfo, Settings
-from scorrnet_cli.frames import Frame, check_same_shape, read_frame, read_frames
+from scorrnet_cli.frames import Frame, check_same_shape, count_frames, read_frame, read_frames
 from scorrnet_cli.writers import Header, check_output, open_writer
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
-
-_TIFF = (b"II", b"MM")
 
 
 @dataclass(frozen=True)
@@ -96,27 +94,22 @@ class Job:
             yield from _pages(path)
 
     def count(self) -> int:
-        """Count what :meth:`items` gives; only TIFF files, which may hold many pages, are read for it."""
+        """Count what :meth:`items` gives, without decoding."""
         if not self.deformed:
-            return _count(self.reference) - 1
-        return sum(_count(path) for path in self.deformed)
+            return count_frames(self.reference) - 1
+        return sum(count_frames(path) for path in self.deformed)
 
 
 def _pages(path: Path) -> Iterator[Frame | FrameError]:
+    """Give as many items as the file has pages: those behind a damaged one come as its error."""
+    given = 0
     try:
-        yield from read_frames(path)
+        for frame in read_frames(path):
+            given += 1
+            yield frame
     except FrameError as error:
-        yield error
-
-
-def _count(path: Path) -> int:
-    try:
-        with path.open("rb") as file:
-            if file.read(2) not in _TIFF:
-                return 1
-    except OSError:
-        return 1
-    return sum(1 for _ in _pages(path))
+        for _ in range(max(1, count_frames(path) - given)):
+            yield error
 
 
 def run(job: Job, talk: Talk, *, json: bool) -> None:
