@@ -21,6 +21,9 @@ from scorrnet_cli.training.camera import MARGIN, OVERSAMPLING
 from scorrnet_cli.training.rng import Rng
 
 
+BRIGHTEST_GROUND = 0.65  # of full scale: highlights may saturate in the camera, never the whole surface
+
+
 @dataclass(frozen=True)
 class SynthRecipe:
     """What is drawn, and how often.
@@ -193,7 +196,7 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
     else:
         pattern = textures.speckle(rng, period, OVERSAMPLING, recipe.dot_px)
     contrast = rng.log_uniform(recipe.contrast[0], recipe.contrast[1])
-    ground = rng.uniform(0.02, 0.98 - contrast)
+    ground = rng.uniform(0.02, min(0.98 - contrast, BRIGHTEST_GROUND))
     if rng.chance(0.5):
         pattern = 1 - pattern
     uneven = 1 + rng.uniform(0.0, 0.1) * textures.power_law(rng, period, 2.5) if rng.chance(0.3) else 1.0
