@@ -59,16 +59,16 @@ def pairs(folder: Path) -> Iterator[Pair]:
             yield Pair(f"pattern {number}, {load.lower()}", reference, here / f"Pattern_{number}_{load}.png", truth)
     here = folder / "pyvale_rigid"
     for tenths in (4, 8, 10):
-        truth = _affine(0, 0, 0, 0, 0.1 * tenths, -0.1 * tenths)
-        files = (here / f"rigid_cam0_frame{number:02d}.png" for number in (0, tenths))
-        yield Pair(f"rigid, {0.1 * tenths:.1f} px", *files, truth)
+        truth, deformed = _affine(0, 0, 0, 0, 0.1 * tenths, -0.1 * tenths), here / f"rigid_cam0_frame{tenths:02d}.png"
+        yield Pair(f"rigid, {0.1 * tenths:.1f} px", here / "rigid_cam0_frame00.png", deformed, truth)
     here = folder / "dice_pixel_shift"
     for shift in (1, 5, 15):
-        yield Pair(f"whole px, {shift}", here / "ref.png", here / f"def_{shift}.png", _affine(0, 0, 0, 0, shift, shift))
+        truth = _affine(0, 0, 0, 0, shift, shift)
+        yield Pair(f"whole px, {shift}", here / "ref.png", here / f"def_{shift}.png", truth)
     here = folder / "unsupdicnet_01121"
     if (here / "img_01121_dis.npy").exists():
         field = np.load(here / "img_01121_dis.npy").astype(np.float64)
-        files = (here / f"img_01121_{which}.png" for which in ("ref", "tar"))
+        files = here / "img_01121_ref.png", here / "img_01121_tar.png"
         yield Pair("large smooth field", *files, lambda _x, _y: (field[..., 0], field[..., 1]))
 
 
@@ -80,8 +80,10 @@ def figures(field: Field, truth: Truth) -> tuple[float, float, float]:
     counted = (x >= RIM_PX) & (x < width - RIM_PX) & (y >= RIM_PX) & (y < height - RIM_PX)
     counted &= (x + u >= RIM_PX) & (x + u < width - RIM_PX) & (y + v >= RIM_PX) & (y + v < height - RIM_PX)
     valid = counted & field.valid[0]
-    errors = (np.sqrt(np.mean((found[0] - true)[valid] ** 2)) for found, true in ((field.u, u), (field.v, v)))
-    return *errors, float(valid.sum() / counted.sum())  # type: ignore[return-value]
+    rmse_u, rmse_v = (
+        np.sqrt(np.mean((found - true)[valid] ** 2)) for found, true in ((field.u[0], u), (field.v[0], v))
+    )
+    return float(rmse_u), float(rmse_v), float(valid.sum() / counted.sum())
 
 
 def main(folder: Path) -> None:
