@@ -3,7 +3,8 @@
     python benchmarks/speed.py
 
 Each line is a process of its own: a synthetic speckle that fills the image, shifted by (3.4, -1.7) px, measured once
-to warm up and once for the clock. RMSE leaves out a rim of 15 px. Times on other machines differ; compare lines of one run.
+to warm up and once for the clock. RMSE leaves out a rim of 15 px. Times on other machines differ; compare lines of one
+run.
 """
 
 from __future__ import annotations

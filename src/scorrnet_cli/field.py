@@ -40,8 +40,8 @@ class Settings:
 
     device: str = "auto"
     refine: bool = True
-    window_px: float = 4.0
-    passes: int = 6
+    window_px: float = 5.0
+    passes: int = 4
     roi: tuple[int, int, int, int] | None = None
     mask: str | None = None
     segmentation_weights: str | None = None

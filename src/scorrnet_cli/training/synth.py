@@ -20,7 +20,6 @@ from scorrnet_cli.training import backgrounds, camera, fields, specimens, textur
 from scorrnet_cli.training.camera import MARGIN, OVERSAMPLING
 from scorrnet_cli.training.rng import Rng
 
-
 BRIGHTEST_GROUND = 0.65  # of full scale: highlights may saturate in the camera, never the whole surface
 
 
