@@ -16,9 +16,22 @@ FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below w
 
 @torch.no_grad()
 def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
-    """Return the network's probability (H, W) that each pixel of a grey image (H, W) shows speckle."""
-    image, (height, width) = pad_to_multiple(reference[None, None], network.stride, network.smallest_image_px)
-    scores = network(network.normalise(image))
+    """Return the probability (H, W) that each pixel of a grey image (H, W) shows speckle.
+
+    It is the mean over the eight ways to turn and mirror the image, which a random pattern does not care about.
+    """
+    total = torch.zeros_like(reference)
+    for turned in (False, True):
+        for flips in ((), (0,), (1,), (0, 1)):
+            image = (reference.T if turned else reference).flip(flips)
+            probability = _once(network, image).flip(flips)
+            total += probability.T if turned else probability
+    return total / 8
+
+
+def _once(network: ENet, image: Tensor) -> Tensor:
+    padded, (height, width) = pad_to_multiple(image[None, None], network.stride, network.smallest_image_px)
+    scores = network(network.normalise(padded))
     probability: Tensor = scores.softmax(1)[0, 1, :height, :width]
     return probability
 
