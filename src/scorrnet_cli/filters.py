@@ -23,7 +23,7 @@ def gaussian(x: Tensor, sigma: float) -> Tensor:
     (C, H, W) float32
     """
     radius = max(1, math.ceil(3.5 * sigma))
-    block = 16 if radius < 12 else 32 if radius < 40 else 64
+    block = 8 if radius < 12 else 32 if radius < 40 else 64
     offsets = torch.arange(block + 2 * radius, device=x.device)[:, None] - torch.arange(block, device=x.device)
     taps = torch.exp(-0.5 * ((offsets - radius) / sigma) ** 2) * ((offsets >= 0) & (offsets <= 2 * radius))
     band = taps / taps[:, :1].sum()  # (block + 2 radius, block)

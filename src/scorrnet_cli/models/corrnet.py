@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scorrnet_cli.filters import gaussian
+from scorrnet_cli.filters import gaussian, plane_through
 from scorrnet_cli.models.correlation import correlate
 
 
@@ -42,6 +42,8 @@ class CorrNetConfig:
         Width of the window over which grey levels are normalised.
     windows_px : tuple of float
         Standard deviations of the two least-squares windows.
+    smooth_px : float
+        Standard deviation of the window in which the field is smoothed before the least-squares steps.
     """
 
     channels: tuple[int, int, int] = (24, 44, 72)
@@ -52,6 +54,7 @@ class CorrNetConfig:
     polish: int = 42
     normalise_px: int = 17
     windows_px: tuple[float, float] = (2.0, 5.0)
+    smooth_px: float = 3.0
 
 
 class Encoded(NamedTuple):
@@ -138,6 +141,7 @@ class CorrNet(nn.Module):
     def _polish(self, field: Tensor, hidden: Tensor, first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
         """Correct the full-size `field` (N, 2, H, W) by what is left between the images."""
         with torch.no_grad(), torch.autocast(field.device.type, enabled=False):  # geometry wants all digits
+            field = _smooth(field, mask, self.config.smooth_px)
             moved = warp(second, field, "bicubic")
             steps = [least_squares_step(first, moved, mask, width) for width in self.config.windows_px]
             seen = torch.cat([first, moved, first - moved, mask, *(2 * step for step in steps)], 1)  # (N, 8, H, W)
@@ -186,6 +190,15 @@ def _last(channels: int, out: int) -> nn.Conv2d:
 def _zero(parameter: Tensor | None) -> None:
     if parameter is not None:
         nn.init.zeros_(parameter)
+
+
+def _smooth(field: Tensor, mask: Tensor, sigma: float) -> Tensor:
+    """Smooth a field (N, 2, H, W) over the points of its mask (N, 1, H, W): its noise, unlike its shape, is rough."""
+    weight = mask[:, 0] + 1e-3
+    planes = torch.stack([plane_through(one, w) for one, w in zip(field, weight, strict=True)])
+    parts = torch.cat([(field - planes) * weight[:, None], weight[:, None]], 1)
+    sums = gaussian(parts.flatten(0, 1), sigma).view_as(parts)
+    return planes + sums[:, :2] / sums[:, 2:]
 
 
 def _double(x: Tensor) -> Tensor:
