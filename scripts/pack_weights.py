@@ -22,7 +22,7 @@ from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.training.loop import AVERAGED, LOG
 from scorrnet_cli.training.recipe import Recipe, bundled_recipe, load_recipe
 
-COUNT = 200
+COUNT = 100
 FACTS: dict[str, dict[str, Any]] = {
     "segmentation": {
         "architecture": "enet",
