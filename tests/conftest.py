@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; set before torch is imported
+
+import os
 import shutil
 import subprocess
 import sys
