@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-
-os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; set before torch is imported
-
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; set before torch is imported
 
 import numpy as np
 import pytest
