@@ -1,8 +1,8 @@
 """Measure trained networks on images they never saw, write their model card, and pack them for release.
 
-    python scripts/pack_weights.py RUN_OF_SEGMENTATION RUN_OF_DISPLACEMENT --trained-on "..."
+    python scripts/pack_weights.py SEGMENTATION DISPLACEMENT REFINEMENT --trained-on "..."
 
-Each RUN is a folder that `scorrnet train` wrote. The archive, its registry line and the card go to weights/.
+Each of the three is a folder that `scorrnet train` wrote. The archive, its registry line and the card go to weights/.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Any
 import torch
 
 from scorrnet_cli import archive, weights
-from scorrnet_cli.evaluation.networks import displacement_figures, segmentation_figures
+from scorrnet_cli.evaluation.networks import EVALUATION, displacement_figures, segmentation_figures
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.models.fusion import FusionNet
+from scorrnet_cli.training.compared import refinement_figures
 from scorrnet_cli.training.loop import AVERAGED, LOG
 from scorrnet_cli.training.recipe import Recipe, bundled_recipe, load_recipe
 
@@ -38,24 +40,34 @@ FACTS: dict[str, dict[str, Any]] = {
         "smallest_image_px": CorrNet.smallest_image_px,
         "displacement_range_px": CorrNet.displacement_range_px,
     },
+    "refinement": {
+        "architecture": "fusion",
+        "input": "fields refined with several windows, at half the size of the image, in units of their noise",
+        "stride": FusionNet.stride,
+        "smallest_image_px": FusionNet.smallest_image_px,
+        "displacement_range_px": None,
+    },
 }
 CARD = """# Model card
 
-Two networks, used one after the other: the first finds the speckled surface in the reference image, the second, guided
-by that mask, measures the displacement of every pixel between the reference and a deformed image.
+Three networks, used one after the other. The first finds the speckled surface in the reference image. The second,
+guided by that mask, measures the displacement of every pixel between the reference and a deformed image. The third
+takes part in the least-squares refinement: it says for every pixel how widely to average, and how uncertain the result
+is.
 
-| | segmentation | displacement |
-|---|---|---|
-| architecture | ENet, two classes (arXiv:1606.02147) | CorrNet of this project, coarse to fine, mask-guided |
-| parameters | {segmentation_parameters:,} | {displacement_parameters:,} |
-| images seen in training | {segmentation_images:,} | {displacement_images:,} |
+| | segmentation | displacement | refinement |
+|---|---|---|---|
+| architecture | ENet, two classes (arXiv:1606.02147) | CorrNet of this project, coarse to fine, mask-guided | \
+dilated convolutions at half size |
+| parameters | {parameters[segmentation]:,} | {parameters[displacement]:,} | {parameters[refinement]:,} |
+| images seen in training | {images[segmentation]:,} | {images[displacement]:,} | {images[refinement]:,} |
 
 Trained on: {trained_on}
 
 ## Measured
 
 On {count} synthetic images or pairs with seeds that training never draws, without photographs, drawn from the same
-ranges as in training; the network alone, without refinement.
+ranges as in training; segmentation and displacement networks alone, without refinement.
 
 | | |
 |---|---|
@@ -63,7 +75,8 @@ ranges as in training; the network alone, without refinement.
 
 Displacement: inside the true mask, at points that lie in both images; pairs of 256 x 256 px with displacements up to
 32 px, rotation to 20 degrees, stretch and shear to 30 %, cracks, noise of 0.2 to 4 of 255 grey levels,
-contrast from 8 %.
+contrast from 8 %. Refinement: mean absolute error of u and v in pairs of 128 x 128 px, geometric mean over the pairs,
+beside that of the one window in the middle; z is the standard deviation of error over stated uncertainty.
 
 ## Where they fail
 
@@ -77,24 +90,19 @@ contrast from 8 %.
 
 Data are synthesised during training; the code that draws them comes with the program.
 
-```toml
-{segmentation_recipe}```
-
-```toml
-{displacement_recipe}```
-"""
+{recipes}"""
 
 
 def main() -> None:
     """Read the command line, measure, and pack."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("segmentation", type=Path, help="folder of the segmentation training")
-    parser.add_argument("displacement", type=Path, help="folder of the displacement training")
+    for role in archive.ROLES:
+        parser.add_argument(role, type=Path, help=f"folder of the {role} training")
     parser.add_argument("--trained-on", required=True, help="device, time and material, in words")
     parser.add_argument("--to", type=Path, default=Path("weights"))
     options = parser.parse_args()
 
-    runs = {"segmentation": options.segmentation, "displacement": options.displacement}
+    runs: dict[str, Path] = {role: getattr(options, role) for role in archive.ROLES}
     recipes = {role: load_recipe(bundled_recipe(role)) for role in runs}
     figures = _measure(runs, recipes)
     recipe_texts = {role: bundled_recipe(role).read_text(encoding="utf-8") for role in runs}
@@ -102,22 +110,23 @@ def main() -> None:
     card = options.to / "MODEL_CARD.md"
     card.write_text(
         CARD.format(
-            segmentation_parameters=_size(ENet()),
-            displacement_parameters=_size(CorrNet()),
-            segmentation_images=_images(runs["segmentation"]),
-            displacement_images=_images(runs["displacement"]),
+            parameters={
+                "segmentation": _size(ENet()),
+                "displacement": _size(CorrNet()),
+                "refinement": _size(FusionNet()),
+            },
+            images={role: _images(run) for role, run in runs.items()},
             trained_on=options.trained_on,
             count=COUNT,
             figures="\n".join(
                 f"| {role}: {name} | {value:.4f} |" for role, found in figures.items() for name, value in found.items()
             ),
-            segmentation_recipe=recipe_texts["segmentation"],
-            displacement_recipe=recipe_texts["displacement"],
+            recipes="\n".join(f"```toml\n{text}```\n" for text in recipe_texts.values()),
         ),
         encoding="utf-8",
     )
     target = options.to / weights.ARCHIVE
-    archive.pack(runs["segmentation"] / AVERAGED, runs["displacement"] / AVERAGED, entries, card, target)
+    archive.pack({role: run / AVERAGED for role, run in runs.items()}, entries, card, target)
     print(json.dumps(figures, indent=1))
     print(f"{target}: {target.stat().st_size / 1e6:.2f} MB, sha256 {archive.sha256(target.read_bytes())}")
 
@@ -126,9 +135,11 @@ def _measure(runs: dict[str, Path], recipes: dict[str, Recipe]) -> dict[str, dic
     cpu = torch.device("cpu")
     segmentation, _ = weights.load_network("segmentation", cpu, runs["segmentation"] / AVERAGED)
     displacement, _ = weights.load_network("displacement", cpu, runs["displacement"] / AVERAGED)
+    refinement, _ = weights.load_network("refinement", cpu, runs["refinement"] / AVERAGED)
     return {
         "segmentation": segmentation_figures(segmentation, recipes["segmentation"].synth, COUNT),
         "displacement": displacement_figures(displacement, recipes["displacement"].synth, COUNT),
+        "refinement": refinement_figures(refinement, recipes["refinement"].synth, EVALUATION, COUNT),
     }
 
 

@@ -1,4 +1,4 @@
-"""The weights archive: a zip of two networks, their model card, and the manifest that vouches for them."""
+"""The weights archive: a zip of the networks, their model card, and the manifest that vouches for them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scorrnet_cli.errors import WeightsError
 MANIFEST = "manifest.json"
 CARD = "MODEL_CARD.md"
 REGISTRY = "registry.txt"
-ROLES = ("segmentation", "displacement")
+ROLES = ("segmentation", "displacement", "refinement")
 
 _FORMAT_VERSION = 1
 _LARGEST_MANIFEST_BYTES = 1 << 20
@@ -52,7 +52,7 @@ class Network(Member):
     Attributes
     ----------
     architecture : str
-        Name of the architecture, ``enet`` or ``corrnet``.
+        Name of the architecture, ``enet``, ``corrnet`` or ``fusion``.
     input : str
         What the network sees, and how it is normalised.
     stride : int
@@ -83,7 +83,7 @@ class Manifest:
     Attributes
     ----------
     networks : mapping of str to Network
-        By role: ``segmentation`` and ``displacement``.
+        By role: ``segmentation``, ``displacement`` and ``refinement``.
     card : Member
         The model card.
     """
@@ -143,17 +143,15 @@ def _entry(kind: type[_Entry], values: Mapping[str, Any]) -> _Entry:
     return entry
 
 
-def pack(
-    segmentation: Path, displacement: Path, entries: Mapping[str, Mapping[str, Any]], card: Path, to: Path
-) -> Manifest:
-    """Pack two trained networks into an archive, and write its registry line beside it.
+def pack(files: Mapping[str, Path], entries: Mapping[str, Mapping[str, Any]], card: Path, to: Path) -> Manifest:
+    """Pack trained networks into an archive, and write its registry line beside it.
 
     The same input gives the same bytes.
 
     Parameters
     ----------
-    segmentation, displacement : Path
-        Weights, safetensors.
+    files : mapping of str to Path
+        By role, the weights, safetensors.
     entries : mapping of str to mapping
         By role, the attributes of :class:`Network` beyond those of :class:`Member`.
     card : Path
@@ -166,11 +164,8 @@ def pack(
     WeightsError
         If an entry lacks an attribute.
     """
-    contents = {
-        "segmentation.safetensors": segmentation.read_bytes(),
-        "displacement.safetensors": displacement.read_bytes(),
-        CARD: card.read_bytes(),
-    }
+    contents = {f"{role}.safetensors": files[role].read_bytes() for role in ROLES}
+    contents[CARD] = card.read_bytes()
     members = {name: {"file": name, "sha256": sha256(data), "bytes": len(data)} for name, data in contents.items()}
     described = {
         "format_version": _FORMAT_VERSION,

@@ -26,32 +26,36 @@ class Settings:
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     refine : bool
         Whether the network's field is refined by dense Gauss-Newton.
-    window_px : float
-        Standard deviation of the Gaussian window of the refinement, px.
-    passes : int
-        Largest number of Gauss-Newton passes.
+    window_px : float, optional
+        Standard deviation of the one Gaussian window to refine with, px. None: several windows are used, and a
+        network weighs what they find at every point.
+    passes : int, optional
+        Largest number of Gauss-Newton passes with that window; 4 if None.
     roi : tuple of int, optional
         Rectangle (x, y, width, height) in px that bounds the measurement.
     mask : str, optional
         Image file that replaces the segmentation: non-zero is measured.
-    segmentation_weights, displacement_weights : str, optional
+    segmentation_weights, displacement_weights, refinement_weights : str, optional
         Weight files (safetensors) that replace the bundled ones.
     """
 
     device: str = "auto"
     refine: bool = True
-    window_px: float = 5.0
-    passes: int = 4
+    window_px: float | None = None
+    passes: int | None = None
     roi: tuple[int, int, int, int] | None = None
     mask: str | None = None
     segmentation_weights: str | None = None
     displacement_weights: str | None = None
+    refinement_weights: str | None = None
 
     def __post_init__(self) -> None:
-        if not 1.0 <= self.window_px <= 64.0:
+        if self.window_px is not None and not 1.0 <= self.window_px <= 64.0:
             raise UsageError("The window must be between 1 and 64 px", f"window_px = {self.window_px}")
-        if not 1 <= self.passes <= 100:
+        if self.passes is not None and not 1 <= self.passes <= 100:
             raise UsageError("The number of passes must be between 1 and 100", f"passes = {self.passes}")
+        if self.passes is not None and self.window_px is None:
+            raise UsageError("Passes are those of one window", f"passes = {self.passes}", "Give a window too")
         if self.roi is not None:
             roi = tuple(int(value) for value in self.roi)
             if len(roi) != 4 or roi[2] < 1 or roi[3] < 1:
@@ -89,12 +93,13 @@ _NONE = type(None)
 _KINDS: dict[str, tuple[type, ...]] = {
     "device": (str,),
     "refine": (bool,),
-    "window_px": (int, float),
-    "passes": (int,),
+    "window_px": (int, float, _NONE),
+    "passes": (int, _NONE),
     "roi": (list, tuple, _NONE),
     "mask": (str, _NONE),
     "segmentation_weights": (str, _NONE),
     "displacement_weights": (str, _NONE),
+    "refinement_weights": (str, _NONE),
 }
 
 

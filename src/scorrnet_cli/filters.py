@@ -69,6 +69,28 @@ def wide_mean(x: Tensor, weight: Tensor, sigma: float) -> Tensor:
     return F.interpolate(mean[None], size, mode="bilinear", align_corners=False)[0, :, :height, :width]
 
 
+def halved(x: Tensor) -> Tensor:
+    """Mean of every 2 x 2 pixels of (C, H, W), (C, ceil(H / 2), ceil(W / 2)); what is missing at an odd end repeats."""
+    height, width = x.shape[-2:]
+    return F.avg_pool2d(F.pad(x[None], (0, width % 2, 0, height % 2), mode="replicate")[0], 2)
+
+
+def doubled(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Interpolate (C, h, w), as `halved` makes it, back to (C, H, W), by cubic convolution (Keys, 1981).
+
+    The weights are those of parameter -1/2, which keep a parabola, at a quarter of a sample on either side.
+    """
+    taps = torch.tensor([-9.0, 111.0, 29.0, -3.0], dtype=x.dtype, device=x.device) / 128
+    for axis in (-1, -2):
+        moved = x.transpose(axis, -1)
+        padded = F.pad(moved, (2, 2), mode="replicate")
+        windows = padded.unfold(-1, 4, 1)  # (..., n + 1, 4): sample i starts at i - 2
+        left = windows[..., :-1, :] @ taps.flip(0)  # a quarter before
+        right = windows[..., 1:, :] @ taps
+        x = torch.stack([left, right], -1).flatten(-2).transpose(axis, -1)
+    return x[..., : size[0], : size[1]]
+
+
 def gradient(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the derivatives along x and y of (C, H, W), by the 5-point formula (4th order)."""
     px, py = _continued(x, 2), _continued(x, 1)

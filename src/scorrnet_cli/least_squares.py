@@ -26,10 +26,15 @@ def moved_slope(slope: Tensor, field: Tensor, cover: Tensor, window_px: float) -
 
 def correction(slope: Tensor, state: Comparison, window_px: float) -> Tensor:
     """Gauss-Newton correction (2, H, W), px."""
-    bx, by = gaussian(slope * (state.residual * state.weight), window_px)
-    ixx, ixy, iyy = _inverse(_normal_matrix(slope, state.weight, window_px))
-    step = torch.stack([ixx * bx + ixy * by, ixy * bx + iyy * by])
+    pull = gaussian(slope * (state.residual * state.weight), window_px)
+    step = solve(gaussian(normal_matrix(slope, state.weight), window_px), pull)
     return step.clamp(-LARGEST_STEP_PX, LARGEST_STEP_PX)
+
+
+def solve(matrix: Tensor, pull: Tensor) -> Tensor:
+    """Solve symmetric 2x2 systems (3, H, W), slightly regularised, for the vectors (2, H, W)."""
+    ixx, ixy, iyy = _inverse(matrix)
+    return torch.stack([ixx * pull[0] + ixy * pull[1], ixy * pull[0] + iyy * pull[1]])
 
 
 def uncertainty(slope: Tensor, state: Comparison, window_px: float, passes: int) -> Tensor:
@@ -41,19 +46,20 @@ def uncertainty(slope: Tensor, state: Comparison, window_px: float, passes: int)
     weight = state.weight
     spent = 2 * sum(1 / n for n in range(1, passes + 1)) / (2 * math.pi * window_px**2)  # degrees of freedom, a pixel
     variance = wide_mean(state.residual[None] ** 2, weight, max(2 * window_px, 8.0))[0] / max(1 - spent, 0.2)
-    matrix = _normal_matrix(slope, weight, window_px)
+    matrix = gaussian(normal_matrix(slope, weight), window_px)
     ixx, ixy, iyy = _inverse(matrix)
-    sxx, sxy, syy = _normal_matrix(slope, weight**2 * variance, window_px / math.sqrt(2)) / (4 * math.pi * window_px**2)
+    squares = gaussian(normal_matrix(slope, weight**2 * variance), window_px / math.sqrt(2))
+    sxx, sxy, syy = squares / (4 * math.pi * window_px**2)
     uu = ixx * (ixx * sxx + ixy * sxy) + ixy * (ixx * sxy + ixy * syy)
     vv = ixy * (ixy * sxx + iyy * sxy) + iyy * (ixy * sxy + iyy * syy)
     sigma = torch.stack([uu, vv]).clamp_min(0).sqrt() * _noise_gain(passes)
     return torch.where(_is_pattern(matrix, weight, variance, window_px), sigma, torch.full_like(sigma, math.inf))
 
 
-def _normal_matrix(slope: Tensor, weight: Tensor, window_px: float) -> Tensor:
-    """Entries xx, xy, yy (3, H, W) of G * (w J J^T)."""
+def normal_matrix(slope: Tensor, weight: Tensor) -> Tensor:
+    """Entries xx, xy, yy (3, H, W) of w J J^T."""
     jx, jy = slope
-    return gaussian(torch.stack([jx * jx, jx * jy, jy * jy]) * weight, window_px)
+    return torch.stack([jx * jx, jx * jy, jy * jy]) * weight
 
 
 def _inverse(matrix: Tensor) -> Tensor:

@@ -20,7 +20,8 @@ from scorrnet_cli.frames import Frame, check_same_shape, read_mask
 from scorrnet_cli.matching import Surface, surface
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
-from scorrnet_cli.refine import Refined, Refinement, assess, refine
+from scorrnet_cli.models.fusion import FusionNet
+from scorrnet_cli.refine import DEFAULT_PASSES, Refined, Refinement, assess, refine, refine_adaptively
 from scorrnet_cli.search import search
 from scorrnet_cli.segment import segment
 
@@ -38,6 +39,8 @@ class Instruments:
     segmentation : ENet or None
         None if the mask is given by the user.
     displacement : CorrNet
+    refinement : FusionNet or None
+        None if the field is not refined, or with one window.
     hashes : dict of str to str
         sha256 of the weights of each network used.
     """
@@ -46,6 +49,7 @@ class Instruments:
     where: torch.device
     segmentation: ENet | None
     displacement: CorrNet
+    refinement: FusionNet | None
     hashes: dict[str, str]
 
     @property
@@ -104,9 +108,11 @@ def load(settings: Settings) -> Instruments:
         segmentation, hashes["segmentation"] = weights.load_network("segmentation", device, given)
     given = _path(settings.displacement_weights)
     displacement, hashes["displacement"] = weights.load_network("displacement", device, given)
-    assert isinstance(segmentation, ENet | None)
-    assert isinstance(displacement, CorrNet)
-    return Instruments(settings, device, segmentation, displacement, hashes)
+    refinement = None
+    if settings.refine and settings.window_px is None:
+        given = _path(settings.refinement_weights)
+        refinement, hashes["refinement"] = weights.load_network("refinement", device, given)
+    return Instruments(settings, device, segmentation, displacement, refinement, hashes)
 
 
 def prepare(instruments: Instruments, reference: Frame) -> Prepared:
@@ -159,17 +165,22 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) 
     check_same_shape(prepared.frame, deformed)
     grey = _standard(deformed, instruments.where)
     start = search(instruments.displacement, prepared.guide, prepared.surface, grey)
-    settings = instruments.settings
     with torch.no_grad():
-        if settings.refine:
-            how = Refinement(settings.window_px, settings.passes)
-            result = refine(prepared.surface, grey, start, how)
-        else:
-            result = assess(prepared.surface, grey, start)
+        result = _refined(instruments, prepared.surface, grey, start)
     if not bool(result.valid.any()):
         what = "No point of the surface was found again in the deformed image"
         raise MeasurementError(what, deformed.info.name, "Does it show the same specimen?")
     return _field(prepared, deformed, result)
+
+
+def _refined(instruments: Instruments, reference: Surface, deformed: Tensor, start: Tensor) -> Refined:
+    settings = instruments.settings
+    if instruments.refinement is not None:
+        return refine_adaptively(reference, deformed, start, instruments.refinement)
+    if settings.refine:
+        assert settings.window_px is not None
+        return refine(reference, deformed, start, Refinement(settings.window_px, settings.passes or DEFAULT_PASSES))
+    return assess(reference, deformed, start)
 
 
 def _standard(frame: Frame, where: torch.device) -> Tensor:

@@ -22,11 +22,15 @@ from torch import Tensor
 from scorrnet_cli.filters import gaussian, masked_gaussian, plane_through, wide_mean
 from scorrnet_cli.least_squares import LARGEST_STEP_PX, correction, moved_slope, uncertainty
 from scorrnet_cli.matching import Comparison, Surface, compare, deformed_spline, judge
+from scorrnet_cli.models.fusion import FusionNet
+from scorrnet_cli.windows import MIDDLE, Evidence, corrections, evidence, weigh
 
+DEFAULT_PASSES = 4
 PHOTOMETRY_PASSES = 2  # gain and offset are matched anew in the first passes, then kept
 CONVERGED_PX = 2e-4  # stop when the median correction falls below
 LARGEST_LAST_STEP_PX = 0.1
 LARGEST_SIGMA_PX = 0.5
+APPROACH_PX = (5.0, 4.0, 3.0)  # windows of the passes before the fields for all windows are found
 ASSESSMENT_WINDOW_PX = 4.0  # in which a field is judged that is not refined
 
 
@@ -102,6 +106,49 @@ def refine(reference: Surface, deformed: Tensor, start: Tensor, how: Refinement)
     zncc, matched = judge(reference, field, state, how.window_px)
     settled = last.abs().amax(0) < (LARGEST_LAST_STEP_PX if how.passes > 1 else LARGEST_STEP_PX)
     return Refined(field, matched & settled & (sigma.amax(0) < LARGEST_SIGMA_PX), zncc, sigma)
+
+
+def refine_adaptively(reference: Surface, deformed: Tensor, start: Tensor, network: FusionNet) -> Refined:
+    """Take a field to sub-pixel accuracy with windows as wide as the field is smooth.
+
+    Parameters are those of `refine`; the network weighs what several windows find, see `windows`.
+    """
+    coefficients = deformed_spline(reference, deformed)
+    found = approach(reference, coefficients, start)
+    field, stated = weigh(found, network.first(found.features[None]))
+    left, state = look_again(reference, coefficients, field, stated)
+    field, sigma = weigh(left, network.second(left.features[None]))
+    zncc, matched = judge(reference, field, state, MIDDLE[0])
+    return Refined(field, matched & (sigma.amax(0) < LARGEST_SIGMA_PX), zncc, sigma)
+
+
+def approach(reference: Surface, coefficients: Tensor, start: Tensor) -> Evidence:
+    """Come close with a few passes, and solve there with all windows.
+
+    Parameters
+    ----------
+    reference : Surface
+    coefficients : (H, W) float32
+        Of the deformed image, from `deformed_spline`.
+    start : (2, H, W) float32
+        As for `refine`, px.
+    """
+    cover = reference.mask.float()
+    window = MIDDLE[0]
+    field = _smooth_start(start, cover, compare(reference, coefficients, start, None, window), window)
+    for narrower in APPROACH_PX:
+        state = compare(reference, coefficients, field, None, window)
+        field = field + correction(moved_slope(reference.slope, field, cover, window), state, narrower)
+    state = compare(reference, coefficients, field, None, window)
+    slope = moved_slope(reference.slope, field, cover, window)
+    return evidence(field, slope, state, uncertainty(slope, state, *MIDDLE))
+
+
+def look_again(reference: Surface, coefficients: Tensor, field: Tensor, stated: Tensor) -> tuple[Evidence, Comparison]:
+    """Compare the images at a field of stated uncertainty (2, H, W), px, and find what is left to correct."""
+    state = compare(reference, coefficients, field, None, MIDDLE[0])
+    slope = moved_slope(reference.slope, field, reference.mask.float(), MIDDLE[0])
+    return corrections(field, slope, state, uncertainty(slope, state, MIDDLE[0], 1), stated), state
 
 
 def assess(reference: Surface, deformed: Tensor, field: Tensor) -> Refined:

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
     from scorrnet_cli.models.corrnet import CorrNet
     from scorrnet_cli.models.enet import ENet
+    from scorrnet_cli.models.fusion import FusionNet
 
-Role: TypeAlias = Literal["segmentation", "displacement"]
+Role: TypeAlias = Literal["segmentation", "displacement", "refinement"]
 
 ARCHIVE = "scorrnet-weights.zip"
 CACHE_VARIABLE = "SCORRNET_CACHE"
 
 _PACKAGE = Path(__file__).resolve().parent
 _HOMES = (_PACKAGE / "_weights", _PACKAGE.parents[1] / "weights")
-_ARCHITECTURES = {"segmentation": "enet", "displacement": "corrnet"}
+_ARCHITECTURES = {"segmentation": "enet", "displacement": "corrnet", "refinement": "fusion"}
 
 
 def bundled_archive() -> Path:
@@ -120,6 +121,10 @@ def load_network(
     role: Literal["displacement"], device: torch.device, path: Path | None = None
 ) -> tuple[CorrNet, str]: ...
 @overload
+def load_network(
+    role: Literal["refinement"], device: torch.device, path: Path | None = None
+) -> tuple[FusionNet, str]: ...
+@overload
 def load_network(role: Role, device: torch.device, path: Path | None = None) -> tuple[nn.Module, str]: ...
 def load_network(role: Role, device: torch.device, path: Path | None = None) -> tuple[nn.Module, str]:
     """Load a trained network; the bundled weights are unpacked on first use.
@@ -127,7 +132,7 @@ def load_network(role: Role, device: torch.device, path: Path | None = None) -> 
     Parameters
     ----------
     role : str
-        ``segmentation`` or ``displacement``.
+        ``segmentation``, ``displacement`` or ``refinement``.
     device : torch.device
         Where the network is to compute.
     path : Path, optional
@@ -135,7 +140,7 @@ def load_network(role: Role, device: torch.device, path: Path | None = None) -> 
 
     Returns
     -------
-    ENet or CorrNet
+    ENet, CorrNet or FusionNet
         The network, in evaluation mode, on the device.
     str
         The sha256 of its weights.
@@ -184,6 +189,10 @@ def _new_network(role: Role) -> nn.Module:
         from scorrnet_cli.models.enet import ENet
 
         return ENet()
+    if role == "refinement":
+        from scorrnet_cli.models.fusion import FusionNet
+
+        return FusionNet()
     from scorrnet_cli.models.corrnet import CorrNet
 
     return CorrNet()

@@ -385,7 +385,8 @@ class TestErrors:
             (("--roi", "1,2,3,x"), "X,Y,W,H"),
             (("--roi", "1,2,0,4"), "at least 1 px"),
             (("--window", "0.5"), "between 1 and 64"),
-            (("--passes", "0"), "between 1 and 100"),
+            (("--window", "5", "--passes", "0"), "between 1 and 100"),
+            (("--passes", "5"), "one window"),
             (("--passes", "two"), "--passes"),
             (("--nonsense",), "--nonsense"),
             (("--settings", "none.toml"), "none.toml"),
@@ -496,7 +497,7 @@ class TestWeightsCommands:
         """A bundled archive of files that are no networks, and an empty cache."""
         folder = tmp_path / "home"
         folder.mkdir()
-        for name in ("s", "d", "card"):
+        for name in (*archive.ROLES, "card"):
             (folder / name).write_text(name * 10)
         facts: dict[str, Any] = {
             "architecture": "enet",
@@ -508,8 +509,10 @@ class TestWeightsCommands:
         entries = {
             "segmentation": {**facts, "displacement_range_px": None, "figures": {"iou": 0.975}},
             "displacement": {**facts, "displacement_range_px": 32, "figures": {"median_error_px": 0.05}},
+            "refinement": {**facts, "displacement_range_px": None, "figures": {"z": 1.0}},
         }
-        archive.pack(folder / "s", folder / "d", entries, folder / "card", folder / weights.ARCHIVE)
+        files = {role: folder / role for role in archive.ROLES}
+        archive.pack(files, entries, folder / "card", folder / weights.ARCHIVE)
         monkeypatch.setattr(weights, "_HOMES", (folder,))
         monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "cache"))
         return folder
@@ -519,7 +522,7 @@ class TestWeightsCommands:
         assert result.exit_code == 0, result.stderr
         target = Path(result.stdout.removesuffix("\n"))
         assert target.parent == tmp_path / "cache"
-        assert (target / "displacement.safetensors").read_text() == "d" * 10
+        assert (target / "displacement.safetensors").read_text() == "displacement" * 10
         other = scorrnet("extract-weights", home / weights.ARCHIVE, "--to", tmp_path / "mine")
         assert Path(other.stdout.strip()) == tmp_path / "mine" / target.name
 

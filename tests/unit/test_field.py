@@ -23,8 +23,9 @@ ARRAYS = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
         ({"window_px": 0.5}, "window_px = 0.5"),
         ({"window_px": 65.0}, "window_px = 65.0"),
         ({"window_px": float("nan")}, "window_px = nan"),
-        ({"passes": 0}, "passes = 0"),
-        ({"passes": 101}, "passes = 101"),
+        ({"window_px": 5.0, "passes": 0}, "passes = 0"),
+        ({"window_px": 5.0, "passes": 101}, "passes = 101"),
+        ({"passes": 3}, "Passes are those of one window"),
         ({"roi": (0, 0, 0, 10)}, "roi = (0, 0, 0, 10)"),
         ({"roi": (0, 0, 10)}, "roi = (0, 0, 10)"),
     ],
@@ -52,9 +53,9 @@ def test_settings_refuse_unknown_names_and_wrong_types() -> None:
 
 
 def test_settings_but_changes_only_what_is_given() -> None:
-    settings = Settings(passes=3)
-    assert settings.but(passes=None, window_px=8.0, refine=False) == Settings(passes=3, window_px=8.0, refine=False)
-    assert settings == Settings(passes=3)
+    settings = Settings(window_px=6.0, passes=3)
+    assert settings.but(passes=None, window_px=8.0, refine=False) == Settings(refine=False, window_px=8.0, passes=3)
+    assert settings == Settings(window_px=6.0, passes=3)
     with pytest.raises(FrozenInstanceError):
         settings.passes = 4  # type: ignore[misc]
 

@@ -24,6 +24,7 @@ from scorrnet_cli import archive, weights
 from scorrnet_cli.errors import OutputError, WeightsError
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.models.fusion import FusionNet
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -41,24 +42,24 @@ def entry(architecture: str) -> dict[str, Any]:
     }
 
 
-ENTRIES = {"segmentation": entry("enet"), "displacement": entry("corrnet")}
+ENTRIES = {"segmentation": entry("enet"), "displacement": entry("corrnet"), "refinement": entry("fusion")}
 
 
 @pytest.fixture(scope="session")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with random weights of both networks and a model card."""
+    """A folder with random weights of every network and a model card."""
     folder = tmp_path_factory.mktemp("networks")
     torch.manual_seed(0)
     save_file(ENet().state_dict(), folder / "segmentation.safetensors")
     save_file(CorrNet().state_dict(), folder / "displacement.safetensors")
+    save_file(FusionNet().state_dict(), folder / "refinement.safetensors")
     (folder / "card.md").write_text("# Random weights\n")
     return folder
 
 
 def pack(source: Path, to: Path, entries: dict[str, dict[str, Any]] | None = None) -> archive.Manifest:
     return archive.pack(
-        source / "segmentation.safetensors",
-        source / "displacement.safetensors",
+        {role: source / f"{role}.safetensors" for role in archive.ROLES},
         ENTRIES if entries is None else entries,
         source / "card.md",
         to,
@@ -90,6 +91,7 @@ def small(tmp_path: Path) -> Path:
     source.mkdir()
     (source / "segmentation.safetensors").write_bytes(b"s" * 500)
     (source / "displacement.safetensors").write_bytes(bytes(range(256)))
+    (source / "refinement.safetensors").write_bytes(bytes(64))
     (source / "card.md").write_text("# Card\n")
     pack(source, source / "small.zip")
     (source / archive.REGISTRY).unlink()

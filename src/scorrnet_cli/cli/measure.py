@@ -25,6 +25,7 @@ def measure(
     passes: options.Passes = None,
     segmentation_weights: options.SegmentationWeights = None,
     displacement_weights: options.DisplacementWeights = None,
+    refinement_weights: options.RefinementWeights = None,
     settings: options.SettingsFile = None,
     plot: options.Plot = False,
     json: options.Json = False,
@@ -50,6 +51,7 @@ def measure(
         mask=_text(mask),
         segmentation_weights=_text(segmentation_weights),
         displacement_weights=_text(displacement_weights),
+        refinement_weights=_text(refinement_weights),
     )
     from scorrnet_cli.cli.console import Talk
     from scorrnet_cli.cli.sequence import Job, run

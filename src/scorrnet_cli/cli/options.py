@@ -42,13 +42,20 @@ Refine = Annotated[
 ]
 Window = Annotated[
     float | None,
-    typer.Option(metavar="PX", help="Standard deviation of the refinement's window.", rich_help_panel=_PANEL),
+    typer.Option(
+        metavar="PX", help="Refine with one Gaussian window of this standard deviation.", rich_help_panel=_PANEL
+    ),
 ]
-Passes = Annotated[int | None, typer.Option(metavar="N", help="Most passes of the refinement.", rich_help_panel=_PANEL)]
+Passes = Annotated[
+    int | None, typer.Option(metavar="N", help="Most passes with that window; 4 if not given.", rich_help_panel=_PANEL)
+]
 SegmentationWeights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Your own weights, safetensors.", rich_help_panel=_PANEL)
 ]
 DisplacementWeights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Your own weights, safetensors.", rich_help_panel=_PANEL)
+]
+RefinementWeights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Your own weights, safetensors.", rich_help_panel=_PANEL)
 ]
 SettingsFile = Annotated[

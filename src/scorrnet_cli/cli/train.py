@@ -18,7 +18,7 @@ _DATA = "Photographs that enter the images"
 
 def train(
     network: Annotated[
-        Literal["segmentation", "displacement"], typer.Argument(help="Which network.", show_default=False)
+        Literal["segmentation", "displacement", "refinement"], typer.Argument(help="Which network.", show_default=False)
     ],
     to: Annotated[
         Path,
@@ -31,6 +31,9 @@ def train(
     ],
     recipe: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML; without it the recipe of the bundled weights.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Begin with these weights (safetensors), not at random.")
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop after so many further steps.")] = None,
     minutes: Annotated[float | None, typer.Option(metavar="M", min=0.0, help="Stop after so many minutes.")] = None,
@@ -57,7 +60,7 @@ def train(
     if loaded.network != network:
         raise UsageError(f"The recipe is for the {loaded.network} network", str(recipe))
     behind, painted = (load_photographs(folder, where) if folder else None for folder in (backgrounds, speckles))
-    trainer = Trainer(loaded, to, where, Material(behind, painted))
+    trainer = Trainer(loaded, to, where, Material(behind, painted), start)
     with console.Talk(quiet=quiet).progress(loaded.steps, trainer.step) as talk:
 
         def show(progress: Progress) -> None:

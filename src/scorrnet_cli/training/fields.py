@@ -74,12 +74,16 @@ class FieldRange:
         Largest stretch and shear.
     gradient : float
         Largest rms gradient of the local part.
+    element_share, wave_share : float
+        How many of the fields have a random local part, and how many a plane wave.
     """
 
     displacement_px: float = 32.0
     rotation_deg: float = 20.0
     stretch: float = 0.3
     gradient: float = 0.12
+    element_share: float = 0.75
+    wave_share: float = 0.35
 
 
 Term = Callable[[Tensor], Tensor]
@@ -113,9 +117,9 @@ def motion(rng: Rng, xy: Tensor, span_px: float, limits: FieldRange) -> Motion:
     limits : FieldRange
     """
     terms = [_affine(rng, span_px, limits)]
-    if rng.chance(0.75):
+    if rng.chance(limits.element_share):
         terms += [_elements(rng, xy, limits) for _ in range(rng.integer(1, 2))]
-    if rng.chance(0.35):
+    if rng.chance(limits.wave_share):
         terms.append(_wave(rng, limits))
     u = torch.stack([term(xy) for term in terms]).sum(0)
     scale = (limits.displacement_px / u.abs().amax(dim=(1, 2)).clamp_min(1e-6)).clamp_max(1.0)[:, None, None]

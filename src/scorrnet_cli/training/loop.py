@@ -20,10 +20,14 @@ from torch import Tensor, nn
 from scorrnet_cli.errors import MeasurementError, OutputError, UsageError, WeightsError
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.models.fusion import FusionNet, Weigher
 from scorrnet_cli.training import loss, synth
+from scorrnet_cli.training.compared import compared, refinement_figures
 from scorrnet_cli.training.recipe import Recipe
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material
+from scorrnet_cli.weights import load_network
+from scorrnet_cli.windows import Evidence, weigh
 
 TRAINING, VALIDATION = 0, 1  # first part of the key of random numbers
 CHECKPOINT = "checkpoint.pt"
@@ -54,13 +58,19 @@ class Trainer:
     device : torch.device
     material : Material
         Photographs that enter the synthesis.
+    start : Path, optional
+        Weights (safetensors) to begin with instead of random ones.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path, device: torch.device, material: Material) -> None:
+    def __init__(
+        self, recipe: Recipe, folder: Path, device: torch.device, material: Material, start: Path | None = None
+    ) -> None:
         self.recipe, self.folder, self.device, self.material = recipe, folder, device, material
         torch.manual_seed(recipe.seed)
         self.task = _TASKS[recipe.network](recipe, device, material)
         self.network: nn.Module = self.task.network
+        if start is not None:
+            self.network.load_state_dict(load_network(recipe.network, device, start)[0].state_dict())
         self.network.to(memory_format=torch.channels_last)
         self.averaged = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
@@ -245,7 +255,38 @@ class _Segmentation:
         return loss.segmentation_figures(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
-_TASKS: dict[str, Callable[..., Any]] = {"displacement": _Displacement, "segmentation": _Segmentation}
+class _Refinement:
+    """Loss and figures of the networks that weigh the fields of several windows."""
+
+    def __init__(self, recipe: Recipe, device: torch.device, material: Material) -> None:
+        self.recipe, self.device, self.material = recipe, device, material
+        self.network = FusionNet().to(device)
+
+    def loss(self, rng: Rng) -> Tensor:
+        pairs = synth.make_pairs(rng, self.recipe.batch, self.recipe.synth, self.material)
+        seen = [compared(rng, pairs, index) for index in range(self.recipe.batch)]
+        fields = self._weighed(self.network.first, [each.evidence for each in seen])
+        left = [each.again(field, sigma) for each, (field, sigma) in zip(seen, fields, strict=True)]
+        corrected = self._weighed(self.network.second, left)
+        return sum(
+            (loss.refinement_loss(each, pairs.displacement, pairs.seen) for each in (fields, corrected)),
+            start=pairs.seen.new_zeros(()),
+        )
+
+    def _weighed(self, network: Weigher, found: list[Evidence]) -> list[tuple[Tensor, Tensor]]:
+        with _autocast(self.recipe, self.device):
+            said = network(torch.stack([each.features for each in found]))
+        return [weigh(each, said.of(index)) for index, each in enumerate(found)]
+
+    def figures(self) -> dict[str, float]:
+        return refinement_figures(self.network, self.recipe.synth, VALIDATION, self.recipe.validate_count)
+
+
+_TASKS: dict[str, Callable[..., Any]] = {
+    "displacement": _Displacement,
+    "segmentation": _Segmentation,
+    "refinement": _Refinement,
+}
 
 
 def _careless(rng: Rng, masks: Tensor) -> Tensor:

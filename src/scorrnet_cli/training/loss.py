@@ -8,7 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli.windows import LAPLACE
+
 SMALLEST_SPECIMEN = 0.01  # share of an image
+EDGE_WEIGHT, EDGE_REACH_PX = 2.0, 3  # pixels so near to an outline count three times
 LEVEL_WEIGHTS = (0.15, 0.2, 0.3, 0.5, 1.0)
 
 
@@ -37,7 +40,7 @@ def displacement_loss(found: Sequence[Tensor], truth: Tensor, seen: Tensor, expo
 
 
 def segmentation_loss(scores: Tensor, mask: Tensor) -> Tensor:
-    """Cross-entropy plus soft Jaccard loss of the speckle class.
+    """Cross-entropy, heavier next to outlines, plus soft Jaccard loss of the speckle class.
 
     Parameters
     ----------
@@ -47,11 +50,33 @@ def segmentation_loss(scores: Tensor, mask: Tensor) -> Tensor:
         1 where there is speckle.
     """
     scores = scores.float()
-    entropy = F.cross_entropy(scores, mask[:, 0].long())
+    side = 2 * EDGE_REACH_PX + 1
+    reach = F.max_pool2d(torch.cat([mask, 1 - mask], 1), side, 1, EDGE_REACH_PX)
+    weight = 1 + EDGE_WEIGHT * reach.prod(1)  # both classes within reach: an outline
+    entropy = (weight * F.cross_entropy(scores, mask[:, 0].long(), reduction="none")).sum() / weight.sum()
     speckle = scores.softmax(1)[:, 1:]
     both = (speckle * mask).sum(dim=(1, 2, 3))
     either = (speckle + mask - speckle * mask).sum(dim=(1, 2, 3))
     return entropy + (1 - (both + 1) / (either + 1)).mean()
+
+
+def refinement_loss(fields: Sequence[tuple[Tensor, Tensor]], truth: Tensor, seen: Tensor) -> Tensor:
+    """Negative log-likelihood of Laplace-distributed errors: it asks for small errors and for honest uncertainties.
+
+    Parameters
+    ----------
+    fields : sequence of N pairs
+        Field and standard uncertainty, (2, H, W) float32, px.
+    truth : (N, 2, H, W) float32
+        Displacement, px.
+    seen : (N, 1, H, W) float32
+        Weight of each point.
+    """
+    total = truth.new_zeros(())
+    for (field, sigma), true, counted in zip(fields, truth, seen, strict=True):
+        spread = (sigma / LAPLACE).clamp_min(1e-5)
+        total = total + (((field - true).abs() / spread + spread.log()) * counted).sum()
+    return total / (2 * seen.sum()).clamp_min(1.0)
 
 
 def displacement_figures(field: Tensor, truth: Tensor, seen: Tensor) -> dict[str, float]:

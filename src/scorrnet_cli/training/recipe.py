@@ -5,10 +5,13 @@ from __future__ import annotations
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.training.synth import SynthRecipe
+from scorrnet_cli.weights import Role
+
+NETWORKS: tuple[Role, ...] = get_args(Role)
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,8 @@ class Recipe:
 
     Attributes
     ----------
-    network : str
-        ``segmentation`` or ``displacement``.
+    network : Role
+        ``segmentation``, ``displacement`` or ``refinement``.
     seed : int
         Of the weights and of the data.
     steps : int
@@ -43,7 +46,7 @@ class Recipe:
         What the images show.
     """
 
-    network: str
+    network: Role
     seed: int = 1
     steps: int = 10_000
     batch: int = 8
@@ -88,8 +91,8 @@ def load_recipe(path: Path) -> Recipe:
         unknown = sorted(set(given) - {item.name for item in fields(kind)})
         if unknown:
             raise UsageError(f"The recipe sets {unknown[0]!r}, which does not exist", str(path))
-    if values.get("network") not in ("segmentation", "displacement"):
-        raise UsageError("The recipe must say network = 'segmentation' or 'displacement'", str(path))
+    if values.get("network") not in NETWORKS:
+        raise UsageError(f"The recipe must say network = one of {', '.join(NETWORKS)}", str(path))
     recipe = Recipe(**values, synth=SynthRecipe(**synth))
     for what, holds in _demands(recipe).items():
         if not holds:

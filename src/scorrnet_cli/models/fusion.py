@@ -1,0 +1,91 @@
+"""The refinement network: how widely to average at every pixel, learned from synthetic images.
+
+Fields refined with several windows differ by noise, which wide windows average away, and by detail, which they
+flatten. From these differences and from the noise that the images have, a small network at half the size of the
+image finds how much of each to take. A second one does the same with what is left to correct.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    """Sizes of the two networks.
+
+    Attributes
+    ----------
+    features : tuple of int
+        Input channels of each.
+    fields : tuple of int
+        Fields that each weighs, beside the one that they are compared with.
+    width : int
+        Channels of the layers.
+    dilations : tuple of int
+        One for each hidden layer.
+    """
+
+    features: tuple[int, int] = (22, 20)
+    fields: tuple[int, int] = (7, 5)
+    width: int = 40
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 8, 4, 2, 1)
+
+
+class Fusion(NamedTuple):
+    """What a network says about u and v at every pixel of the half-size image."""
+
+    share: Tensor  # (N, 2, fields, h, w), of the difference between each field and the one they are compared with
+    correction: Tensor  # (N, 2, h, w), in units of the spread of the fields
+    log_sigma: Tensor  # (N, 2, h, w), of the mean absolute error in these units
+
+    def of(self, index: int) -> Fusion:
+        """Return what it says of one image, N = 1."""
+        return Fusion(*(part[index : index + 1] for part in self))
+
+
+class FusionNet(nn.Module):
+    """The network that weighs the fields of several windows, and the one that weighs corrections."""
+
+    stride = 2
+    smallest_image_px = 2
+
+    def __init__(self, config: FusionConfig | None = None) -> None:
+        super().__init__()
+        c = self.config = config or FusionConfig()
+        self.first, self.second = (
+            Weigher(i, o, c.width, c.dilations) for i, o in zip(c.features, c.fields, strict=True)
+        )
+
+
+class Weigher(nn.Module):
+    """Shares of the fields, a correction, and the uncertainty, from features at half size."""
+
+    def __init__(self, features: int, fields: int, width: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.fields = fields
+        self.first = nn.Conv2d(features, width, 3, padding=1)
+        self.layers = nn.ModuleList(nn.Conv2d(width, width, 3, padding=d, dilation=d) for d in dilations)
+        self.last = nn.Conv2d(width, 2 * (fields + 2), 1)
+        nn.init.zeros_(self.last.weight)
+        assert self.last.bias is not None
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, features: Tensor) -> Fusion:
+        """Weigh the fields.
+
+        Parameters
+        ----------
+        features : (N, features, h, w) float32
+        """
+        x = F.leaky_relu(self.first(features), 0.1)  # (N, width, h, w)
+        for layer in self.layers:
+            x = x + F.leaky_relu(layer(x), 0.1)
+        out = self.last(x).float()
+        count, _, height, width = out.shape
+        split = out.view(count, 2, self.fields + 2, height, width)
+        return Fusion(split[:, :, :-2], split[:, :, -2].clamp(-5, 5), split[:, :, -1].clamp(-6, 6) - 1)

@@ -1,0 +1,93 @@
+"""Synthetic pairs as the refinement meets them: compared at a field that is nearly right."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from scorrnet_cli.filters import masked_gaussian
+from scorrnet_cli.matching import Surface, deformed_spline, surface
+from scorrnet_cli.models.fusion import FusionNet
+from scorrnet_cli.refine import approach, look_again
+from scorrnet_cli.training.loss import SMALLEST_SPECIMEN
+from scorrnet_cli.training.rng import Rng
+from scorrnet_cli.training.synth import Material, Pairs, SynthRecipe, make_pairs
+from scorrnet_cli.windows import Evidence, weigh
+
+SMALLEST_SURFACE_PX = 256  # below, the whole frame is taken for the surface; hardly any point of it counts
+
+
+class Compared(NamedTuple):
+    """A pair ready for refinement, and what is seen of it at a field as wrong as the displacement network gives it."""
+
+    reference: Surface
+    coefficients: Tensor  # (H, W), of the deformed image
+    evidence: Evidence
+
+    @torch.no_grad()
+    def again(self, field: Tensor, sigma: Tensor) -> Evidence:
+        """Compare the pair at a better field (2, H, W), px."""
+        return look_again(self.reference, self.coefficients, field, sigma)[0]
+
+
+@torch.no_grad()
+def compared(rng: Rng, pairs: Pairs, index: int) -> Compared:
+    """Compare one pair of a batch."""
+    mask = pairs.mask[index, 0] > 0
+    if int(mask.sum()) < SMALLEST_SURFACE_PX:
+        mask = torch.ones_like(mask)
+    reference = surface(pairs.reference[index, 0], mask)
+    coefficients = deformed_spline(reference, pairs.deformed[index, 0])
+    return Compared(reference, coefficients, approach(reference, coefficients, _nearly(rng, pairs.displacement[index])))
+
+
+def _nearly(rng: Rng, truth: Tensor) -> Tensor:
+    """Take detail from a field (2, H, W) and add smooth errors."""
+    width, reach = rng.uniform(2.0, 6.0), rng.uniform(6.0, 16.0)
+    cover = torch.ones_like(truth[0])
+    error = masked_gaussian(rng.randn(*truth.shape), cover, reach)
+    size = rng.log_uniform(0.02, 0.3)
+    return masked_gaussian(truth, cover, width) + size * error / error.std().clamp_min(1e-9)
+
+
+@torch.no_grad()
+def refinement_figures(network: FusionNet, recipe: SynthRecipe, part: int, count: int) -> dict[str, float]:
+    """Measure a refinement network on pairs that training never draws.
+
+    Parameters
+    ----------
+    network : FusionNet
+    recipe : SynthRecipe
+        What the images show.
+    part : int
+        First part of the key of random numbers.
+    count : int
+        Number of pairs.
+
+    Returns
+    -------
+    dict
+        ``mean_px``, the mean error of u and v; ``first_px``, the same after the first network; ``one_window_px``, with
+        the window in the middle alone; ``z``, the standard deviation of error over uncertainty. All are geometric
+        means over the pairs that show a specimen.
+    """
+    device = next(network.parameters()).device
+    logs = []
+    for index in range(count):
+        rng = Rng((part, index), device)
+        pairs = make_pairs(rng, 1, recipe, Material())
+        there = pairs.seen[0, 0] > 0
+        if float(there.float().mean()) < SMALLEST_SPECIMEN:
+            continue
+        seen = compared(rng, pairs, 0)
+        first, stated = weigh(seen.evidence, network.first(seen.evidence.features[None]))
+        left = seen.again(first, stated)
+        field, sigma = weigh(left, network.second(left.features[None]))
+        fields = torch.stack([field, first, seen.evidence.middle])
+        errors = (fields - pairs.displacement)[:, :, there]
+        z = (errors[0] / sigma[:, there]).std()
+        logs.append(torch.cat([errors.abs().mean(dim=(1, 2)), z[None]]).log())
+    means = torch.stack(logs).mean(0).exp().tolist()
+    return dict(zip(("mean_px", "first_px", "one_window_px", "z"), means, strict=True))

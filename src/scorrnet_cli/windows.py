@@ -1,0 +1,168 @@
+"""Fields refined with several windows -> one field, averaged widely where it is smooth and narrowly where it is not.
+
+Two images compared at a field u0 say of every pixel: J (u - u0) = d, with J the gradient and d the residual. What a
+window makes of it is linear in u, so fields for many windows cost a few filters each and no further comparison:
+
+    u <- u + (G * w J J^T)^-1 (G * (w J d + w J J^T (u0 - u)))
+
+Each repetition recovers detail and noise (see `refine`). A network weighs the fields against each other.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scorrnet_cli.filters import doubled, gaussian, halved, plane_through, wide_mean
+from scorrnet_cli.least_squares import normal_matrix, solve
+from scorrnet_cli.matching import Comparison
+from scorrnet_cli.models.fusion import Fusion
+
+NARROW = ((2.0, 3), (3.5, 4))  # windows, px, and repetitions, at full size
+MIDDLE = (5.0, 4)  # the field that the others are compared with
+WIDE = ((7.0, 3), (10.0, 3), (14.0, 3), (20.0, 3), (28.0, 2))  # at half size
+NARROW_CORRECTIONS, WIDE_CORRECTIONS = (1.5, 2.5, 4.5), (8.0, 16.0)  # windows of one further pass
+SMOOTH_PX = 12.0  # fields are kept as differences from one so smooth
+DETAIL_PX, SURROUNDINGS_PX = 2.0, 16.0  # windows over which the residuals are summed up
+LEAST_SIGMA_PX, LARGEST_SIGMA_PX = 2e-4, 0.5
+LAPLACE = 1.2533  # standard deviation over mean absolute error of a normal distribution
+
+
+class Evidence(NamedTuple):
+    """What the network sees and what it weighs.
+
+    Attributes
+    ----------
+    features : (F, h, w) float32
+        At half size.
+    middle : (2, H, W) float32
+        The field refined with the window in the middle, px.
+    differences : (2, K, H, W) float32
+        What the other fields add to it, px.
+    spread : (2, h, w) float32
+        Of the fields and of the noise, px, at half size.
+    """
+
+    features: Tensor
+    middle: Tensor
+    differences: Tensor
+    spread: Tensor
+
+
+def evidence(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor) -> Evidence:
+    """Solve with all windows.
+
+    Parameters
+    ----------
+    field : (2, H, W) float32
+        Where the images were compared, px; within a tenth of a pixel or so of the truth.
+    slope : (2, H, W) float32
+        Gradient of the deformed image there.
+    state : Comparison
+    sigma : (2, H, W) float32
+        Standard uncertainty of the window in the middle, px.
+    """
+    weight = state.weight
+    plane = plane_through(field, weight)
+    smooth = plane + wide_mean(field - plane, weight + 1e-6, SMOOTH_PX)
+    matrix = normal_matrix(slope, weight)
+    pull = slope * (state.residual * weight) + _times(matrix, field - smooth)
+    narrow = [_repeated(matrix, pull, window, count) for window, count in (*NARROW, MIDDLE)]
+    half_matrix, half_pull = halved(matrix), halved(pull)
+    wide = [_repeated(half_matrix, half_pull, window / 2, count) for window, count in WIDE]
+    middle = narrow.pop()
+    size = (field.shape[-2], field.shape[-1])
+    fields = torch.stack([*narrow, *(doubled(one, size) for one in wide)], 1)  # (2, K, H, W)
+    half = torch.stack([*(halved(one) for one in narrow), *wide], 1) - halved(middle)[:, None]  # (2, K, h, w)
+    features, spread = _features(half, sigma, half_matrix, state)
+    return Evidence(features, smooth + middle, fields - middle[:, None], spread)
+
+
+def corrections(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor, stated: Tensor) -> Evidence:
+    """Find with several windows what is left to correct.
+
+    Parameters are those of `evidence`; `stated` is the standard uncertainty (2, H, W) of the field, px.
+    """
+    matrix = normal_matrix(slope, state.weight)
+    pull = slope * (state.residual * state.weight)
+    half_matrix, half_pull = halved(matrix), halved(pull)
+    narrow = [_repeated(matrix, pull, window, 1) for window in NARROW_CORRECTIONS]
+    wide = [_repeated(half_matrix, half_pull, window / 2, 1) for window in WIDE_CORRECTIONS]
+    size = (field.shape[-2], field.shape[-1])
+    steps = torch.stack([*narrow, *(doubled(one, size) for one in wide)], 1)
+    half = torch.stack([*(halved(one) for one in narrow), *wide], 1)
+    features, spread = _features(half, sigma, half_matrix, state)
+    expected = halved(stated.clamp(LEAST_SIGMA_PX, LARGEST_SIGMA_PX))
+    return Evidence(torch.cat([features, 0.5 * expected.log() + 2]), field, steps, spread)
+
+
+def weigh(found: Evidence, said: Fusion) -> tuple[Tensor, Tensor]:
+    """Put the fields together.
+
+    Parameters
+    ----------
+    found : Evidence
+    said : Fusion
+        What the network says of one image, N = 1.
+
+    Returns
+    -------
+    field : (2, H, W) float32
+        px.
+    sigma : (2, H, W) float32
+        Standard uncertainty, px.
+    """
+    height, width = found.middle.shape[-2:]
+    size = (height + height % 2, width + width % 2)
+    share = F.interpolate(said.share[0], size, mode="bilinear", align_corners=False)[..., :height, :width]
+    correction = doubled(said.correction[0] * found.spread, (height, width))
+    field = found.middle + (share * found.differences).sum(1) + correction
+    sigma = LAPLACE * (said.log_sigma[0].exp() * found.spread)
+    up = F.interpolate(sigma[None], size, mode="bilinear", align_corners=False)[0, :, :height, :width]
+    return field, up
+
+
+def _features(half: Tensor, sigma: Tensor, half_matrix: Tensor, state: Comparison) -> tuple[Tensor, Tensor]:
+    """What the network sees of differences (2, K, h, w), px, and the spread (2, h, w), px, that it speaks in."""
+    noise = halved(sigma.clamp(LEAST_SIGMA_PX, LARGEST_SIGMA_PX))
+    spread = (noise**2 + (half**2).mean(1)).sqrt()
+    relative = torch.asinh(half / noise[:, None]).flatten(0, 1)
+    return torch.cat([relative, 0.5 * noise.log() + 2, _surroundings(half_matrix, state)]), spread
+
+
+def _times(matrix: Tensor, field: Tensor) -> Tensor:
+    """Symmetric 2x2 matrices (3, H, W) times vectors (2, H, W)."""
+    xx, xy, yy = matrix
+    return torch.stack([xx * field[0] + xy * field[1], xy * field[0] + yy * field[1]])
+
+
+def _repeated(matrix: Tensor, pull: Tensor, window: float, count: int) -> Tensor:
+    """Field (2, H, W) that a window finds in `count` repetitions, from zero on; `window` in samples."""
+    within = gaussian(matrix, window)
+    field = solve(within, gaussian(pull, window))
+    for _ in range(count - 1):
+        field = field + solve(within, gaussian(pull - _times(matrix, field), window))
+    return field
+
+
+def _surroundings(half_matrix: Tensor, state: Comparison) -> Tensor:
+    """Features (6, h, w): how much pattern, surface and misfit there is near, and how that compares to farther off."""
+    weight = halved(state.weight[None])[0]
+    misfit = halved(state.residual[None] ** 2 * state.weight)[0]
+    energy = half_matrix[0] + half_matrix[2]
+    stacked = torch.stack([weight, misfit, energy])
+    near, far = gaussian(stacked, DETAIL_PX / 2), gaussian(stacked, SURROUNDINGS_PX / 2)
+    tiny = 1e-8 * energy.mean() + 1e-12
+    return torch.stack(
+        [
+            near[0],
+            gaussian(weight[None], MIDDLE[0] / 2)[0],
+            far[0],
+            0.5 * ((near[1] + tiny) / (far[1] + tiny)).log(),
+            0.5 * ((near[2] + tiny) / (far[2] + tiny)).log(),
+            0.25 * ((far[1] + tiny) / (far[2] + tiny)).log() + 1,
+        ]
+    )

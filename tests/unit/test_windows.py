@@ -1,0 +1,112 @@
+"""Fields for several windows, and how they are put together, against closed forms."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from scorrnet_cli.filters import doubled, halved
+from scorrnet_cli.matching import deformed_spline, surface
+from scorrnet_cli.models.fusion import Fusion, FusionNet
+from scorrnet_cli.refine import approach, look_again, refine_adaptively
+from scorrnet_cli.training.rng import Rng
+from scorrnet_cli.training.textures import speckle
+from scorrnet_cli.windows import Evidence, weigh
+
+SIZE = 128
+CPU = torch.device("cpu")
+
+
+def _grid(height: int = SIZE, width: int = SIZE) -> Tensor:
+    return torch.stack(torch.meshgrid(torch.arange(float(width)), torch.arange(float(height)), indexing="xy"))
+
+
+def _pattern() -> tuple[Tensor, Tensor, Tensor]:
+    """Band-limited speckle, the same moved by an exact shift, and the shift (2, H, W), px."""
+    paint = speckle(Rng((4,), CPU), SIZE, 1, (4.0, 5.0))
+    fx, fy = torch.fft.rfftfreq(SIZE)[None, :], torch.fft.fftfreq(SIZE)[:, None]
+    spectrum = torch.fft.rfft2(paint) * torch.exp(-2 * (math.pi * 0.8) ** 2 * (fx**2 + fy**2))
+    u, v = 0.37, -0.21
+    moved = torch.fft.irfft2(spectrum * torch.exp(-2j * math.pi * (fx * u + fy * v)), s=(SIZE, SIZE))
+    still = torch.fft.irfft2(spectrum, s=(SIZE, SIZE))
+    return 200 * still, 200 * moved, torch.tensor([u, v])[:, None, None].expand(2, SIZE, SIZE)
+
+
+def _looked_at(error_px: float) -> tuple[Evidence, Tensor]:
+    reference, deformed, truth = _pattern()
+    seen = surface(reference, torch.ones(SIZE, SIZE, dtype=torch.bool))
+    start = truth + error_px * torch.sin(_grid() / 9)
+    return approach(seen, deformed_spline(seen, deformed), start), truth
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 60), (41, 59), (3, 2)])
+def test_halved_and_doubled_keep_a_plane(height: int, width: int) -> None:
+    x, y = _grid(height, width)
+    plane = torch.stack([3 + 0.2 * x - 0.1 * y])
+    again = doubled(halved(plane), (height, width))
+    assert again.shape == plane.shape
+    inner = (slice(None), slice(4, -5), slice(4, -5))
+    torch.testing.assert_close(again[inner], plane[inner], atol=1e-4, rtol=0)
+
+
+def test_doubled_keeps_a_parabola() -> None:
+    x, _ = _grid(64, 64)
+    curve = doubled(halved((x / 8)[None] ** 2), (64, 64))[0, 8:-8, 8:-8]
+    lift = 0.25 / 64  # the mean of x^2 over a pair of pixels lies above the square of its centre
+    torch.testing.assert_close(curve, (x / 8)[8:-8, 8:-8] ** 2 + lift, atol=1e-4, rtol=0)
+
+
+def test_every_window_finds_a_shift() -> None:
+    found, truth = _looked_at(0.1)
+    fields = found.middle[:, None] + found.differences
+    error = (fields - truth[:, None])[..., 16:-16, 16:-16]
+    assert fields.shape[:2] == (2, 7)
+    assert float(error.abs().amax()) < 0.01
+    assert float(error.square().mean().sqrt()) < 0.002
+
+
+def test_a_network_that_says_nothing_gives_the_window_in_the_middle() -> None:
+    found, _ = _looked_at(0.1)
+    network = FusionNet()
+    field, sigma = weigh(found, network.first(found.features[None]))
+    torch.testing.assert_close(field, found.middle)
+    assert bool((sigma > 0).all())
+
+
+def test_weights_and_correction_do_what_they_say() -> None:
+    found, _ = _looked_at(0.1)
+    half = SIZE // 2
+    share, nothing = torch.zeros(1, 2, 7, half, half), torch.zeros(1, 2, half, half)
+    share[0, 0, 3] = 1
+    field, _ = weigh(found, Fusion(share, nothing, nothing))
+    torch.testing.assert_close(field[0], found.middle[0] + found.differences[0, 3])
+    torch.testing.assert_close(field[1], found.middle[1])
+    field, sigma = weigh(found, Fusion(0 * share, nothing + 1, nothing))
+    torch.testing.assert_close(field - found.middle, doubled(found.spread, (SIZE, SIZE)))
+    assert float((sigma / 1.2533)[:, 8:-8, 8:-8].median()) == pytest.approx(float(found.spread.median()), rel=0.1)
+
+
+def test_corrections_point_at_what_is_wrong() -> None:
+    reference, deformed, truth = _pattern()
+    seen = surface(reference, torch.ones(SIZE, SIZE, dtype=torch.bool))
+    wrong = truth + 0.05
+    left, _ = look_again(seen, deformed_spline(seen, deformed), wrong, torch.full_like(wrong, 0.05))
+    assert torch.equal(left.middle, wrong)
+    inner = left.differences[..., 20:-20, 20:-20]
+    assert float(inner.mean()) == pytest.approx(-0.05, abs=0.003)
+    assert inner.shape[1] == 5
+
+
+def test_refinement_without_training_stays_near_the_truth_and_knows_what_left_the_image() -> None:
+    reference, deformed, truth = _pattern()
+    seen = surface(reference, torch.ones(SIZE, SIZE, dtype=torch.bool))
+    with torch.no_grad():
+        result = refine_adaptively(seen, deformed, truth + 0.2, FusionNet())
+        gone = refine_adaptively(seen, deformed, truth + 200.0, FusionNet())
+    inner = (slice(None), slice(16, -16), slice(16, -16))
+    assert float((result.displacement - truth)[inner].abs().amax()) < 0.02
+    assert bool(result.valid[16:-16, 16:-16].all())
+    assert not bool(gone.valid.any())
