@@ -29,9 +29,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from scorrnet_cli.batch.records import add_figures, compare, read_figures
 from scorrnet_cli.errors import FrameError, OutputError, UsageError
 from scorrnet_cli.field import Field, FrameInfo, Process
-from scorrnet_cli.figures import FrameSummary, Spread, summarise
+from scorrnet_cli.figures import FrameSummary, summarise
 from scorrnet_cli.writers import Header, explained, open_writer, read_hdf5, write_view, written_whole
 
 _FORMAT = 1
@@ -94,10 +95,14 @@ class Parts:
         """
         _check_own(self.folder)
         remove(self.folder)
-        with explained(self.folder):
-            self.folder.mkdir()
-            _write(self.folder / _RUN, json.dumps(self._identity() | {"date": self.process.date}, indent=1))
-        self._view(total or _SMALLEST_VIEW)
+        try:
+            with explained(self.folder):
+                self.folder.mkdir()
+                _write(self.folder / _RUN, json.dumps(self._identity() | {"date": self.process.date}, indent=1))
+            self._view(total or _SMALLEST_VIEW)
+        except BaseException:
+            remove(self.folder)
+            raise
 
     def resume(self, total: int | None) -> None:
         """Go on with what an earlier run has left.
@@ -115,11 +120,11 @@ class Parts:
                 date = str(before.pop("date"))
             except (ValueError, KeyError) as error:
                 raise OutputError("The run to go on with is damaged", str(self.folder), "Remove the folder") from error
-            _compare(before, self._identity(), self.folder)
+            compare(before, self._identity(), self.folder)
             self.process = Process(**{**vars(self.process), "date": date})
             for leftover in (*self.folder.glob(".scorrnet-*"), *self.folder.glob("whole*")):
                 remove(leftover)
-            self._figures = _read_figures(self.folder / _FIGURES)
+            self._figures = read_figures(self.folder / _FIGURES)
         self._known = frozenset(int(path.stem) for path in self.folder.glob("[0-9]*.h5"))
         if total is not None and self._known and max(self._known) >= total:
             what = f"The run to go on with has {max(self._known) + 1} frames, more than the {total} of now"
@@ -177,8 +182,7 @@ class Parts:
             writer.append(field)
         with explained(self.folder):
             _bring_to_disk(self.folder)
-            with (self.folder / _FIGURES).open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"index": index, **asdict(summary)}) + "\n")
+            add_figures(self.folder / _FIGURES, index, summary)
         if index >= self._viewed:
             self._view(2 * self._viewed)
         return summary
@@ -252,38 +256,6 @@ def _check_own(folder: Path) -> None:
 def _same_stack(image: FrameInfo, name: str, digest: str) -> bool:
     """Tell whether two names are of the same bytes: thumbnails between the pages of a TIFF shift their numbers."""
     return image.sha256 == digest and image.name.partition("[")[0] == name.partition("[")[0] and "[" in name
-
-
-def _compare(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
-    """Raise UsageError if two runs differ, and say in what."""
-
-    def flat(content: dict[str, Any]) -> dict[str, Any]:
-        nested = {f"{name}.{key}": item for name in ("settings", "weights") for key, item in content[name].items()}
-        return {name: item for name, item in content.items() if name not in ("settings", "weights")} | nested
-
-    if before == now:
-        return
-    old, new = flat(before), flat(now)
-    name = next(name for name in sorted({*old, *new}) if old.get(name) != new.get(name))
-    raise UsageError(
-        f"The run to go on with had another {name}: {old.get(name)}, not {new.get(name)}",
-        str(folder),
-        "Ask for the same, or begin anew with --overwrite",
-    )
-
-
-def _read_figures(path: Path) -> dict[int, FrameSummary]:
-    """Read the figures of the frames; what is broken is left out."""
-    figures = {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    for line in lines:
-        with suppress(ValueError, KeyError, TypeError):
-            content = json.loads(line)
-            index = content.pop("index")
-            image = FrameInfo(**content.pop("image"))
-            u, v = (Spread(**content.pop(name)) for name in ("u", "v"))
-            figures[index] = FrameSummary(image=image, u=u, v=v, **content)
-    return figures
 
 
 def _write(path: Path, text: str) -> None:

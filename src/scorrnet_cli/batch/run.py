@@ -181,9 +181,9 @@ class _Run:
         self._listener.doing("finding the speckle")
         prepared = pipeline.prepare(self._instruments, reference)
         self._compute_s += time.perf_counter() - start
+        if not resume:
+            self._parts.begin(self._plan.total)
         try:
-            if not resume:
-                self._parts.begin(self._plan.total)
             self._measure_frames(prepared, reference)
             report = self._complete(prepared, reference, start)
         finally:

@@ -52,25 +52,26 @@ class Progress:
                 self._talk.detail(f"{role} weights {digest}")
         self._device = instruments.device
         self._total, self._before, self._done, self._last = total, 0, 0, ""
-        self._start = time.perf_counter()
         self._talk.expect(total)
 
     def resumed(self, summary: FrameSummary) -> None:
         """Count a frame of an earlier run."""
         self._before += 1
-        self._start = time.perf_counter()
         self._talk.expect(self._total, self._before)
         self._talk.detail(f"{summary.image.name} was measured before")
 
     def kept(self, summary: FrameSummary) -> None:
         """Count a frame, and say what it gave."""
+        now = time.perf_counter()
+        if not self._done:
+            self._start = now - summary.time_s
         self._done += 1
         self._talk.advance()
         name = f"{self.done} of {self._total}" if self._total else f"{self.done}"
         if summary.error is not None:
             self._talk.warn(f"frame {name}, {summary.image.name}, could not be measured: {summary.error}")
             return
-        rate = self._done / max(1e-6, time.perf_counter() - self._start)
+        rate = self._done / max(1e-6, now - self._start)
         self._last = f"valid {summary.valid_share:.1%}  zncc {number(summary.zncc, 4)}  {rate:.2f} frames/s"
         if not self._talk.is_live:
             self._talk.note(f"{name}  {summary.image.name}  {self._last}")
