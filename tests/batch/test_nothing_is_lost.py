@@ -308,7 +308,7 @@ def test_a_full_disk_keeps_the_frames_up_to_then(
     so_far = read_hdf5(parts(small_disk) / "so_far.h5")
     done = so_far.valid.any(axis=(1, 2))
     assert 0 < done.sum() < 11
-    assert done.tolist() == sorted(done.tolist(), reverse=True)
+    assert (np.diff(done.astype(int)) <= 0).all()
     roomy = folder / "roomy"
     shutil.copytree(small_disk, roomy)
     go_on(pipeline)

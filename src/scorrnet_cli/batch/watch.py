@@ -55,6 +55,8 @@ class Watch:
             last = self.stop.is_set()
             waiting = [path for path in self.look() if path not in given]
             for path in waiting:
+                self._note(path)
+            for path in waiting:
                 if not self._is_complete(path, last):
                     break
                 given.add(path)
@@ -65,18 +67,21 @@ class Watch:
                 return
             self.stop.wait(self.poll_s)
 
-    def _is_complete(self, path: Path, last: bool) -> bool:
+    def _note(self, path: Path) -> None:
+        """Look whether a file has changed, and remember since when it has not."""
         try:
             status = path.stat()
         except OSError:  # gone again
-            return False
+            self._seen.pop(path, None)
+            return
         state = (status.st_size, status.st_mtime_ns)
-        before, since = self._seen.get(path, (None, 0.0))
-        now = time.monotonic()
-        if state != before:
-            self._seen[path] = (state, now)
-            since = now
-        still_s = now - since
+        if path not in self._seen or self._seen[path][0] != state:
+            self._seen[path] = (state, time.monotonic())
+
+    def _is_complete(self, path: Path, last: bool) -> bool:
+        if path not in self._seen:
+            return False
+        still_s = time.monotonic() - self._seen[path][1]
         if still_s < self.settle_s and not last:
             return False
         return _decodes(path) or (still_s >= self.patience_s and not last)
