@@ -233,6 +233,20 @@ def test_a_run_killed_while_it_put_its_result_in_place(
     assert contents(folder / "scorrnet.h5") == whole
 
 
+def test_two_runs_do_not_work_on_the_same(folder: Path, scorrnet: Run, pipeline: Any, contents: Read) -> None:
+    refusals: list[Result] = []
+
+    def before(frame: Frame) -> None:
+        if frame.info.name == "img_5.png":
+            pipeline.before = lambda frame: None
+            refusals.extend(scorrnet("batch", folder, flag) for flag in ("--resume", "--overwrite"))
+
+    pipeline.before = before
+    assert scorrnet("batch", folder).exit_code == 0
+    assert [result.exit_code for result in refusals] == [7, 7]
+    assert all("Another run is at work" in result.stderr for result in refusals)
+
+
 def test_a_folder_of_that_name_that_is_someone_elses_is_left_alone(folder: Path, scorrnet: Run, pipeline: Any) -> None:
     parts(folder).mkdir()
     (parts(folder) / "thesis.tex").write_text("mine")

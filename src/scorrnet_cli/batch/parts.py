@@ -27,9 +27,9 @@ import shutil
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from scorrnet_cli.batch.records import add_figures, compare, read_figures
+from scorrnet_cli.batch.records import add_figures, compare, hold, read_figures
 from scorrnet_cli.errors import FrameError, OutputError, UsageError
 from scorrnet_cli.field import Field, FrameInfo, Process
 from scorrnet_cli.figures import FrameSummary, summarise
@@ -71,6 +71,7 @@ class Parts:
         self._figures: dict[int, FrameSummary] = {}
         self._known: frozenset[int] = frozenset()
         self._viewed = 0
+        self._lock: IO[bytes] | None = None
 
     def shard(self, index: int) -> Path:
         """Return the file of frame `index`."""
@@ -94,11 +95,14 @@ class Parts:
             If it cannot be written.
         """
         _check_own(self.folder)
+        if (self.folder / _RUN).exists():
+            hold(self.folder / _RUN).close()
         remove(self.folder)
         try:
             with explained(self.folder):
                 self.folder.mkdir()
                 _write(self.folder / _RUN, json.dumps(self._identity() | {"date": self.process.date}, indent=1))
+                self._lock = hold(self.folder / _RUN)
             self._view(total or _SMALLEST_VIEW)
         except BaseException:
             remove(self.folder)
@@ -115,6 +119,7 @@ class Parts:
             If it cannot be read or written.
         """
         with explained(self.folder):
+            self._lock = hold(self.folder / _RUN)
             try:
                 before = json.loads((self.folder / _RUN).read_text(encoding="utf-8"))
                 date = str(before.pop("date"))
@@ -186,6 +191,16 @@ class Parts:
         if index >= self._viewed:
             self._view(2 * self._viewed)
         return summary
+
+    def close(self) -> None:
+        """Let other runs go on with this one."""
+        if self._lock is not None:
+            self._lock.close()
+
+    def remove(self) -> None:
+        """Remove all of it."""
+        self.close()
+        remove(self.folder)
 
     def begin_completion(self) -> None:
         """Note that the result is about to get its name: if the run is then killed, that result is its own."""

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from scorrnet_cli.errors import UsageError
+from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.figures import FrameSummary, Spread
+
+
+def hold(path: Path) -> IO[bytes]:
+    """Keep other runs off: while the file that is returned is open, no other can be got for the same path.
+
+    The system closes it when the process ends, in whatever way. Where it offers no such thing, nobody is kept off.
+
+    Raises
+    ------
+    OutputError
+        If another run holds it.
+    OSError
+        If there is no such file.
+    """
+    file = path.open("rb")
+    if importlib.util.find_spec("fcntl") is not None:
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise OutputError("Another run is at work on this", str(path.parent), "Wait for it, or stop it") from None
+        except OSError:  # as of some network file systems
+            pass
+    return file
 
 
 def add_figures(path: Path, index: int, summary: FrameSummary) -> None:

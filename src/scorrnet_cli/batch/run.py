@@ -139,10 +139,11 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
         check_size(task.output, Header(reference.shape, plan.total, reference.info, process), split=task.split)
     mask = process.settings.mask
     parts = Parts(task.output, reference.info, reference.shape, process, digest_of(Path(mask)) if mask else "")
-    if resume:
-        parts.resume(plan.total)
-    listener.begun(instruments, plan.total)
-    return _Run(task, plan, instruments, parts, listener).measure(reference, resume)
+    with closing(parts):
+        if resume:
+            parts.resume(plan.total)
+        listener.begun(instruments, plan.total)
+        return _Run(task, plan, instruments, parts, listener).measure(reference, resume)
 
 
 def _check(task: Task) -> bool:
@@ -188,8 +189,8 @@ class _Run:
             report = self._complete(prepared, reference, start)
         finally:
             if not self._parts.count():
-                kept_parts.remove(self._parts.folder)
-        kept_parts.remove(self._parts.folder)
+                self._parts.remove()
+        self._parts.remove()
         return Outcome(report, self._resumed, self._compute_s)
 
     def _measure_frames(self, prepared: Prepared, reference: Frame) -> None:
@@ -243,6 +244,9 @@ class _Run:
         frames = tuple(self._summaries[index] for index in sorted(self._summaries))
         if not frames:
             raise FrameError("There are too few images to compare", task.where, "Give at least two")
+        if self._parts.count() > len(frames):
+            what = f"The earlier run had {self._parts.count()} frames, and now there are {len(frames)}"
+            raise FrameError(what, task.where, "Give the same images")
         self._listener.doing("writing the result")
         written = complete(self._parts, task.output, frames, split=task.split)
         time_s = time.perf_counter() - start
