@@ -24,7 +24,7 @@ from scorrnet_cli.writers import Header, read_hdf5
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
 
-_Keeper: TypeAlias = Behind[tuple[int, Field, float], tuple[int, FrameSummary]]
+_Measured: TypeAlias = tuple[int, Field, float]  # place, field and time of measuring it in s
 _AHEAD = 2  # frames decoded before they are needed
 _BEHIND = 2  # fields that may wait to be written
 
@@ -94,7 +94,7 @@ class Outcome:
 
 
 class Listener(Protocol):
-    """Who is told how a batch gets on."""
+    """Who is told how a batch gets on; `kept` is called from the thread that writes."""
 
     def doing(self, text: str) -> None:
         """Hear what is being done now."""
@@ -195,16 +195,11 @@ class _Run:
 
     def _measure_frames(self, prepared: Prepared, reference: Frame) -> None:
         items = ahead(read_items(self._plan.deformed, self._parts), _AHEAD, self._task.hurry or (lambda: None))
-        behind = Behind(self._keep, _BEHIND)
-        try:
-            with closing(items), behind:
-                for item in items:
-                    self._take(prepared, reference, item, behind)
-                    self._tell(behind)
-        finally:
-            self._tell(behind)
+        with closing(items), Behind(self._keep, _BEHIND) as behind:
+            for item in items:
+                self._take(prepared, reference, item, behind)
 
-    def _take(self, prepared: Prepared, reference: Frame, item: Item, behind: _Keeper) -> None:
+    def _take(self, prepared: Prepared, reference: Frame, item: Item, behind: Behind[_Measured]) -> None:
         """Measure a frame, unless an earlier run has, and have it kept."""
         if item.kept is not None:
             self._resumed += 1
@@ -230,14 +225,12 @@ class _Run:
                 info = type(info)(info.name, info.sha256, printable_reason(error))
         return Field.empty(prepared.mask, reference.info, info, self._instruments.process())
 
-    def _keep(self, work: tuple[int, Field, float]) -> tuple[int, FrameSummary]:
-        index, field, time_s = work
-        return index, self._parts.keep(index, field, time_s)
-
-    def _tell(self, behind: _Keeper) -> None:
-        for index, summary in behind.done():
-            self._summaries[index] = summary
-            self._listener.kept(summary)
+    def _keep(self, measured: _Measured) -> None:
+        """Write a frame, in a thread of its own, and tell of it."""
+        index, field, time_s = measured
+        summary = self._parts.keep(index, field, time_s)
+        self._summaries[index] = summary
+        self._listener.kept(summary)
 
     def _complete(self, prepared: Prepared, reference: Frame, start: float) -> Report:
         task = self._task

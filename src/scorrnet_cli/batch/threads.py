@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
-from queue import Empty, Full, Queue
+from queue import Full, Queue
 from threading import Event, Thread
 from types import TracebackType
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-R = TypeVar("R")
 _LOOK_S = 0.1  # how often a thread that cannot go on looks whether it should end
 
 
@@ -74,7 +73,7 @@ def _fill(items: Iterable[T], waiting: Queue[T | _End], stop: Event) -> None:
             iterator.close()
 
 
-class Behind(Generic[T, R]):
+class Behind(Generic[T]):
     """A thread that does some work on each item that it is given, in order.
 
     Use it as a context. At its end, however that comes about, the work on what was given before is finished. What
@@ -83,19 +82,18 @@ class Behind(Generic[T, R]):
     Parameters
     ----------
     work : callable
-        Takes an item and returns a result.
+        Takes an item.
     depth : int
         How many items may wait; beyond it, `give` waits.
     """
 
-    def __init__(self, work: Callable[[T], R], depth: int) -> None:
+    def __init__(self, work: Callable[[T], None], depth: int) -> None:
         self._work = work
         self._waiting: Queue[T | _End] = Queue(depth)
-        self._done: Queue[R] = Queue()
         self._error: BaseException | None = None
         self._thread = Thread(target=self._run, name="scorrnet-behind", daemon=True)
 
-    def __enter__(self) -> Behind[T, R]:
+    def __enter__(self) -> Behind[T]:
         self._thread.start()
         return self
 
@@ -112,12 +110,6 @@ class Behind(Generic[T, R]):
         self._check()
         self._waiting.put(item)
 
-    def done(self) -> Iterator[R]:
-        """Give the results of the work that has been done since the last call."""
-        with suppress(Empty):
-            while True:
-                yield self._done.get_nowait()
-
     def _check(self) -> None:
         if self._error is not None:
             raise self._error
@@ -127,6 +119,6 @@ class Behind(Generic[T, R]):
             if self._error is not None:
                 continue  # so that nobody waits for a place
             try:
-                self._done.put(self._work(item))
+                self._work(item)
             except BaseException as error:
                 self._error = error

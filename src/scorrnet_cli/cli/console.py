@@ -102,7 +102,7 @@ class Talk:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            *((TextColumn("left"), TimeRemainingColumn()) if forecast else ()),
+            *((TimeRemainingColumn(), TextColumn("left")) if forecast else ()),
         )
         silent = self.quiet or not console.is_terminal
         with Progress(
