@@ -166,6 +166,19 @@ def test_overwrite_begins_anew(folder: Path, scorrnet: Run, pipeline: Any, whole
     assert contents(folder / "scorrnet.h5") == whole
 
 
+def test_a_run_that_overwrites_goes_on(folder: Path, scorrnet: Run, pipeline: Any, whole: Any, contents: Read) -> None:
+    (folder / "scorrnet.h5").write_text("old")
+    stop_at(pipeline, "img_7.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder, "--overwrite").exit_code == 130
+    assert (folder / "scorrnet.h5").read_text() == "old"
+    go_on(pipeline)
+    result = scorrnet("batch", folder, "--resume")
+    assert (result.exit_code, "exists already" in result.stderr) == (7, True)
+    assert scorrnet("batch", folder, "--resume", "--overwrite").exit_code == 0
+    assert len(pipeline.measured) == 5
+    assert contents(folder / "scorrnet.h5") == whole
+
+
 def test_resume_without_an_earlier_run_is_a_run(folder: Path, scorrnet: Run, pipeline: Any) -> None:
     assert scorrnet("batch", folder, "--resume").exit_code == 0
     assert scorrnet("batch", folder, "--resume").exit_code == 7

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Callable
@@ -230,21 +229,19 @@ def test_pages_of_a_tiff_are_a_sequence(folder: Path, scorrnet: Run) -> None:
     assert np.nanmean(field.u, axis=(1, 2)) == pytest.approx(pages[2::2].mean(axis=(1, 2)))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("av") is None, reason="needs PyAV")
 @pytest.mark.parametrize(
     ("name", "codec", "layout"),
     [("a.avi", "rawvideo", "gray"), ("a.mkv", "ffv1", "gray"), ("a.mkv", "ffv1", "gray16le"), ("a.mp4", "mpeg4", "")],
 )
 def test_videos_are_sequences(tmp_path: Path, scorrnet: Run, name: str, codec: str, layout: str) -> None:
-    import av
-
+    av: Any = pytest.importorskip("av")
     path = tmp_path / name
     frames = np.random.default_rng(1).integers(0, 200, (5, 40, 64), dtype=np.uint8) + np.arange(5)[:, None, None] * 10
     if layout == "gray16le":
         frames = frames.astype(np.uint16) << 8
     frames = frames.astype(np.uint16 if layout == "gray16le" else np.uint8)
     with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(codec, rate=10)
+        stream = container.add_stream(codec, rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 40, layout or "yuv420p"
         for pixels in frames:
             frame = av.VideoFrame.from_ndarray(pixels, format=layout or "gray")

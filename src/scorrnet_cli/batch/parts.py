@@ -198,9 +198,10 @@ class Parts:
             self._lock.close()
 
     def remove(self) -> None:
-        """Remove all of it."""
+        """Remove all of it, as far as the system lets us: nobody needs it any more."""
         self.close()
-        remove(self.folder)
+        with suppress(OutputError):
+            remove(self.folder)
 
     def begin_completion(self) -> None:
         """Note that the result is about to get its name: if the run is then killed, that result is its own."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _Measured: TypeAlias = tuple[int, Field, float]  # place, field and time of measuring it in s
 _AHEAD = 2  # frames decoded before they are needed
-_BEHIND = 2  # fields that may wait to be written
+_BEHIND = 1  # fields that may wait to be written; they are large
 
 
 @dataclass(frozen=True)
