@@ -176,3 +176,21 @@ def test_files_that_may_not_grow_end_the_run_well(server: Any, speckles: Path, c
     assert not (speckles / "scorrnet.h5").exists()
     assert finish(start(server, "--resume")) == 0
     assert contents(speckles / "scorrnet.h5") == whole
+
+
+def test_bad_frames_fail_alone(server: Any, speckles: Path) -> None:
+    noise = np.random.default_rng(9).integers(0, 255, (SIZE, SIZE), dtype=np.uint8)
+    Image.new("L", (SIZE, SIZE)).save(speckles / "img_3.png")
+    whole = (speckles / "img_5.png").read_bytes()
+    (speckles / "img_5.png").write_bytes(whole[: len(whole) // 2])
+    Image.fromarray(noise).save(speckles / "img_7.png")
+    assert finish(start(server)) == 6, Path("said.txt").read_text()
+    field = read_hdf5(speckles / "scorrnet.h5")
+    failed = {info.name: info.failure for info in field.deformed if info.failure}
+    reasons = {"img_3.png": "no contrast", "img_5.png": "truncated", "img_7.png": "found again"}
+    assert failed.keys() == reasons.keys()
+    assert all(part in failed[name] for name, part in reasons.items())
+    for index, info in enumerate(field.deformed):
+        if not info.failure:
+            assert np.nanmedian(field.u[index]) == pytest.approx(0.7 * (index + 1), abs=0.3)
+            assert np.nanmedian(field.v[index]) == pytest.approx(0, abs=0.3)
