@@ -112,11 +112,14 @@ class FrameInfo:
     name : str
         File name, with ``[page]`` appended for a page of a multi-page file.
     sha256 : str
-        Hash of the file's bytes.
+        Hash of the file's bytes; empty if they could not be read.
+    failure : str
+        Why nothing was measured in this image; empty if something was.
     """
 
     name: str
     sha256: str
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,28 @@ class Field:
         """Frames, height and width: (T, H, W)."""
         frames, height, width = self.u.shape
         return frames, height, width
+
+    @staticmethod
+    def empty(mask: BoolArray, reference: FrameInfo, deformed: FrameInfo, process: Process) -> Field:
+        """Make the field (1, H, W) of an image in which nothing was measured: all NaN, nothing valid.
+
+        Parameters
+        ----------
+        mask : (H, W) bool
+            Where the surface was to be measured.
+        reference, deformed : FrameInfo
+            The images; that of `deformed` says why.
+        process : Process
+        """
+        unknown = np.full((1, *mask.shape), np.nan, np.float32)
+        return Field(
+            **dict.fromkeys(("u", "v", "zncc", "sigma_u", "sigma_v"), unknown),
+            mask=mask[np.newaxis],
+            valid=np.zeros((1, *mask.shape), bool),
+            reference=reference,
+            deformed=(deformed,),
+            process=process,
+        )
 
     @staticmethod
     def stack(parts: Sequence[Field]) -> Field:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Generator
+from collections.abc import Container, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,8 @@ import numpy as np
 
 from scorrnet_cli.errors import FrameError
 from scorrnet_cli.field import BoolArray, FloatArray, FrameInfo
-from scorrnet_cli.rasters import Raster, count_rasters, read_rasters
+from scorrnet_cli.headers import page_shapes
+from scorrnet_cli.rasters import ALL, Raster, read_rasters
 
 SMALLEST_PX = 32
 """Fewest pixels along each side that the networks accept."""
@@ -47,16 +48,19 @@ class Frame:
         return height, width
 
 
-def read_frames(path: str | os.PathLike[str]) -> Generator[Frame]:
-    """Read an image file page by page; a multi-page TIFF is a sequence.
+def read_frames(path: str | os.PathLike[str], wanted: Container[int] = ALL) -> Generator[Frame]:
+    """Read an image file page by page; a multi-page TIFF and a video are sequences.
 
-    TIFF (8, 16, 32 bit, float), PNG, BMP, JPEG and PGM are read, grey or colour. Alpha is ignored, thumbnail
+    TIFF (8, 16, 32 bit, float), PNG, BMP, JPEG and PGM are read, grey or colour, and with PyAV also AVI, MP4 and
+    MKV videos. Alpha is ignored, thumbnail
     pages are skipped, and no orientation tag is applied. 32-bit integers above 2**24 are rounded to float32.
 
     Parameters
     ----------
     path : path-like
         The image file.
+    wanted : container of int
+        Which pages to read, counted from 0.
 
     Yields
     ------
@@ -70,11 +74,10 @@ def read_frames(path: str | os.PathLike[str]) -> Generator[Frame]:
     """
     path = Path(path)
     digest = None
-    with closing(read_rasters(path)) as rasters:
+    with closing(read_rasters(path, wanted)) as rasters:
         for raster in rasters:
-            digest = digest or _sha256(path)
-            # A name that is not valid UTF-8 could not be stored in a result.
-            name = os.fsencode(path.name).decode("utf-8", "replace") + raster.page
+            digest = digest or sha256(path)
+            name = printable(path.name) + raster.page
             grey = _grey(raster, path)
             if min(grey.shape) < SMALLEST_PX:
                 raise FrameError(
@@ -87,7 +90,7 @@ def read_frames(path: str | os.PathLike[str]) -> Generator[Frame]:
 
 def count_frames(path: str | os.PathLike[str]) -> int:
     """Count the pages that `read_frames` gives of a sound file, without decoding them; 1 for one that is not."""
-    return count_rasters(Path(path))
+    return len(page_shapes(Path(path)))
 
 
 def read_frame(path: str | os.PathLike[str]) -> Frame:
@@ -153,6 +156,11 @@ def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
     return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), name
 
 
+def printable(name: str) -> str:
+    """Return a file name as it can be stored in a result: what is not valid UTF-8 is replaced."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 def _grey(raster: Raster, path: Path) -> FloatArray:
     """Return the (H, W) float32 luminance (ITU-R BT.601) of a raster; FrameError if it is not finite.
 
@@ -172,7 +180,7 @@ def _grey(raster: Raster, path: Path) -> FloatArray:
     return grey
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
     """Return the sha256 of the file's bytes, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Container, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,8 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from scorrnet_cli.errors import FrameError
+from scorrnet_cli import videos
+from scorrnet_cli.errors import FrameError, ScorrnetError
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,27 @@ class Raster:
     page: str = ""
 
 
-_Decoder: TypeAlias = Callable[[Path], Iterator[Raster]]
+class _All(Container[int]):
+    """Every page."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
 
 
-def read_rasters(path: Path) -> Generator[Raster]:
-    """Decode an image file page by page; the content decides the format, not the suffix.
+ALL = _All()
+_Decoder: TypeAlias = Callable[[Path, Container[int]], Iterator[Raster]]
+
+
+def read_rasters(path: Path, wanted: Container[int] = ALL) -> Generator[Raster]:
+    """Decode an image or video file page by page; the content decides the format, not the suffix.
 
     Orientation tags are not applied: pixels are where the sensor had them.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : container of int
+        Which pages to give, counted from 0; the others of a TIFF are not even decoded.
 
     Raises
     ------
@@ -60,8 +75,12 @@ def read_rasters(path: Path) -> Generator[Raster]:
     for signatures, decoder in _DECODERS:
         if start.startswith(signatures):
             with _reading(path):
-                yield from decoder(path)
+                yield from decoder(path, wanted)
             return
+    if videos.is_video(start):
+        with _reading(path):
+            yield from _video(path, wanted)
+        return
     raise FrameError("This is not an image that can be read", str(path), _FORMATS)
 
 
@@ -69,7 +88,7 @@ def _first_bytes(path: Path) -> bytes:
     """Return enough of the file to know its format, or say why there is nothing to read."""
     try:
         with path.open("rb") as file:
-            start = file.read(8)
+            start = file.read(16)
     except FileNotFoundError:
         raise FrameError("There is no such image", str(path), "Check the name and the folder") from None
     except IsADirectoryError:
@@ -86,7 +105,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn whatever a decoder raises over a damaged file into a FrameError that names the file."""
     try:
         yield
-    except FrameError:
+    except ScorrnetError:
         raise
     except MemoryError as error:
         raise FrameError(f"There is too little memory for the image: {error}", str(path)) from error
@@ -104,7 +123,14 @@ def _reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _tiff(path: Path) -> Iterator[Raster]:
+def _video(path: Path, wanted: Container[int]) -> Iterator[Raster]:
+    """Decode the frames of a video."""
+    for index, pixels in enumerate(videos.decode(path)):
+        if index in wanted:
+            yield Raster(pixels, 255.0 if pixels.dtype == np.uint8 else 65535.0, f"[{index}]")
+
+
+def _tiff(path: Path, wanted: Container[int]) -> Iterator[Raster]:
     """Decode the pages of a TIFF file, thumbnails left out."""
     with tifffile.TiffFile(path) as file:
         count = len(file.pages)
@@ -115,25 +141,16 @@ def _tiff(path: Path) -> Iterator[Raster]:
                 str(path),
                 "Save it as single images or as an OME-TIFF",
             )
+        given = -1
         for index in range(count):
             page = file.pages[index].aspage()
             if index > 0 and page.is_reduced:
                 continue
+            given += 1
+            if given not in wanted:
+                continue
             pixels, full_scale = _tiff_pixels(page, path)
             yield Raster(pixels, full_scale, f"[{index}]" if count > 1 else "")
-
-
-def count_rasters(path: Path) -> int:
-    """Count the images of a file without decoding them; a file that cannot be read counts as one."""
-    try:
-        with path.open("rb") as start:
-            if start.read(2) not in (b"II", b"MM"):
-                return 1
-        with tifffile.TiffFile(path) as file:
-            pages = [file.pages[index].aspage() for index in range(len(file.pages))]
-            return sum(1 for index, page in enumerate(pages) if index == 0 or not page.is_reduced)
-    except Exception:  # which `read_rasters` will tell
-        return 1
 
 
 def _check_page_chain(file: tifffile.TiffFile) -> None:
@@ -192,7 +209,7 @@ def _full_scale(pixels: NDArray[Any], bits: int) -> float:
     return float(2 ** (bits - 1 if pixels.dtype.kind == "i" else bits) - 1)
 
 
-def _pillow(path: Path, plugin: type[ImageFile]) -> Iterator[Raster]:
+def _pillow(path: Path, _: Container[int], plugin: type[ImageFile]) -> Iterator[Raster]:
     """Decode a file of one image with a plugin of pillow.
 
     The plugin is called directly, as ``PIL.Image.open`` takes large sensors for decompression bombs.
@@ -232,16 +249,16 @@ def _wide_png(path: Path, packing: str) -> NDArray[Any]:
     return upper[..., :3] << 8 | lower[..., :3]
 
 
-_NETPBM_HEADER = re.compile(rb"P([2356])" + 3 * rb"(?:\s|#[^\r\n]*[\r\n])+(\d+)" + rb"\s")
+NETPBM_HEADER = re.compile(rb"P([2356])" + 3 * rb"(?:\s|#[^\r\n]*[\r\n])+(\d+)" + rb"\s")
 
 
-def _netpbm(path: Path) -> Iterator[Raster]:
+def _netpbm(path: Path, _: Container[int]) -> Iterator[Raster]:
     """Decode a PGM or PPM file, plain or binary.
 
     Pillow would stretch 10- or 12-bit images to 16 bit, slowly, and cut 16-bit colour down to 8.
     """
     content = path.read_bytes()
-    header = _NETPBM_HEADER.match(content)
+    header = NETPBM_HEADER.match(content)
     if header is None:
         raise ValueError("the header is incomplete")
     kind, width, height, largest = (int(number) for number in header.groups())
@@ -256,7 +273,7 @@ def _netpbm(path: Path) -> Iterator[Raster]:
     yield Raster(pixels.reshape(shape), float(largest))
 
 
-_FORMATS = "Give TIFF, PNG, BMP, JPEG or PGM images"
+_FORMATS = "Give TIFF, PNG, BMP, JPEG or PGM images, or AVI, MP4 or MKV videos"
 _DECODERS: tuple[tuple[tuple[bytes, ...], _Decoder], ...] = (
     ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _tiff),
     ((b"\x89PNG\r\n\x1a\n",), partial(_pillow, plugin=PngImageFile)),

@@ -292,7 +292,9 @@ class TestPartlyFailed:
         tifffile.imwrite("nan.tif", pages, photometric="minisblack")
         result = scorrnet("measure", "ref.png", "nan.tif", "-o", "out.h5")
         assert result.exit_code == 6
-        assert read_hdf5("out.h5").deformed[1] == FrameInfo("nan.tif[1]", "")
+        assert read_hdf5("out.h5").deformed[1] == FrameInfo(
+            "nan.tif[1]", "", "The image has pixels that are not a number or infinite"
+        )
 
     def test_nothing_is_left_if_every_pair_fails(self) -> None:
         result = scorrnet("measure", "ref.png", "flat.png", "flat.png", "--device", "cpu", "-o", "out.h5")
@@ -621,7 +623,9 @@ class TestHelp:
             seconds.append(user + after.children_system - before.children_system)
         assert statistics.median(seconds) < 0.5
 
-    @pytest.mark.parametrize("arguments", [["--help"], ["measure", "--help"], ["train", "--help"], ["--version"]])
+    @pytest.mark.parametrize(
+        "arguments", [["--help"], ["measure", "--help"], ["batch", "--help"], ["train", "--help"], ["--version"]]
+    )
     def test_it_imports_nothing_heavy(self, arguments: list[str]) -> None:
         code = (
             "import sys; from scorrnet_cli.cli import app\n"
@@ -635,7 +639,7 @@ class TestHelp:
 
     def test_every_command_explains_itself(self) -> None:
         listed = scorrnet("--help").stdout
-        for command in ("measure", "extract-weights", "info", "train"):
+        for command in ("measure", "batch", "extract-weights", "info", "train"):
             assert command in listed
             result = scorrnet(command, "--help")
             assert result.exit_code == 0

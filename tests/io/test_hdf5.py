@@ -12,10 +12,11 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import tifffile
 
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field, Process, Settings
-from scorrnet_cli.writers import Header, open_writer, read_hdf5, read_settings
+from scorrnet_cli.writers import Header, open_writer, read_hdf5, read_settings, write_view
 
 MakeField = Callable[[int, int, int], Field]
 FLOATS = ("u", "v", "zncc", "sigma_u", "sigma_v")
@@ -222,3 +223,87 @@ def test_settings_of_another_version_are_named(result: Path) -> None:
         file["entry/process/settings"] = json.dumps({"subset_px": 21})
     with pytest.raises(UsageError, match=r"Unknown setting 'subset_px' \(.*a\.h5"):
         read_settings(result)
+
+
+# -- results made of others ---------------------------------------------------------------------------------------
+
+
+def singles(folder: Path, field: Field) -> list[Path]:
+    """Write each frame of a field to a file of its own; the second is a failure."""
+    paths = []
+    for index in range(field.shape[0]):
+        path = folder / f"{index}.h5"
+        write(path, cut(field, slice(index, index + 1)))
+        paths.append(path)
+    return paths
+
+
+@pytest.fixture
+def partly_failed(field: Field) -> Field:
+    infos = list(field.deformed)
+    infos[1] = replace(infos[1], failure="Zu dunkel ä")
+    return replace(field, deformed=tuple(infos))
+
+
+def test_why_a_frame_failed_comes_back(tmp_path: Path, partly_failed: Field) -> None:
+    write(tmp_path / "a.h5", partly_failed)
+    assert_equal(read_hdf5(tmp_path / "a.h5"), partly_failed)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file["entry/frames/deformed/status"][...].tolist() == [1, 2, 1]
+        assert file["entry/frames/deformed/reason"].asstr()[1] == "Zu dunkel ä"
+
+
+def test_results_without_reasons_are_read(result: Path, field: Field) -> None:
+    with h5py.File(result, "r+") as file:
+        del file["entry/frames/deformed/status"], file["entry/frames/deformed/reason"]
+    assert_equal(read_hdf5(result), field)
+
+
+def test_frames_taken_from_files_are_the_same_as_those_written(tmp_path: Path, partly_failed: Field) -> None:
+    write(tmp_path / "a.h5", partly_failed)
+    header = Header((H, W), T, partly_failed.reference, partly_failed.process)
+    with open_writer(tmp_path / "b.h5", header) as writer:
+        for path in singles(tmp_path, partly_failed):
+            writer.take(path)
+    assert_equal(read_hdf5(tmp_path / "b.h5"), partly_failed)
+    with h5py.File(tmp_path / "a.h5") as one, h5py.File(tmp_path / "b.h5") as two:
+        for name in (*FLOATS, *FLAGS):
+            arrays = [file[f"entry/displacement/{name}"] for file in (one, two)]
+            for index in range(T):
+                first, second = (array.id.read_direct_chunk((index, 0, 0)) for array in arrays)
+                assert first == second
+
+
+def test_a_stack_is_taken_as_a_whole(tmp_path: Path, result: Path, field: Field) -> None:
+    header = Header((H, W), 2 * T, field.reference, field.process)
+    for name in ("b.h5", "b.tif"):
+        with open_writer(tmp_path / name, header) as writer:
+            writer.take(result, T)
+            writer.append(field)
+    assert_equal(cut(read_hdf5(tmp_path / "b.h5"), slice(0, T)), field)
+    assert_equal(cut(read_hdf5(tmp_path / "b.h5"), slice(T, None)), field)
+    stack = tifffile.imread(tmp_path / "b.tif")
+    np.testing.assert_array_equal(stack[:T], np.stack([field.u, field.v], axis=1))
+
+
+def test_a_view_shows_other_files_and_what_is_missing_as_nan(tmp_path: Path, partly_failed: Field) -> None:
+    paths = singles(tmp_path, partly_failed)
+    header = Header((H, W), T, partly_failed.reference, partly_failed.process)
+    write_view(tmp_path / "view.h5", header, [path.name for path in paths])
+    assert_equal(read_hdf5(tmp_path / "view.h5"), partly_failed)
+    assert (tmp_path / "view.h5").stat().st_size < paths[0].stat().st_size * T
+    silx = pytest.importorskip("silx.io.nxdata")
+    with h5py.File(tmp_path / "view.h5") as file:
+        assert silx.get_default(file).is_valid
+    reader = vtk_reader(tmp_path / "view.h5")
+    vtk_to_numpy = pytest.importorskip("vtkmodules.util.numpy_support").vtk_to_numpy
+    reader.UpdateTimeStep(2.0)
+    values = vtk_to_numpy(reader.GetOutputDataObject(0).GetPointData().GetArray("u"))
+    np.testing.assert_array_equal(values.reshape(H, W), partly_failed.u[2])
+    paths[2].unlink()
+    missing = read_hdf5(tmp_path / "view.h5")
+    assert_equal(cut(missing, slice(0, 2)), cut(partly_failed, slice(0, 2)))
+    assert np.isnan(missing.u[2]).all()
+    assert not missing.mask[2].any()
+    with h5py.File(tmp_path / "view.h5") as file:
+        assert file["entry/frames/deformed/status"][...].tolist() == [1, 2, 0]

@@ -17,6 +17,7 @@ from rich.progress import (
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +25,7 @@ from rich.text import Text
 from scorrnet_cli.errors import ScorrnetError
 
 _WIDEST = 1000
+_REMEMBERED_S = 600  # how much of the past the time left is estimated from
 
 
 def _messages() -> Console:
@@ -81,15 +83,17 @@ class Talk:
         console.print("scorrnet: " + " ".join(text.splitlines()))
 
     @contextmanager
-    def progress(self, total: int, done: int = 0) -> Iterator[Talk]:
+    def progress(self, total: int | None, done: int = 0, *, forecast: bool = False) -> Iterator[Talk]:
         """Show how far the work is, if stderr is a terminal.
 
         Parameters
         ----------
-        total : int
-            Number of steps; :meth:`advance` counts them.
+        total : int or None
+            Number of steps, if known; :meth:`advance` counts them.
         done : int
             How many of them were done before.
+        forecast : bool
+            Whether to show how long the rest will take.
         """
         console = _messages()
         columns = (
@@ -98,15 +102,28 @@ class Talk:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            *((TimeRemainingColumn(), TextColumn("left")) if forecast else ()),
         )
         silent = self.quiet or not console.is_terminal
-        with Progress(*columns, console=console, transient=True, disable=silent) as bar:
+        with Progress(
+            *columns, console=console, transient=True, disable=silent, speed_estimate_period=_REMEMBERED_S
+        ) as bar:
             bar.add_task("", total=total, completed=done)
             self._bar = bar
             try:
                 yield self
             finally:
                 self._bar = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether progress is being shown."""
+        return self._bar is not None and not self._bar.disable
+
+    def expect(self, total: int | None, done: int = 0) -> None:
+        """Set the number of steps, if known, and how many were done before; time left is counted from now."""
+        if self._bar:
+            self._bar.reset(self._bar.task_ids[0], total=total, completed=done)
 
     def doing(self, text: str) -> None:
         """Say what is being done now."""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from scorrnet_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from scorrnet_cli.field import Settings
 
 _PANEL = "Settings, saved in the result"
 
@@ -67,3 +72,74 @@ Json = Annotated[bool, typer.Option("--json", help="Print the figures as one JSO
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors (and --json).")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")]
+
+
+def asked(
+    settings: Path | None,
+    device: str | None,
+    mask: Path | None,
+    roi: str | None,
+    refine: bool | None,
+    window: float | None,
+    passes: int | None,
+    segmentation_weights: Path | None,
+    displacement_weights: Path | None,
+    refinement_weights: Path | None,
+) -> Settings:
+    """Lay the flags, those that were given, over the settings file.
+
+    Raises
+    ------
+    UsageError
+        If a value makes no sense, or the file is missing or is neither TOML nor a result.
+    """
+    return _base(settings).but(
+        device=device,
+        refine=refine,
+        window_px=window,
+        passes=passes,
+        roi=_rectangle(roi),
+        mask=_text(mask),
+        segmentation_weights=_text(segmentation_weights),
+        displacement_weights=_text(displacement_weights),
+        refinement_weights=_text(refinement_weights),
+    )
+
+
+def _base(path: Path | None) -> Settings:
+    """Read the settings that flags are laid over.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, or is neither TOML nor a result.
+    """
+    from scorrnet_cli.field import Settings
+
+    if path is None:
+        return Settings()
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        from scorrnet_cli.writers import read_settings
+
+        return read_settings(path)
+    import tomllib
+
+    try:
+        return Settings.from_mapping(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    except OSError as error:
+        raise UsageError(f"The settings cannot be read: {error.strerror}", str(path)) from error
+    except ValueError as error:
+        raise UsageError(f"The settings are no TOML: {error}", str(path)) from error
+
+
+def _rectangle(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(value) for value in text.split(","))
+    except ValueError as error:
+        raise UsageError("A region is four whole numbers, X,Y,W,H", f"--roi {text}") from error
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -9,14 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from scorrnet_cli.batch.reading import printable_reason
 from scorrnet_cli.cli import console, plot
 from scorrnet_cli.cli.console import Talk
-from scorrnet_cli.cli.summary import FrameSummary, Report, summarise, tables, to_json
+from scorrnet_cli.cli.summary import tables, to_json
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
 from scorrnet_cli.field import Field, FrameInfo, Settings
-from scorrnet_cli.frames import Frame, check_same_shape, count_frames, read_frame, read_frames
+from scorrnet_cli.figures import FrameSummary, Report, summarise
+from scorrnet_cli.frames import Frame, check_same_shape, count_frames, printable, read_frame, read_frames
 from scorrnet_cli.writers import Header, check_output, open_writer
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _fields(
                 raise
             reason = str(error)
             talk.warn(f"pair {number} of {total} could not be measured: {reason}")
-            field = _empty(instruments, prepared, reference, item)
+            field = _empty(instruments, prepared, reference, item, printable_reason(error))
         yield field, summarise(field, time.perf_counter() - start, reason)
 
 
@@ -228,23 +228,12 @@ def _readable(item: Frame | FrameError, reference: Frame) -> Frame:
     return item
 
 
-def _empty(instruments: Instruments, prepared: Prepared, reference: Frame, item: Frame | FrameError) -> Field:
+def _empty(
+    instruments: Instruments, prepared: Prepared, reference: Frame, item: Frame | FrameError, reason: str
+) -> Field:
     """Make the field of a pair that could not be measured: nothing valid, all NaN."""
-    mask = prepared.mask[np.newaxis]
-    unknown = np.full(mask.shape, np.nan, np.float32)
     if isinstance(item, FrameError):
-        info = FrameInfo(Path(item.where).name.encode("utf-8", "replace").decode(), "")
+        info = FrameInfo(printable(Path(item.where).name), "", reason)
     else:
-        info = item.info
-    return Field(
-        u=unknown,
-        v=unknown,
-        mask=mask,
-        valid=np.zeros_like(mask),
-        zncc=unknown,
-        sigma_u=unknown,
-        sigma_v=unknown,
-        reference=reference.info,
-        deformed=(info,),
-        process=instruments.process(),
-    )
+        info = FrameInfo(item.info.name, item.info.sha256, reason)
+    return Field.empty(prepared.mask, reference.info, info, instruments.process())

@@ -4,126 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.table import Table
 
 from scorrnet_cli import __version__
-from scorrnet_cli.field import Field, FloatArray, FrameInfo
+from scorrnet_cli.figures import FrameSummary, Report, Spread
 
-_SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Smallest, middle and largest value; NaN if there is none."""
-
-    least: float
-    median: float
-    most: float
-
-
-@dataclass(frozen=True)
-class FrameSummary:
-    """What one deformed image gave.
-
-    Attributes
-    ----------
-    image : FrameInfo
-        The deformed image.
-    error : str or None
-        Why it could not be measured; None if it was.
-    points : int
-        Number of valid points.
-    valid_share : float
-        Valid points over masked pixels.
-    u, v : Spread
-        Displacement over the valid points, px.
-    zncc : float
-        Median over the mask.
-    sigma_u, sigma_v : float
-        Medians of the standard uncertainties, px; NaN without refinement.
-    time_s : float
-        Time of measuring it, without reading it.
-    """
-
-    image: FrameInfo
-    error: str | None
-    points: int
-    valid_share: float
-    u: Spread
-    v: Spread
-    zncc: float
-    sigma_u: float
-    sigma_v: float
-    time_s: float
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a run of ``measure`` gave.
-
-    Attributes
-    ----------
-    output : Path
-        The result file.
-    plot : Path or None
-        The picture.
-    device : str
-        What computed.
-    reference : FrameInfo
-        The reference image.
-    shape : tuple of int
-        Its height and width, px.
-    mask_area_px : int
-        Number of masked pixels.
-    frames : tuple of FrameSummary
-        One for each deformed image.
-    time_s : float
-        Time of finding the mask and measuring every frame, without the start of the program.
-    """
-
-    output: Path
-    plot: Path | None
-    device: str
-    reference: FrameInfo
-    shape: tuple[int, int]
-    mask_area_px: int
-    frames: tuple[FrameSummary, ...]
-    time_s: float
-
-    @property
-    def points_per_s(self) -> float:
-        """Valid points of all frames over the time."""
-        return sum(frame.points for frame in self.frames) / self.time_s
-
-
-def summarise(field: Field, time_s: float, error: str | None = None) -> FrameSummary:
-    """Take the figures of a field of one frame."""
-    masked = int(field.mask.sum())
-    points = int(field.valid.sum())
-    return FrameSummary(
-        image=field.deformed[0],
-        error=error,
-        points=points,
-        valid_share=points / masked if masked else 0.0,
-        u=_spread(field.u),
-        v=_spread(field.v),
-        zncc=_spread(field.zncc).median,
-        sigma_u=_spread(field.sigma_u).median,
-        sigma_v=_spread(field.sigma_v).median,
-        time_s=time_s,
-    )
-
-
-def _spread(values: FloatArray) -> Spread:
-    known = values[np.isfinite(values)]
-    if not known.size:
-        return Spread(math.nan, math.nan, math.nan)
-    return Spread(float(known.min()), float(np.median(known)), float(known.max()))
+SCHEMA = 1
 
 
 def to_json(report: Report) -> str:
@@ -150,10 +38,13 @@ def to_json(report: Report) -> str:
             sigma_u_median_px, sigma_v_median_px
             time_s              measuring it, without reading it
     """
+    return json.dumps({"schema": SCHEMA, "version": __version__, **content(report)}, allow_nan=False)
+
+
+def content(report: Report) -> dict[str, Any]:
+    """Return a report as JSON has it."""
     height, width = report.shape
-    content = {
-        "schema": _SCHEMA,
-        "version": __version__,
+    return {
         "output": str(report.output),
         "plot": None if report.plot is None else str(report.plot),
         "device": report.device,
@@ -165,7 +56,6 @@ def to_json(report: Report) -> str:
         "points_per_s": report.points_per_s,
         "frames": [_frame_content(frame) for frame in report.frames],
     }
-    return json.dumps(content, allow_nan=False)
 
 
 def _frame_content(frame: FrameSummary) -> dict[str, Any]:
@@ -203,11 +93,12 @@ def tables(report: Report) -> list[Table]:
         ("written to", ", ".join(str(path) for path in (report.output, report.plot) if path)),
     ]
     if len(report.frames) == 1:
-        return [_grid([*head, *_quantities(report.frames[0]), *foot])]
-    return [_grid(head), _frame_lines(report.frames), _grid(foot)]
+        return [grid([*head, *_quantities(report.frames[0]), *foot])]
+    return [grid(head), _frame_lines(report.frames), grid(foot)]
 
 
-def _grid(rows: list[tuple[str, str]]) -> Table:
+def grid(rows: list[tuple[str, str]]) -> Table:
+    """Lay names and values out side by side."""
     table = Table.grid(padding=(0, 2))
     for row in rows:
         table.add_row(*row)
@@ -216,14 +107,14 @@ def _grid(rows: list[tuple[str, str]]) -> Table:
 
 def _quantities(frame: FrameSummary) -> list[tuple[str, str]]:
     spreads = [
-        (name, f"min {_number(spread.least)}, median {_number(spread.median)}, max {_number(spread.most)} px")
+        (name, f"min {number(spread.least)}, median {number(spread.median)}, max {number(spread.most)} px")
         for name, spread in (("u", frame.u), ("v", frame.v))
     ]
     return [
         ("valid", f"{frame.valid_share:.1%} of the mask"),
         *spreads,
-        ("zncc", f"median {_number(frame.zncc, 4)}"),
-        ("sigma", f"median u {_number(frame.sigma_u, 4)}, v {_number(frame.sigma_v, 4)} px"),
+        ("zncc", f"median {number(frame.zncc, 4)}"),
+        ("sigma", f"median u {number(frame.sigma_u, 4)}, v {number(frame.sigma_v, 4)} px"),
     ]
 
 
@@ -248,13 +139,14 @@ def _frame_lines(frames: tuple[FrameSummary, ...]) -> Table:
         table.add_row(
             frame.image.name,
             f"{frame.valid_share:.1%}",
-            *(_number(value) for value in (frame.u.least, frame.u.median, frame.u.most)),
-            *(_number(value) for value in (frame.v.least, frame.v.median, frame.v.most)),
-            *(_number(value, 4) for value in (frame.zncc, frame.sigma_u, frame.sigma_v)),
+            *(number(value) for value in (frame.u.least, frame.u.median, frame.u.most)),
+            *(number(value) for value in (frame.v.least, frame.v.median, frame.v.most)),
+            *(number(value, 4) for value in (frame.zncc, frame.sigma_u, frame.sigma_v)),
             f"{frame.time_s:.2f} s",
         )
     return table
 
 
-def _number(value: float, digits: int = 3) -> str:
+def number(value: float, digits: int = 3) -> str:
+    """Write a number, or a dash if it is not known."""
     return f"{value:.{digits}f}" if math.isfinite(value) else "-"

@@ -11,10 +11,23 @@ from scorrnet_cli.errors import OutputError
 from scorrnet_cli.field import Field
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
 from scorrnet_cli.writers.base import Header, Sink
-from scorrnet_cli.writers.hdf5 import Hdf5Sink, read_hdf5, read_settings
+from scorrnet_cli.writers.hdf5 import Hdf5Sink, write_view
+from scorrnet_cli.writers.hdf5_read import read_hdf5, read_settings
 from scorrnet_cli.writers.tiff import ImageJSink, OmeSink
 
-__all__ = ["SUFFIXES", "Header", "Writer", "check_output", "open_writer", "read_hdf5", "read_settings"]
+__all__ = [
+    "SUFFIXES",
+    "Header",
+    "Writer",
+    "check_fits",
+    "check_output",
+    "explained",
+    "open_writer",
+    "read_hdf5",
+    "read_settings",
+    "write_view",
+    "written_whole",
+]
 
 # The longer of two suffixes that both fit comes first.
 _SINKS: dict[str, type[Sink]] = {
@@ -65,6 +78,25 @@ class Writer:
             raise ValueError(f"more frames than the {self._header.n_frames} announced")
         with explained(self._path):
             self._sink.write(self._written, field)
+        self._written += frames
+
+    def take(self, path: Path, frames: int = 1) -> None:
+        """Write the frames of an HDF5 result next; into HDF5 they are copied without unpacking them.
+
+        Parameters
+        ----------
+        path : Path
+            A result of scorrnet.
+        frames : int
+            How many frames it has.
+
+        Raises
+        ------
+        OutputError
+            If the disk is full or a file cannot be read or written.
+        """
+        with explained(self._path):
+            self._sink.take(self._written, path)
         self._written += frames
 
 
@@ -133,6 +165,12 @@ def check_output(path: str | os.PathLike[str], overwrite: bool = False) -> None:
     path = Path(path)
     _sink_type(path)
     check_target(path, overwrite)
+
+
+def check_fits(path: str | os.PathLike[str], header: Header) -> None:
+    """Raise OutputError if the format of `path` cannot hold what `header` announces."""
+    with explained(Path(path)):
+        _sink_type(Path(path)).check(header)
 
 
 def _sink_type(path: Path) -> type[Sink]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scorrnet_cli.field import Field, FrameInfo, Process
+from scorrnet_cli.writers.hdf5_read import read_hdf5
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Header:
                 "device": process.device,
                 "weights": dict(process.weights),
                 "settings": asdict(process.settings),
-                "reference": asdict(self.reference),
+                "reference": {"name": self.reference.name, "sha256": self.reference.sha256},
             }
         )
 
@@ -64,9 +65,17 @@ class Sink(ABC):
     @abstractmethod
     def __init__(self, path: Path, header: Header) -> None: ...
 
+    @classmethod  # noqa: B027
+    def check(cls, header: Header) -> None:
+        """Raise OutputError if the format cannot hold what `header` announces."""
+
     @abstractmethod
     def write(self, first: int, field: Field) -> None:
         """Write the frames of `field`, which has the header's shape, to frames `first`, ... of the file."""
+
+    def take(self, first: int, path: Path) -> None:
+        """Write the frames of the HDF5 result `path`, which has the header's shape, to frames `first`, ..."""
+        self.write(first, read_hdf5(path))
 
     @abstractmethod
     def close(self) -> None:

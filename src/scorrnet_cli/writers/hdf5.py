@@ -10,7 +10,8 @@ The layout::
         frame (T), y (H), x (W)         int64, counted from 0; y points down
       frames
         reference           name, sha256
-        deformed            name (T), sha256 (T)
+        deformed            name (T), sha256 (T), status (T) uint8: 1 measured, 2 failed, 0 not yet looked at;
+                            reason (T), why it failed
       process               NXprocess: program, version, date, device, weights and settings as JSON
     /VTKHDF                 ImageData with T steps; its arrays are links to those of displacement
 """
@@ -18,8 +19,7 @@ The layout::
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,17 +27,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from scorrnet_cli.errors import UsageError
-from scorrnet_cli.field import Field, FrameInfo, Process, Settings
+from scorrnet_cli.field import Field
 from scorrnet_cli.writers.base import Header, Sink
 from scorrnet_cli.writers.hdf5_file import CalmFile, uninterrupted
+from scorrnet_cli.writers.hdf5_read import DATA, FAILED, FLAGS, FLOATS, FORMAT_VERSION, FRAMES, MEASURED, PROCESS
 
-FORMAT_VERSION = 1
-_FLOATS = {"u": "px", "v": "px", "zncc": "", "sigma_u": "px", "sigma_v": "px"}
-_FLAGS = ("mask", "valid")
-_DATA = "entry/displacement"
-_FRAMES = "entry/frames"
-_PROCESS = "entry/process"
+_COLUMNS = {"name": h5py.string_dtype(), "sha256": h5py.string_dtype(), "status": "u1", "reason": h5py.string_dtype()}
 
 
 class Hdf5Sink(Sink):
@@ -49,9 +44,7 @@ class Hdf5Sink(Sink):
             self._file = h5py.File(self._raw, "w")
         try:
             with self._writing() as file:
-                _create_entry(file, header)
-                _create_data(file, header)
-                _create_vtkhdf(file, header)
+                _create_all(file, header)
                 file.flush()
         except BaseException:
             self.close()
@@ -61,15 +54,29 @@ class Hdf5Sink(Sink):
         """Write all arrays of `field` and the names of its images."""
         for index, info in enumerate(field.deformed):
             with self._writing() as file:
-                data = file[_DATA]
-                for name in _FLOATS:
+                data = file[DATA]
+                for name in FLOATS:
                     data[name][first + index] = getattr(field, name)[index]
-                for name in _FLAGS:
+                for name in FLAGS:
                     data[name][first + index] = getattr(field, name)[index].astype(np.uint8)
-                deformed = file[f"{_FRAMES}/deformed"]
+                deformed = file[f"{FRAMES}/deformed"]
                 deformed["name"][first + index] = info.name
                 deformed["sha256"][first + index] = info.sha256
+                deformed["status"][first + index] = FAILED if info.failure else MEASURED
+                deformed["reason"][first + index] = info.failure
                 file.flush()
+
+    def take(self, first: int, path: Path) -> None:
+        """Copy the frames of another file as they lie there, without unpacking them."""
+        with self._writing() as file, h5py.File(path, "r") as source:
+            count = len(source[f"{FRAMES}/deformed/name"])
+            for name in (*FLOATS, *FLAGS):
+                for index in range(count):
+                    skipped, chunk = source[DATA][name].id.read_direct_chunk((index, 0, 0))
+                    file[DATA][name].id.write_direct_chunk((first + index, 0, 0), chunk, skipped)
+            for name in _COLUMNS:
+                file[f"{FRAMES}/deformed"][name][first : first + count] = source[f"{FRAMES}/deformed"][name][...]
+            file.flush()
 
     def close(self) -> None:
         """Close the file; OSError if not all of it could be written."""
@@ -87,19 +94,65 @@ class Hdf5Sink(Sink):
             self._raw.check()
 
 
-def _create_entry(file: h5py.File, header: Header) -> None:
+def write_view(path: Path, header: Header, parts: Sequence[str]) -> None:
+    """Write a file of the layout above that holds nothing but shows the frames of other files, as virtual data sets.
+
+    Parameters
+    ----------
+    path : Path
+        The file, new or empty.
+    header : Header
+        With as many frames as there are parts.
+    parts : sequence of str
+        Results of one frame each, by their names in the folder of `path`. One that does not exist (yet) shows
+        as NaN, 0 and status 0.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    raw = CalmFile(path)
+    with uninterrupted():
+        with h5py.File(raw, "w") as file:
+            _create_all(file, header, parts)
+        raw.close()
+    raw.check()
+
+
+def _create_all(file: h5py.File, header: Header, parts: Sequence[str] = ()) -> None:
+    """Make the whole layout; with `parts` the arrays are views of these files."""
+    _create_entry(file, header, parts)
+    _create_data(file, header, parts)
+    _create_vtkhdf(file, header)
+
+
+def _create_array(
+    group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any, parts: Sequence[str], **how: Any
+) -> h5py.Dataset:
+    """Make an array whose first axis counts frames; `how` goes to h5py unless it is virtual."""
+    if not parts:
+        return group.create_dataset(name, shape, dtype, **how)
+    view = h5py.VirtualLayout(shape, dtype)
+    for index, part in enumerate(parts):
+        view[index : index + 1] = h5py.VirtualSource(part, f"{group.name}/{name}", (1, *shape[1:]))
+    return group.create_virtual_dataset(name, view, how.get("fillvalue"))
+
+
+def _create_entry(file: h5py.File, header: Header, parts: Sequence[str]) -> None:
     """Make all groups but the data: who, when, how, and room for the names of the images."""
     file.attrs.update(NX_class="NXroot", default="entry")
     entry = file.create_group("entry")
     entry.attrs.update(NX_class="NXentry", default="displacement", format_version=FORMAT_VERSION)
-    frames = _create_group(file, _FRAMES, "NXcollection")
+    frames = _create_group(file, FRAMES, "NXcollection")
     frames["reference/name"] = header.reference.name
     frames["reference/sha256"] = header.reference.sha256
-    for name in ("name", "sha256"):
-        frames.create_dataset(f"deformed/{name}", (header.n_frames,), h5py.string_dtype())
+    deformed = frames.create_group("deformed")
+    for name, dtype in _COLUMNS.items():
+        _create_array(deformed, name, (header.n_frames,), dtype, parts)
     for name in ("reference", "deformed"):
         frames[name].attrs["NX_class"] = "NXcollection"
-    process = _create_group(file, _PROCESS, "NXprocess")
+    process = _create_group(file, PROCESS, "NXprocess")
     process["program"] = "scorrnet"
     process["version"] = header.process.version
     process["date"] = header.process.date
@@ -108,9 +161,9 @@ def _create_entry(file: h5py.File, header: Header) -> None:
     process["settings"] = header.process.settings.to_json()
 
 
-def _create_data(file: h5py.File, header: Header) -> None:
+def _create_data(file: h5py.File, header: Header, parts: Sequence[str]) -> None:
     """Make the NXdata group with its axes, and its arrays filled with NaN and 0."""
-    data = _create_group(file, _DATA, "NXdata")
+    data = _create_group(file, DATA, "NXdata")
     data.attrs["signal"] = "u"
     data.attrs["auxiliary_signals"] = ["v"]
     data.attrs["axes"] = ["frame", "y", "x"]
@@ -118,20 +171,15 @@ def _create_data(file: h5py.File, header: Header) -> None:
         data[name] = np.arange(size, dtype=np.int64)
         if unit:
             data[name].attrs["units"] = unit
-    packing = {
-        "shape": (header.n_frames, *header.shape),
-        "chunks": (1, *header.shape),
-        "compression": "gzip",
-        "compression_opts": 1,
-        "shuffle": True,
-    }
-    for name, unit in _FLOATS.items():
-        array = data.create_dataset(name, dtype="f4", fillvalue=np.nan, **packing)
+    shape = (header.n_frames, *header.shape)
+    packing = {"chunks": (1, *header.shape), "compression": "gzip", "compression_opts": 1, "shuffle": True}
+    for name, unit in FLOATS.items():
+        array = _create_array(data, name, shape, "f4", parts, fillvalue=np.nan, **packing)
         array.attrs["interpretation"] = "image"
         if unit:
             array.attrs["units"] = unit
-    for name in _FLAGS:
-        data.create_dataset(name, dtype="u1", **packing).attrs["interpretation"] = "image"
+    for name in FLAGS:
+        _create_array(data, name, shape, "u1", parts, **packing).attrs["interpretation"] = "image"
 
 
 def _create_vtkhdf(file: h5py.File, header: Header) -> None:
@@ -150,7 +198,7 @@ def _create_vtkhdf(file: h5py.File, header: Header) -> None:
     vtk.attrs["Spacing"] = np.ones(3)
     vtk.attrs["Direction"] = np.diag([1.0, -1.0, -1.0]).ravel()
     points = vtk.create_group("PointData")
-    arrays = {name: file[f"{_DATA}/{name}"] for name in (*_FLOATS, *_FLAGS)}
+    arrays = {name: file[f"{DATA}/{name}"] for name in (*FLOATS, *FLAGS)}
     if header.n_frames == 1:
         for name, array in arrays.items():
             view = h5py.VirtualLayout(header.shape, array.dtype)
@@ -169,87 +217,3 @@ def _create_group(file: h5py.File, name: str, nx_class: str) -> h5py.Group:
     group = file.create_group(name)
     group.attrs["NX_class"] = nx_class
     return group
-
-
-def read_hdf5(path: str | os.PathLike[str]) -> Field:
-    """Read a whole result back.
-
-    Parameters
-    ----------
-    path : path-like
-        An HDF5 file written by scorrnet.
-
-    Returns
-    -------
-    Field
-        Equal in every array and name to what was written.
-
-    Raises
-    ------
-    UsageError
-        If the file is missing, is no result of scorrnet, or was written by a newer version of it.
-    """
-    with _opened(path) as file:
-        data = file[_DATA]
-        names = file[f"{_FRAMES}/deformed/name"].asstr()[...]
-        hashes = file[f"{_FRAMES}/deformed/sha256"].asstr()[...]
-        reference = file[f"{_FRAMES}/reference"]
-        return Field(
-            **{name: data[name][...] for name in _FLOATS},
-            **{name: data[name][...].astype(bool) for name in _FLAGS},
-            reference=FrameInfo(_text(reference, "name"), _text(reference, "sha256")),
-            deformed=tuple(FrameInfo(name, sha256) for name, sha256 in zip(names, hashes, strict=True)),
-            process=_read_process(file, path),
-        )
-
-
-def read_settings(path: str | os.PathLike[str]) -> Settings:
-    """Read the settings a result was measured with.
-
-    Raises
-    ------
-    UsageError
-        As `read_hdf5` does, or if the settings are not known to this version.
-    """
-    with _opened(path) as file:
-        return _read_process(file, path).settings
-
-
-def _read_process(file: h5py.File, path: str | os.PathLike[str]) -> Process:
-    """Return how the result was made."""
-    process = file[_PROCESS]
-    return Process(
-        version=_text(process, "version"),
-        date=_text(process, "date"),
-        device=_text(process, "device"),
-        weights=json.loads(_text(process, "weights")),
-        settings=Settings.from_mapping(json.loads(_text(process, "settings")), str(path)),
-    )
-
-
-def _text(group: h5py.Group, name: str) -> str:
-    """Return a scalar text dataset."""
-    return str(group[name].asstr()[()])
-
-
-@contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
-    """Open a result for reading; UsageError for everything that shows it is none."""
-    try:
-        with h5py.File(path, "r") as file:
-            version = int(file["entry"].attrs["format_version"])
-            if version > FORMAT_VERSION:
-                raise UsageError(
-                    f"The result has format {version}, this scorrnet reads up to {FORMAT_VERSION}",
-                    str(path),
-                    "Update scorrnet",
-                )
-            yield file
-    except FileNotFoundError:
-        raise UsageError("There is no such result", str(path), "Check the name and the folder") from None
-    except (OSError, KeyError, ValueError) as error:
-        raise UsageError(
-            f"This is not a whole HDF5 result of scorrnet: {error}",
-            str(path),
-            "Give an .h5 file it has written",
-        ) from error

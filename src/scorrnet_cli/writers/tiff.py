@@ -20,6 +20,14 @@ _DTYPE = "<f4"
 _CLASSIC_LIMIT_BYTES = 2**32 - 2**25
 
 
+def _shape(header: Header) -> tuple[int, ...]:
+    return (header.n_frames, len(_CHANNELS), *header.shape)
+
+
+def _n_bytes(header: Header) -> int:
+    return math.prod(_shape(header)) * np.dtype(_DTYPE).itemsize
+
+
 class _TiffSink(Sink):
     """A TIFF of axes TCYX, C = u, v, uncompressed, whose pixels lie one after the other.
 
@@ -28,9 +36,10 @@ class _TiffSink(Sink):
     """
 
     def __init__(self, path: Path, header: Header) -> None:
-        shape = (header.n_frames, len(_CHANNELS), *header.shape)
+        self.check(header)
+        shape = _shape(header)
         self._header = header
-        self._n_bytes = math.prod(shape) * np.dtype(_DTYPE).itemsize
+        self._n_bytes = _n_bytes(header)
         with tifffile.TiffWriter(path, **self._format()) as tiff:
             place = tiff.write(
                 shape=shape,
@@ -80,12 +89,16 @@ class ImageJSink(_TiffSink):
         self._path = path
         self._labels: list[str] = []
 
-    def _format(self) -> dict[str, Any]:
-        if self._n_bytes > _CLASSIC_LIMIT_BYTES:
+    @classmethod
+    def check(cls, header: Header) -> None:
+        """Raise OutputError if the stack would be larger than 4 GB."""
+        if _n_bytes(header) > _CLASSIC_LIMIT_BYTES:
             raise OutputError(
                 "The result is larger than the 4 GB that an ImageJ TIFF can hold",
                 todo="Give the result the suffix .ome.tif or .h5",
             )
+
+    def _format(self) -> dict[str, Any]:
         return {"imagej": True}
 
     def _metadata(self) -> dict[str, Any]:

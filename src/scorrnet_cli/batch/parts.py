@@ -1,0 +1,291 @@
+"""What a batch has measured so far, kept so that neither a kill nor a power cut takes any of it.
+
+HDF5 is no place for that: a file that is being written is not readable when its writer dies between two changes
+of its inner lists, and flushing makes that rare, not impossible. So each frame is a small file of its own, a whole
+result of one frame, in a folder beside the result::
+
+    scorrnet.h5.parts/
+        run.json            settings, weights, device, reference: what must be the same when the run goes on
+        000000.h5 ...       one result a frame
+        so_far.h5           shows all of them as one result: virtual data sets, frames not yet measured are NaN
+        figures.jsonl       figures of the frames; may lack some, which are then taken from the frames again
+
+A frame is written under a hidden name, brought to the disk and renamed, and renaming either happens or does not. No
+file that has its name is ever changed, but for lines added to ``figures.jsonl``, where a broken last line is ignored.
+Hence what carries a name is whole at any moment, and a kill costs at most the frames that were in memory: the one
+being measured and the few that wait to be written. When all frames are there, the result is put together of them
+in the same folder (packed frames are copied as they are), renamed to its place, and the folder is removed. The disk
+holds at most twice the size of the result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from scorrnet_cli.batch.records import add_figures, compare, hold, read_figures
+from scorrnet_cli.errors import FrameError, OutputError, UsageError
+from scorrnet_cli.field import Field, FrameInfo, Process
+from scorrnet_cli.figures import FrameSummary, summarise
+from scorrnet_cli.writers import Header, explained, open_writer, read_hdf5, write_view, written_whole
+
+_FORMAT = 1
+_RUN = "run.json"
+_VIEW = "so_far.h5"
+_FIGURES = "figures.jsonl"
+_COMPLETE = "complete"
+_SMALLEST_VIEW = 64  # frames, of a folder that is watched; doubled when it gets too small
+
+
+class Parts:
+    """The frames of one batch that have been measured.
+
+    Parameters
+    ----------
+    output : Path
+        The result they are for.
+    reference : FrameInfo
+        The reference image.
+    shape : tuple of int
+        Its height and width, px.
+    process : Process
+        How the batch is measured. When a run goes on, `process` keeps the date of its beginning.
+    mask_sha256 : str
+        Hash of the mask that the user gave; empty if there is none.
+    """
+
+    def __init__(
+        self, output: Path, reference: FrameInfo, shape: tuple[int, int], process: Process, mask_sha256: str
+    ) -> None:
+        self.folder = folder_of(output)
+        self.reference = reference
+        self.shape = shape
+        self.process = process
+        self._mask_sha256 = mask_sha256
+        self._figures: dict[int, FrameSummary] = {}
+        self._known: frozenset[int] = frozenset()
+        self._viewed = 0
+        self._lock: IO[bytes] | None = None
+
+    def shard(self, index: int) -> Path:
+        """Return the file of frame `index`."""
+        return self.folder / f"{index:06d}.h5"
+
+    def count(self) -> int:
+        """Count the frames that are kept."""
+        return sum(1 for _ in self.folder.glob("[0-9]*.h5"))
+
+    def begin(self, total: int | None) -> None:
+        """Make the folder, empty but for the description of the run and the view of its frames.
+
+        Parameters
+        ----------
+        total : int or None
+            Number of frames, if known.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        _check_own(self.folder)
+        if (self.folder / _RUN).exists():
+            hold(self.folder / _RUN).close()
+        remove(self.folder)
+        try:
+            with explained(self.folder):
+                self.folder.mkdir()
+                _write(self.folder / _RUN, json.dumps(self._identity() | {"date": self.process.date}, indent=1))
+                self._lock = hold(self.folder / _RUN)
+            self._view(total or _SMALLEST_VIEW)
+        except BaseException:
+            remove(self.folder)
+            raise
+
+    def resume(self, total: int | None) -> None:
+        """Go on with what an earlier run has left.
+
+        Raises
+        ------
+        UsageError
+            If it was measured in another way, or with another reference.
+        OutputError
+            If it cannot be read or written.
+        """
+        with explained(self.folder):
+            self._lock = hold(self.folder / _RUN)
+            try:
+                before = json.loads((self.folder / _RUN).read_text(encoding="utf-8"))
+                date = str(before.pop("date"))
+            except (ValueError, KeyError) as error:
+                raise OutputError("The run to go on with is damaged", str(self.folder), "Remove the folder") from error
+            compare(before, self._identity(), self.folder)
+            self.process = Process(**{**vars(self.process), "date": date})
+            for leftover in (*self.folder.glob(".scorrnet-*"), *self.folder.glob("whole*")):
+                remove(leftover)
+            self._figures = read_figures(self.folder / _FIGURES)
+        self._known = frozenset(int(path.stem) for path in self.folder.glob("[0-9]*.h5"))
+        if total is not None and self._known and max(self._known) >= total:
+            what = f"The run to go on with has {max(self._known) + 1} frames, more than the {total} of now"
+            raise UsageError(what, str(self.folder), "Select the same images")
+        self._view(total or max(_SMALLEST_VIEW, 2 * len(self._known)))
+
+    def may_know(self, index: int) -> bool:
+        """Tell whether frame `index` was there when the run was resumed."""
+        return index in self._known
+
+    def recall(self, index: int, name: str, digest: str) -> FrameSummary | None:
+        """Return the figures of a frame that need not be measured again.
+
+        Parameters
+        ----------
+        index : int
+        name, digest : str
+            Name and hash of the image that is there now.
+
+        Returns
+        -------
+        FrameSummary or None
+            None if the frame had failed and the image has been replaced since.
+
+        Raises
+        ------
+        FrameError
+            If the image is no longer the one that was measured.
+        """
+        summary = self._figures.get(index)
+        if summary is None:
+            summary = summarise(read_hdf5(self.shard(index)), 0.0)
+        if (summary.image.name, summary.image.sha256) == (name, digest) or _same_stack(summary.image, name, digest):
+            return summary
+        if summary.error is not None and summary.image.name == name:
+            return None
+        raise FrameError(
+            f"Frame {index} was measured in {summary.image.name} of sha256 {summary.image.sha256}, but now is {name} "
+            f"of sha256 {digest}",
+            str(self.folder),
+            "Give the same images, or begin anew with --overwrite",
+        )
+
+    def keep(self, index: int, field: Field, time_s: float) -> FrameSummary:
+        """Write a frame; when this returns, it is on the disk and will not be lost.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        summary = summarise(field, time_s, field.deformed[0].failure or None)
+        header = Header(self.shape, 1, self.reference, self.process)
+        with open_writer(self.shard(index), header, overwrite=True) as writer:
+            writer.append(field)
+        with explained(self.folder):
+            _bring_to_disk(self.folder)
+            add_figures(self.folder / _FIGURES, index, summary)
+        if index >= self._viewed:
+            self._view(2 * self._viewed)
+        return summary
+
+    def close(self) -> None:
+        """Let other runs go on with this one."""
+        if self._lock is not None:
+            self._lock.close()
+
+    def remove(self) -> None:
+        """Remove all of it, as far as the system lets us: nobody needs it any more."""
+        self.close()
+        with suppress(OutputError):
+            remove(self.folder)
+
+    def begin_completion(self) -> None:
+        """Note that the result is about to get its name: if the run is then killed, that result is its own."""
+        with explained(self.folder):
+            _write(self.folder / _COMPLETE, "")
+
+    def _identity(self) -> dict[str, Any]:
+        """Return what must be the same when a run goes on, as JSON has it."""
+        process = self.process
+        content = {
+            "format": _FORMAT,
+            "version": process.version,
+            "device": process.device,
+            "weights": dict(process.weights),
+            "settings": asdict(process.settings),
+            "mask": self._mask_sha256,
+            "reference": [self.reference.name, self.reference.sha256],
+            "shape": self.shape,
+        }
+        same: dict[str, Any] = json.loads(json.dumps(content))
+        return same
+
+    def _view(self, frames: int) -> None:
+        """Write the view anew, for so many frames."""
+        with written_whole(self.folder / _VIEW) as part, explained(self.folder):
+            header = Header(self.shape, frames, self.reference, self.process)
+            write_view(part, header, [self.shard(index).name for index in range(frames)])
+        self._viewed = frames
+
+
+def folder_of(output: Path) -> Path:
+    """Return the folder for the parts of a result."""
+    return output.with_name(output.name + ".parts")
+
+
+def is_unfinished(output: Path) -> bool:
+    """Tell whether a run that made this result was stopped before its end."""
+    return (folder_of(output) / _RUN).exists()
+
+
+def was_completing(output: Path) -> bool:
+    """Tell whether a run was stopped while it put its result in place."""
+    return (folder_of(output) / _COMPLETE).exists()
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder and all that is in it, the description of a run first."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    with explained(path):
+        (path / _RUN).unlink(missing_ok=True)
+        shutil.rmtree(path)
+
+
+def _check_own(folder: Path) -> None:
+    """Raise OutputError if there is anything in a folder of this name that no run has put there."""
+    own = re.compile(r"\d+\.h5|whole.*|\.scorrnet-.*|" + "|".join(map(re.escape, (_RUN, _VIEW, _FIGURES, _COMPLETE))))
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    if foreign := [name for name in names if not own.fullmatch(name)]:
+        raise OutputError(
+            "The folder for what has been measured is in use for something else",
+            str(folder / foreign[0]),
+            "Choose another name with -o",
+        )
+
+
+def _same_stack(image: FrameInfo, name: str, digest: str) -> bool:
+    """Tell whether two names are of the same bytes: thumbnails between the pages of a TIFF shift their numbers."""
+    return image.sha256 == digest and image.name.partition("[")[0] == name.partition("[")[0] and "[" in name
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a small file that is whole as soon as it has its name."""
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+    _bring_to_disk(path.parent)
+
+
+def _bring_to_disk(folder: Path) -> None:
+    """Make sure that names given in a folder last through a power cut, where the system can be told to."""
+    with suppress(PermissionError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

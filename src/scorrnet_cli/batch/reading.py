@@ -1,0 +1,126 @@
+"""Frames read in the order of a batch; what cannot be read comes with its reason, and what is known is not read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from scorrnet_cli.batch.sources import Source
+from scorrnet_cli.errors import FrameError, ScorrnetError
+from scorrnet_cli.field import FrameInfo
+from scorrnet_cli.figures import FrameSummary
+from scorrnet_cli.frames import Frame, read_frames, sha256
+
+
+@dataclass(frozen=True)
+class Item:
+    """One deformed image of a batch.
+
+    Attributes
+    ----------
+    index : int
+        Its place among the deformed images.
+    info : FrameInfo
+        Which image; `failure` says why it could not be read.
+    frame : Frame or None
+        The image, None if it could not be read or need not be.
+    kept : FrameSummary or None
+        What it gave when an earlier run measured it.
+    """
+
+    index: int
+    info: FrameInfo
+    frame: Frame | None = None
+    kept: FrameSummary | None = None
+
+
+class Memory(Protocol):
+    """What an earlier run has left."""
+
+    def may_know(self, index: int) -> bool:
+        """Tell whether image `index` was looked at before."""
+
+    def recall(self, index: int, name: str, digest: str) -> FrameSummary | None:
+        """Return what image `index` gave, None if it must be measured; FrameError if it is another one now."""
+
+
+def read_items(sources: Iterable[Source], memory: Memory) -> Generator[Item]:
+    """Read the deformed images one after the other.
+
+    Parameters
+    ----------
+    sources : iterable of Source
+    memory : Memory
+        What need not be measured again.
+
+    Yields
+    ------
+    Item
+        As many as the sources have pages: those behind a damaged one fail with it.
+
+    Raises
+    ------
+    FrameError
+        If an image is no longer the one that an earlier run measured.
+    """
+    for source in sources:
+        known = _recalled(source, memory)
+        missing = [page for page in source.pages if page not in known]
+        with closing(_read(source, missing)) as read:
+            for index, page in enumerate(source.pages, source.first):
+                if page in known:
+                    yield Item(index, known[page].image, kept=known[page])
+                else:
+                    info, frame = next(read)
+                    yield Item(index, info, frame)
+
+
+def read_reference(source: Source) -> Frame:
+    """Read the reference image; FrameError if that fails."""
+    with closing(read_frames(source.path, source.pages)) as frames:
+        for frame in frames:
+            return frame
+    raise FrameError("The file has fewer images than its header says", str(source.path))
+
+
+def _recalled(source: Source, memory: Memory) -> dict[int, FrameSummary]:
+    """Return what is known of the pages of a file that is hashed only if something is."""
+    places = [(index, page) for index, page in enumerate(source.pages, source.first) if memory.may_know(index)]
+    if not places:
+        return {}
+    digest = digest_of(source.path)
+    known = ((page, memory.recall(index, source.name(page), digest)) for index, page in places)
+    return {page: summary for page, summary in known if summary is not None}
+
+
+def _read(source: Source, pages: Collection[int]) -> Generator[tuple[FrameInfo, Frame | None]]:
+    """Give as many frames as pages are asked for; from the first that fails on, why."""
+    reason = "The file has fewer images than its header says"
+    rest = iter(pages)
+    try:
+        if pages:
+            for frame in read_frames(source.path, frozenset(pages)):
+                next(rest)
+                yield frame.info, frame
+    except FrameError as error:
+        reason = printable_reason(error)
+    digest = ""
+    for page in rest:
+        digest = digest or digest_of(source.path)
+        yield FrameInfo(source.name(page), digest, reason), None
+
+
+def printable_reason(error: ScorrnetError) -> str:
+    """Return what is wrong, without the place where it lies, as the file's name stands beside it."""
+    return error.what.encode("utf-8", "replace").decode()
+
+
+def digest_of(path: Path) -> str:
+    """Return the sha256 of a file, empty if it cannot be read."""
+    try:
+        return sha256(path)
+    except OSError:
+        return ""

@@ -1,0 +1,78 @@
+"""What a run notes beside its frames: how it measures, and the figures of each frame."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from scorrnet_cli.errors import OutputError, UsageError
+from scorrnet_cli.field import FrameInfo
+from scorrnet_cli.figures import FrameSummary, Spread
+
+
+def hold(path: Path) -> IO[bytes]:
+    """Keep other runs off: while the file that is returned is open, no other can be got for the same path.
+
+    The system closes it when the process ends, in whatever way. Where it offers no such thing, nobody is kept off.
+
+    Raises
+    ------
+    OutputError
+        If another run holds it.
+    OSError
+        If there is no such file.
+    """
+    file = path.open("rb")
+    if importlib.util.find_spec("fcntl") is not None:
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise OutputError("Another run is at work on this", str(path.parent), "Wait for it, or stop it") from None
+        except OSError:  # as of some network file systems
+            pass
+    return file
+
+
+def add_figures(path: Path, index: int, summary: FrameSummary) -> None:
+    """Append the figures of a frame, as a line of JSON."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"index": index, **asdict(summary)}) + "\n")
+
+
+def read_figures(path: Path) -> dict[int, FrameSummary]:
+    """Read the figures of the frames; what is broken is left out."""
+    figures = {}
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    for line in lines:
+        with suppress(ValueError, KeyError, TypeError):
+            content = json.loads(line)
+            index = content.pop("index")
+            image = FrameInfo(**content.pop("image"))
+            u, v = (Spread(**content.pop(name)) for name in ("u", "v"))
+            figures[index] = FrameSummary(image=image, u=u, v=v, **content)
+    return figures
+
+
+def compare(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
+    """Raise UsageError if two runs differ, and say in what."""
+
+    def flat(content: dict[str, Any]) -> dict[str, Any]:
+        nested = {f"{name}.{key}": item for name in ("settings", "weights") for key, item in content[name].items()}
+        return {name: item for name, item in content.items() if name not in ("settings", "weights")} | nested
+
+    if before == now:
+        return
+    old, new = flat(before), flat(now)
+    name = next(name for name in sorted({*old, *new}) if old.get(name) != new.get(name))
+    raise UsageError(
+        f"The run to go on with had another {name}: {old.get(name)}, not {new.get(name)}",
+        str(folder),
+        "Ask for the same, or begin anew with --overwrite",
+    )

@@ -1,0 +1,260 @@
+"""One sequence measured: frames are read ahead, measured, and kept behind, and the result is made at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from scorrnet_cli.batch import parts as kept_parts
+from scorrnet_cli.batch.parts import Parts
+from scorrnet_cli.batch.reading import Item, digest_of, printable_reason, read_items, read_reference
+from scorrnet_cli.batch.sources import Plan, Selection, make_live_plan, make_plan
+from scorrnet_cli.batch.threads import Behind, ahead
+from scorrnet_cli.batch.whole import check_place, check_size, complete
+from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
+from scorrnet_cli.field import Field, FloatArray
+from scorrnet_cli.figures import FrameSummary, Report
+from scorrnet_cli.frames import Frame
+from scorrnet_cli.writers import Header, read_hdf5
+
+if TYPE_CHECKING:
+    from scorrnet_cli.pipeline import Instruments, Prepared
+
+_Measured: TypeAlias = tuple[int, Field, float]  # place, field and time of measuring it in s
+_AHEAD = 2  # frames decoded before they are needed
+_BEHIND = 1  # fields that may wait to be written; they are large
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be measured, and where to.
+
+    Attributes
+    ----------
+    paths : iterable of Path
+        Images and videos in order.
+    where : str
+        Where they come from, for errors.
+    selection : Selection
+        Which of them are used.
+    reference : Path or None
+        The reference image; None is the first of those selected.
+    output : Path
+        The result; its suffix picks the format.
+    split : bool
+        Write one file a frame.
+    overwrite : bool
+        Replace an earlier result, finished or not.
+    resume : bool
+        Go on where an earlier run was stopped.
+    hurry : callable or None
+        Of files that come one by one: makes them end soon. None if all are there.
+    picture : callable or None
+        Is given the grey levels of the reference (H, W) and the last field, to draw them.
+    """
+
+    paths: Iterable[Path]
+    where: str
+    selection: Selection
+    reference: Path | None
+    output: Path
+    split: bool
+    overwrite: bool
+    resume: bool
+    hurry: Callable[[], None] | None = None
+    picture: Callable[[FloatArray, Field], Path] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a batch came to.
+
+    Attributes
+    ----------
+    report : Report
+        Figures of all frames, those of an earlier run included.
+    resumed : int
+        How many of them an earlier run had measured.
+    compute_s : float
+        Time of the report's `time_s` in which something was computed.
+    """
+
+    report: Report
+    resumed: int
+    compute_s: float
+
+    @property
+    def failed(self) -> int:
+        """Number of frames that could not be measured."""
+        return sum(frame.error is not None for frame in self.report.frames)
+
+
+class Listener(Protocol):
+    """Who is told how a batch gets on; `kept` is called from the thread that writes."""
+
+    def doing(self, text: str) -> None:
+        """Hear what is being done now."""
+
+    def begun(self, instruments: Instruments, total: int | None) -> None:
+        """Hear that frames will be measured, and how many, if that is known."""
+
+    def resumed(self, summary: FrameSummary) -> None:
+        """Hear of a frame that need not be measured again."""
+
+    def kept(self, summary: FrameSummary) -> None:
+        """Hear of a frame that has been measured, or has failed, and lies on the disk."""
+
+
+def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outcome:
+    """Measure a sequence and write its result.
+
+    A frame that cannot be read or measured is recorded with its reason, and the others are measured. Whatever ends
+    the run early, what it has measured is kept beside the result, and ``resume`` goes on from there.
+
+    Parameters
+    ----------
+    task : Task
+    load : callable
+        Returns the networks; called when the images are known to be there.
+    listener : Listener
+
+    Raises
+    ------
+    ScorrnetError
+        FrameError for the reference image or if there are too few images, OutputError, UsageError if an earlier run
+        cannot be gone on with, MeasurementError if there is nothing to measure in the reference image.
+    """
+    resume = _check(task)
+    listener.doing("looking at the images")
+    plan = (make_live_plan if task.hurry else make_plan)(task.paths, task.selection, task.reference, task.where)
+    reference = read_reference(plan.reference)
+    listener.doing("loading the networks")
+    instruments = load()
+    process = instruments.process()
+    if plan.total is not None:
+        check_size(task.output, Header(reference.shape, plan.total, reference.info, process), split=task.split)
+    mask = process.settings.mask
+    parts = Parts(task.output, reference.info, reference.shape, process, digest_of(Path(mask)) if mask else "")
+    with closing(parts):
+        if resume:
+            parts.resume(plan.total)
+        listener.begun(instruments, plan.total)
+        return _Run(task, plan, instruments, parts, listener).measure(reference, resume)
+
+
+def _check(task: Task) -> bool:
+    """Make sure that the result can be written; tell whether there is an earlier run to go on with."""
+    unfinished = kept_parts.is_unfinished(task.output)
+    if unfinished and not (task.resume or task.overwrite):
+        raise OutputError(
+            "An earlier run was stopped before its end",
+            str(kept_parts.folder_of(task.output)),
+            "Go on with it with --resume, or begin anew with --overwrite",
+        )
+    resume = unfinished and task.resume
+    own = resume and kept_parts.was_completing(task.output)
+    check_place(task.output, split=task.split, overwrite=task.overwrite or own)
+    return resume
+
+
+class _Run:
+    """The measurement of one sequence, from its reference to its result."""
+
+    def __init__(self, task: Task, plan: Plan, instruments: Instruments, parts: Parts, listener: Listener) -> None:
+        self._task = task
+        self._plan = plan
+        self._instruments = instruments
+        self._parts = parts
+        self._listener = listener
+        self._summaries: dict[int, FrameSummary] = {}
+        self._resumed = 0
+        self._compute_s = 0.0
+
+    def measure(self, reference: Frame, resume: bool) -> Outcome:
+        """Measure all frames, put the result in its place, and remove the parts."""
+        from scorrnet_cli import pipeline
+
+        start = time.perf_counter()
+        self._listener.doing("finding the speckle")
+        prepared = pipeline.prepare(self._instruments, reference)
+        self._compute_s += time.perf_counter() - start
+        if not resume:
+            self._parts.begin(self._plan.total)
+        try:
+            self._measure_frames(prepared, reference)
+            report = self._complete(prepared, reference, start)
+        finally:
+            if not self._parts.count():
+                self._parts.remove()
+        self._parts.remove()
+        return Outcome(report, self._resumed, self._compute_s)
+
+    def _measure_frames(self, prepared: Prepared, reference: Frame) -> None:
+        items = ahead(read_items(self._plan.deformed, self._parts), _AHEAD, self._task.hurry or (lambda: None))
+        with closing(items), Behind(self._keep, _BEHIND) as behind:
+            for item in items:
+                self._take(prepared, reference, item, behind)
+
+    def _take(self, prepared: Prepared, reference: Frame, item: Item, behind: Behind[_Measured]) -> None:
+        """Measure a frame, unless an earlier run has, and have it kept."""
+        if item.kept is not None:
+            self._resumed += 1
+            self._summaries[item.index] = item.kept
+            self._listener.resumed(item.kept)
+            return
+        self._listener.doing(item.info.name)
+        start = time.perf_counter()
+        field = self._field(prepared, reference, item)
+        elapsed_s = time.perf_counter() - start
+        self._compute_s += elapsed_s
+        behind.give((item.index, field, elapsed_s))
+
+    def _field(self, prepared: Prepared, reference: Frame, item: Item) -> Field:
+        """Measure a frame; one that fails gives an empty field that says why."""
+        from scorrnet_cli import pipeline
+
+        info = item.info
+        if item.frame is not None:
+            try:
+                return pipeline.measure_pair(self._instruments, prepared, item.frame)
+            except (FrameError, MeasurementError) as error:
+                info = type(info)(info.name, info.sha256, printable_reason(error))
+        return Field.empty(prepared.mask, reference.info, info, self._instruments.process())
+
+    def _keep(self, measured: _Measured) -> None:
+        """Write a frame, in a thread of its own, and tell of it."""
+        index, field, time_s = measured
+        summary = self._parts.keep(index, field, time_s)
+        self._summaries[index] = summary
+        self._listener.kept(summary)
+
+    def _complete(self, prepared: Prepared, reference: Frame, start: float) -> Report:
+        task = self._task
+        frames = tuple(self._summaries[index] for index in sorted(self._summaries))
+        if not frames:
+            raise FrameError("There are too few images to compare", task.where, "Give at least two")
+        if self._parts.count() > len(frames):
+            what = f"The earlier run had {self._parts.count()} frames, and now there are {len(frames)}"
+            raise FrameError(what, task.where, "Give the same images")
+        self._listener.doing("writing the result")
+        written = complete(self._parts, task.output, frames, split=task.split)
+        time_s = time.perf_counter() - start
+        measured = [index for index, frame in enumerate(frames) if frame.error is None]
+        drawn = None
+        if task.picture and measured:
+            self._listener.doing("drawing")
+            drawn = task.picture(reference.grey, read_hdf5(self._parts.shard(measured[-1])))
+        return Report(
+            output=written,
+            plot=drawn,
+            device=self._instruments.device,
+            reference=reference.info,
+            shape=reference.shape,
+            mask_area_px=int(prepared.mask.sum()),
+            frames=frames,
+            time_s=time_s,
+        )

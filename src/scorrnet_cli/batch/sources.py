@@ -1,0 +1,237 @@
+"""Which images a batch measures: found in a folder, in natural order, and selected."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from scorrnet_cli import videos
+from scorrnet_cli.errors import FrameError, UsageError
+from scorrnet_cli.frames import natural_key, printable
+from scorrnet_cli.headers import Shape, page_shapes
+
+IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm")
+_NAMED = 3  # images of another size that an error names
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which of the images are used, the reference among them unless it is a file of its own.
+
+    Attributes
+    ----------
+    start, stop : int
+        The first image and the one behind the last, counted from 0; None is the end.
+    every : int
+        Every so-manieth is used.
+    """
+
+    start: int = 0
+    stop: int | None = None
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.start < 0 or self.every < 1 or (self.stop is not None and self.stop <= self.start):
+            where = f"--start {self.start} --stop {self.stop} --every {self.every}"
+            raise UsageError("No image can be selected so", where, "Count from 0, and stop behind the start")
+
+    def takes(self, number: int) -> bool:
+        """Tell whether image `number` is used."""
+        return number >= self.start and not self.ends(number) and (number - self.start) % self.every == 0
+
+    def ends(self, number: int) -> bool:
+        """Tell whether image `number` and all later ones are left out."""
+        return self.stop is not None and number >= self.stop
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file and what is used of it.
+
+    Attributes
+    ----------
+    path : Path
+    pages : tuple of int
+        The images of it that are used, counted from 0, ascending.
+    shapes : tuple of ((H, W) or None)
+        Their sizes, as far as the header tells.
+    is_stack : bool
+        Whether the file holds several images.
+    first : int
+        Place of the first of them among the deformed images.
+    """
+
+    path: Path
+    pages: tuple[int, ...]
+    shapes: tuple[Shape | None, ...]
+    is_stack: bool
+    first: int = 0
+
+    def name(self, page: int) -> str:
+        """Return the name of an image as results have it."""
+        return printable(self.path.name) + (f"[{page}]" if self.is_stack else "")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sequence.
+
+    Attributes
+    ----------
+    reference : Source
+        Of one page.
+    deformed : iterable of Source
+        In order; of a folder that is watched, they come as they are written, and only once.
+    total : int or None
+        Number of deformed images, if known.
+    """
+
+    reference: Source
+    deformed: Iterable[Source]
+    total: int | None
+
+
+def find_images(folder: Path, pattern: str | None = None, leave_out: Collection[Path] = ()) -> list[Path]:
+    """Find the images and videos of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    pattern : str, optional
+        Which names to take, such as ``cam0_*.tif``. Without it every name with a suffix of an image or video.
+    leave_out : collection of Path
+        Files that are no frames: masks, results, pictures. Hidden files are left out as well.
+
+    Returns
+    -------
+    list of Path
+        In natural order: ``img_2`` before ``img_10``.
+
+    Raises
+    ------
+    FrameError
+        If there is no such folder or it cannot be read.
+    """
+    try:
+        names = [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".") and entry.is_file()]
+    except OSError as error:
+        raise FrameError(f"The folder cannot be read: {error.strerror}", str(folder)) from error
+    known = IMAGE_SUFFIXES + videos.SUFFIXES
+    if pattern is None:
+        names = [name for name in names if name.lower().endswith(known)]
+    else:
+        names = fnmatch.filter(names, pattern)
+    without = {path.resolve() for path in leave_out}
+    paths = (folder / name for name in sorted(names, key=natural_key))
+    return [path for path in paths if path.resolve() not in without]
+
+
+def find_folders(root: Path) -> list[Path]:
+    """Find `root` and all folders below it, hidden ones and those of results left out, in natural order."""
+    found = []
+    for folder, names, _ in os.walk(root):
+        names[:] = [name for name in names if not name.startswith(".") and not name.endswith((".parts", ".frames"))]
+        names.sort(key=natural_key)
+        found.append(Path(folder))
+    return found
+
+
+def make_plan(paths: Iterable[Path], selection: Selection, reference: Path | None, where: str) -> Plan:
+    """Say which images are measured against which, of files that all exist.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Images and videos in order.
+    selection : Selection
+    reference : Path, optional
+        The reference image; without it the first of the selected ones. It is not measured against itself.
+    where : str
+        Where the images come from, for errors.
+
+    Raises
+    ------
+    FrameError
+        If there are fewer than two images, or if headers tell that their sizes differ.
+    """
+    live = make_live_plan(paths, selection, reference, where)
+    deformed = list(live.deformed)
+    total = sum(len(source.pages) for source in deformed)
+    if total == 0:
+        raise FrameError("There are too few images to compare", where, "Give at least two, or check --pattern")
+    _check_sizes(live.reference, deformed)
+    return Plan(live.reference, deformed, total)
+
+
+def make_live_plan(paths: Iterable[Path], selection: Selection, reference: Path | None, where: str) -> Plan:
+    """Do as `make_plan`, of files that come one by one; nothing beyond the reference is looked at yet."""
+    sources = _selected(paths, selection)
+    if reference is None:
+        first = next(sources, None)
+        if first is None:
+            raise FrameError("There is no image", where, "Check the folder and --pattern")
+        chosen = Source(first.path, first.pages[:1], first.shapes[:1], first.is_stack)
+        rest = Source(first.path, first.pages[1:], first.shapes[1:], first.is_stack)
+        return Plan(chosen, _numbered(chain([rest], sources)), None)
+    shapes = page_shapes(reference)
+    chosen = Source(reference, (0,), tuple(shapes[:1]), len(shapes) > 1)
+    return Plan(chosen, _numbered(_without(sources, reference.resolve())), None)
+
+
+def _selected(paths: Iterable[Path], selection: Selection) -> Iterator[Source]:
+    """Look into each file, and give what is used of it, if anything is."""
+    number = 0
+    for path in paths:
+        shapes = page_shapes(path)
+        pages = tuple(page for page in range(len(shapes)) if selection.takes(number + page))
+        if pages:
+            yield Source(path, pages, tuple(shapes[page] for page in pages), len(shapes) > 1)
+        number += len(shapes)
+        if selection.ends(number):
+            return
+
+
+def _without(sources: Iterable[Source], reference: Path) -> Iterator[Source]:
+    """Leave out the first image of the file `reference`."""
+    for source in sources:
+        if source.path.resolve() == reference and source.pages[0] == 0:
+            yield Source(source.path, source.pages[1:], source.shapes[1:], source.is_stack)
+        else:
+            yield source
+
+
+def _numbered(sources: Iterable[Source]) -> Iterator[Source]:
+    """Count the images; leave out files of which none is left."""
+    first = 0
+    for source in sources:
+        if source.pages:
+            yield Source(source.path, source.pages, source.shapes, source.is_stack, first)
+        first += len(source.pages)
+
+
+def _check_sizes(reference: Source, deformed: Iterable[Source]) -> None:
+    """Raise FrameError, with names, if the header of an image tells another size than that of the reference."""
+    wanted = reference.shapes[0]
+    if wanted is None:
+        return
+    others = [
+        f"{source.name(page)} of {_size(shape)}"
+        for source in deformed
+        for page, shape in zip(source.pages, source.shapes, strict=True)
+        if shape is not None and shape != wanted
+    ]
+    if others:
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        raise FrameError(
+            f"The reference image {reference.name(reference.pages[0])} is {_size(wanted)}, but not all others are",
+            ", ".join(others[:_NAMED]) + more,
+            "Leave them out with --pattern",
+        )
+
+
+def _size(shape: Shape) -> str:
+    return f"{shape[1]} x {shape[0]} px"

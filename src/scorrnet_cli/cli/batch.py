@@ -1,0 +1,133 @@
+"""``scorrnet batch``: from the folder that a camera wrote to one result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scorrnet_cli.cli import options
+from scorrnet_cli.cli.group import Debug
+
+_IMAGES = "Which images"
+_RUN = "How the run goes"
+
+Folder = Annotated[
+    str,
+    typer.Argument(
+        metavar="FOLDER",
+        help="Folder of images, a video or TIFF of many pages, or - for a list of paths on stdin, one a line.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="Result: .h5, .hdf5, .tif, .tiff or .ome.tif. Default: FOLDER/scorrnet.h5. "
+        "With --recursive a name, for the same in each folder.",
+    ),
+]
+Pattern = Annotated[
+    str | None, typer.Option(metavar="GLOB", help="Names to take, such as 'cam0_*.tif'.", rich_help_panel=_IMAGES)
+]
+Reference = Annotated[
+    str,
+    typer.Option(metavar="first|FILE", help="Image that all others are measured to.", rich_help_panel=_IMAGES),
+]
+Every = Annotated[int, typer.Option(metavar="N", min=1, help="Take every N-th image.", rich_help_panel=_IMAGES)]
+Start = Annotated[
+    int, typer.Option(metavar="N", min=0, help="First image to take, counted from 0.", rich_help_panel=_IMAGES)
+]
+Stop = Annotated[int | None, typer.Option(metavar="N", min=1, help="Image to stop before.", rich_help_panel=_IMAGES)]
+Recursive = Annotated[
+    bool, typer.Option("--recursive", help="Each folder below as well, a result in each.", rich_help_panel=_IMAGES)
+]
+Split = Annotated[
+    bool, typer.Option("--split", help="One file a frame, in a folder: OUT without its suffix, then .frames.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where an earlier run was stopped.", rich_help_panel=_RUN)]
+Watch = Annotated[
+    bool,
+    typer.Option("--watch", help="Measure each image as it is written; Ctrl-C ends it well.", rich_help_panel=_RUN),
+]
+Idle = Annotated[
+    float | None,
+    typer.Option(metavar="S", min=0.0, help="With --watch: end when nothing new comes for S s.", rich_help_panel=_RUN),
+]
+
+
+def batch(
+    folder: Folder,
+    output: Output = None,
+    pattern: Pattern = None,
+    reference: Reference = "first",
+    every: Every = 1,
+    start: Start = 0,
+    stop: Stop = None,
+    recursive: Recursive = False,
+    split: Split = False,
+    resume: Resume = False,
+    watch: Watch = False,
+    idle: Idle = None,
+    device: options.Device = None,
+    mask: options.Mask = None,
+    roi: options.Roi = None,
+    refine: options.Refine = None,
+    window: options.Window = None,
+    passes: options.Passes = None,
+    segmentation_weights: options.SegmentationWeights = None,
+    displacement_weights: options.DisplacementWeights = None,
+    refinement_weights: options.RefinementWeights = None,
+    settings: options.SettingsFile = None,
+    plot: options.Plot = False,
+    json: options.Json = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Measure a folder of images, or a video, frame by frame to one reference.
+
+    Images are taken in natural order, img_2 before img_10. Each frame is kept
+    as soon as it is measured: after a kill, a full disk or Ctrl-C, --resume
+    goes on. A frame that cannot be measured is recorded with its reason, and
+    the others are measured (exit code 6).
+
+    [bold]scorrnet batch test_7/ --pattern 'cam0_*.tif'[/bold]
+    """
+    asked = options.asked(
+        settings,
+        device,
+        mask,
+        roi,
+        refine,
+        window,
+        passes,
+        segmentation_weights,
+        displacement_weights,
+        refinement_weights,
+    )
+    from scorrnet_cli.batch.sources import Selection
+    from scorrnet_cli.cli.batch_jobs import Request, run
+    from scorrnet_cli.cli.console import Talk
+
+    request = Request(
+        what=folder,
+        output=output,
+        pattern=pattern,
+        reference=None if reference == "first" else Path(reference),
+        selection=Selection(start, stop, every),
+        recursive=recursive,
+        split=split,
+        resume=resume,
+        watch=watch,
+        idle_s=idle,
+        plot=plot,
+        overwrite=overwrite,
+        settings=asked,
+    )
+    run(request, Talk(quiet, verbose), json=json)

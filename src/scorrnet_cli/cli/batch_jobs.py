@@ -1,0 +1,213 @@
+"""What a command line of ``scorrnet batch`` stands for: one sequence, or one in each folder."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from scorrnet_cli.batch.parts import folder_of
+from scorrnet_cli.batch.run import Outcome, Task
+from scorrnet_cli.batch.run import run as run_task
+from scorrnet_cli.batch.sources import Selection, find_folders, find_images
+from scorrnet_cli.batch.watch import Watch
+from scorrnet_cli.cli import console, plot
+from scorrnet_cli.cli.batch_report import Progress, table, to_json
+from scorrnet_cli.cli.console import Talk
+from scorrnet_cli.errors import FrameError, MeasurementError, OutputError, ScorrnetError, UsageError
+from scorrnet_cli.field import Field, FloatArray, Settings
+from scorrnet_cli.frames import count_frames
+
+if TYPE_CHECKING:
+    from scorrnet_cli.pipeline import Instruments
+
+_DEFAULT = "scorrnet.h5"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked on the command line; see the options there."""
+
+    what: str
+    output: Path | None
+    pattern: str | None
+    reference: Path | None
+    selection: Selection
+    recursive: bool
+    split: bool
+    resume: bool
+    watch: bool
+    idle_s: float | None
+    plot: bool
+    overwrite: bool
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        from_stdin = self.what == "-"
+        is_folder = not from_stdin and Path(self.what).is_dir()
+        for asked, option in ((self.watch, "--watch"), (self.recursive, "--recursive"), (self.pattern, "--pattern")):
+            if asked and not is_folder:
+                raise UsageError("This needs a folder", option, "" if from_stdin else f"{self.what} is none")
+        if self.watch and self.recursive:
+            raise UsageError("Only one folder can be watched", "--watch --recursive")
+        if self.idle_s is not None and not self.watch:
+            raise UsageError("This needs --watch", "--idle")
+        if self.recursive and self.output and self.output.name != str(self.output):
+            raise UsageError("With --recursive the result is a name, for each folder", f"-o {self.output}")
+
+    def tasks(self, watch: Watch | None) -> list[Task]:
+        """Say which sequences are to be measured."""
+        if self.what == "-":
+            paths = [Path(line) for line in sys.stdin.read().splitlines() if line.strip()]
+            return [self._task(paths, "-", self.output or Path(_DEFAULT))]
+        root = Path(self.what)
+        if not root.is_dir():
+            return [self._task([root], self.what, self.output or root.with_name(f"{root.stem}.{_DEFAULT}"))]
+        if watch:
+            return [self._task(watch, self.what, self._output(root), watch.stop.set)]
+        if not self.recursive:
+            return [self._task(self.images(root), self.what, self._output(root))]
+        found = ((folder, self.images(folder)) for folder in find_folders(root))
+        tasks = [self._task(paths, str(folder), self._output(folder)) for folder, paths in found if _compares(paths)]
+        if not tasks:
+            raise FrameError("No folder has images to compare", self.what, "Check the folder and --pattern")
+        return tasks
+
+    def images(self, folder: Path) -> list[Path]:
+        """Find the images of a folder, without what lies there for other reasons."""
+        output = self._output(folder)
+        mask = [Path(self.settings.mask)] if self.settings.mask else []
+        return find_images(folder, self.pattern, [output, _picture(output), *mask])
+
+    def _output(self, folder: Path) -> Path:
+        if self.recursive or self.output is None:
+            return folder / (self.output or _DEFAULT)
+        return self.output
+
+    def _task(
+        self, paths: list[Path] | Watch, where: str, output: Path, hurry: Callable[[], None] | None = None
+    ) -> Task:
+        inputs = {path.resolve() for path in (*(paths if isinstance(paths, list) else ()), self.reference) if path}
+        picture = _picture(output) if self.plot else None
+        for path in (output, picture):
+            if path and path.resolve() in inputs:
+                raise OutputError("The result would replace an image", str(path), "Give another name with -o")
+        if picture:
+            plot.check_plot(picture, self.overwrite or self.resume)
+        return Task(
+            paths=paths,
+            where=where,
+            selection=self.selection,
+            reference=self.reference,
+            output=output,
+            split=self.split,
+            overwrite=self.overwrite,
+            resume=self.resume,
+            hurry=hurry,
+            picture=partial(_draw, picture) if picture else None,
+        )
+
+
+def run(request: Request, talk: Talk, *, json: bool) -> None:
+    """Measure all that was asked for and print what it came to.
+
+    Of several folders, one that cannot be measured is said on stderr, and the others are measured.
+
+    Raises
+    ------
+    ScorrnetError
+        Any; MeasurementError at the end if some frames or folders failed.
+    """
+    watch = None
+    if request.watch:
+        watch = Watch(partial(request.images, Path(request.what)), request.idle_s)
+    tasks = request.tasks(watch)
+    progress = Progress(talk)
+    with talk.progress(None, forecast=True), _ended_by_ctrl_c(watch, talk):
+        outcomes, failed = _measure(tasks, request.settings, progress, talk)
+    if json:
+        console.say(to_json(outcomes))
+    elif not talk.quiet:
+        for outcome in outcomes:
+            console.show(table(outcome))
+    if failed:
+        raise MeasurementError(f"{failed} of {len(tasks)} folders could not be measured", request.what)
+    bad, all_frames = (
+        sum(numbers) for numbers in zip(*((o.failed, len(o.report.frames)) for o in outcomes), strict=True)
+    )
+    if bad:
+        where = str(outcomes[0].report.output) if len(outcomes) == 1 else request.what
+        raise MeasurementError(
+            f"{bad} of {all_frames} frames could not be measured", where, "Their reasons are recorded"
+        )
+
+
+def _measure(tasks: list[Task], settings: Settings, progress: Progress, talk: Talk) -> tuple[list[Outcome], int]:
+    """Measure the sequences; return what they came to, and how many could not be measured at all."""
+    from scorrnet_cli import pipeline
+
+    load = cache(lambda: pipeline.load(settings))
+    outcomes = []
+    failed = 0
+    for task in tasks:
+        try:
+            outcomes.append(_measure_one(task, load, progress, talk))
+        except (FrameError, MeasurementError) as error:
+            if len(tasks) == 1:
+                raise
+            failed += 1
+            talk.warn(f"{task.where} could not be measured: {error}")
+    return outcomes, failed
+
+
+def _measure_one(task: Task, load: Callable[[], Instruments], progress: Progress, talk: Talk) -> Outcome:
+    """Measure a sequence; whatever ends it early, say where what has been measured lies."""
+    try:
+        return run_task(task, load, progress)
+    except (KeyboardInterrupt, ScorrnetError):
+        folder = folder_of(task.output)
+        if progress.done and folder.exists():
+            talk.note(f"what was measured is kept in {folder}; --resume goes on with it")
+        raise
+
+
+@contextmanager
+def _ended_by_ctrl_c(watch: Watch | None, talk: Talk) -> Iterator[None]:
+    """Let the first Ctrl-C end a watch well; the second interrupts, as it does everywhere else."""
+    if watch is None:
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        assert watch is not None
+        if watch.stop.is_set():
+            signal.default_int_handler(number, frame)
+        watch.stop.set()
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if watch.stop.is_set():
+            talk.detail("the watch has ended")
+
+
+def _compares(paths: list[Path]) -> bool:
+    """Tell whether there are two images at least."""
+    return len(paths) > 1 or (len(paths) == 1 and count_frames(paths[0]) > 1)
+
+
+def _picture(output: Path) -> Path:
+    return output.with_name(f"{output.stem.removesuffix('.ome')}.png")
+
+
+def _draw(path: Path, reference: FloatArray, field: Field) -> Path:
+    plot.save_plot(path, reference, field)
+    return path

@@ -1,0 +1,150 @@
+"""What is said of a batch: while it goes on, and at its end."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from scorrnet_cli import __version__
+from scorrnet_cli.batch.run import Outcome
+from scorrnet_cli.cli.console import Talk
+from scorrnet_cli.cli.summary import SCHEMA, content, grid, number
+from scorrnet_cli.figures import FrameSummary
+
+if TYPE_CHECKING:
+    from scorrnet_cli.pipeline import Instruments
+
+_LISTED = 10  # failed frames in the table; JSON has them all
+
+
+class Progress:
+    """Tells how a batch gets on: in one live line on a terminal, else with a line a frame."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self._device = ""
+        self._total: int | None = None
+        self._before = 0
+        self._done = 0
+        self._start = 0.0
+        self._last = ""
+
+    @property
+    def done(self) -> int:
+        """Number of frames that lie on the disk."""
+        return self._before + self._done
+
+    def doing(self, text: str) -> None:
+        """Say what is being done now, and what the last frame gave."""
+        self._talk.doing(f"{text}  {self._last}".rstrip())
+
+    def begun(self, instruments: Instruments, total: int | None) -> None:
+        """Say, once, what computes, and begin to count frames."""
+        if instruments.settings.device == "auto" and self._device != instruments.device:
+            self._talk.note(f"measuring on {instruments.device}")
+        if not self._device:
+            for role, digest in instruments.process().weights.items():
+                self._talk.detail(f"{role} weights {digest}")
+        self._device = instruments.device
+        self._total, self._before, self._done, self._last = total, 0, 0, ""
+        self._talk.expect(total)
+
+    def resumed(self, summary: FrameSummary) -> None:
+        """Count a frame of an earlier run."""
+        self._before += 1
+        self._talk.expect(self._total, self._before)
+        self._talk.detail(f"{summary.image.name} was measured before")
+
+    def kept(self, summary: FrameSummary) -> None:
+        """Count a frame, and say what it gave."""
+        now = time.perf_counter()
+        if not self._done:
+            self._start = now - summary.time_s
+        self._done += 1
+        self._talk.advance()
+        name = f"{self.done} of {self._total}" if self._total else f"{self.done}"
+        if summary.error is not None:
+            self._talk.warn(f"frame {name}, {summary.image.name}, could not be measured: {summary.error}")
+            return
+        rate = self._done / max(1e-6, now - self._start)
+        self._last = f"valid {summary.valid_share:.1%}  zncc {number(summary.zncc, 4)}  {rate:.2f} frames/s"
+        if not self._talk.is_live:
+            self._talk.note(f"{name}  {summary.image.name}  {self._last}")
+
+
+def to_json(outcomes: Sequence[Outcome]) -> str:
+    """Write what batches came to as one JSON object.
+
+    The schema (``schema`` is raised when it changes)::
+
+        schema          1
+        version         version of scorrnet
+        sequences       for each result, all that ``measure --json`` gives but these two, and
+            failed          number of frames that could not be measured
+            resumed         number of frames that an earlier run had measured
+            compute_share   share of time_s in which something was computed
+    """
+    sequences = [
+        content(outcome.report)
+        | {"failed": outcome.failed, "resumed": outcome.resumed, "compute_share": _share(outcome)}
+        for outcome in outcomes
+    ]
+    return json.dumps({"schema": SCHEMA, "version": __version__, "sequences": sequences}, allow_nan=False)
+
+
+def table(outcome: Outcome) -> Table:
+    """Lay out for people what a batch came to: figures over all its frames, and which failed."""
+    report = outcome.report
+    height, width = report.shape
+    good = [frame for frame in report.frames if frame.error is None]
+    bad = [frame for frame in report.frames if frame.error is not None]
+    fresh = len(report.frames) - outcome.resumed
+    before = f", {outcome.resumed} by an earlier run" if outcome.resumed else ""
+    rows = [
+        ("reference", f"{report.reference.name}, {width} x {height} px"),
+        ("mask area", f"{report.mask_area_px} px ({report.mask_area_px / (width * height):.1%})"),
+        ("frames", f"{len(good)} of {len(report.frames)} measured{before}"),
+    ]
+    if good:
+        rows += _quantities(good)
+    rows += [("failed", f"{frame.image.name}: {frame.error}") for frame in bad[:_LISTED]]
+    if len(bad) > _LISTED:
+        rows.append(("", f"and {len(bad) - _LISTED} more"))
+    rate = f"{fresh / report.time_s:.2f} frames per second, {_share(outcome):.0%} of it computing"
+    rows.append(("time", f"{report.time_s:.1f} s, {rate}"))
+    rows.append(("written to", ", ".join(str(path) for path in (report.output, report.plot) if path)))
+    return grid(rows)
+
+
+def _quantities(frames: Sequence[FrameSummary]) -> list[tuple[str, str]]:
+    """Say what was measured in the frames, at least one."""
+    worst = min(frames, key=lambda frame: frame.valid_share)
+    poorest = min(frames, key=lambda frame: frame.zncc)
+    shares = statistics.median(frame.valid_share for frame in frames)
+    zncc = statistics.median(frame.zncc for frame in frames)
+    sigmas = (statistics.median(getattr(frame, name) for frame in frames) for name in ("sigma_u", "sigma_v"))
+    sigma_u, sigma_v = (number(value, 4) for value in sigmas)
+    spreads = [
+        (
+            name,
+            f"{number(min(getattr(frame, name).least for frame in frames))} to "
+            f"{number(max(getattr(frame, name).most for frame in frames))} px, "
+            f"median of the last frame {number(getattr(frames[-1], name).median)} px",
+        )
+        for name in ("u", "v")
+    ]
+    return [
+        ("valid", f"median {shares:.1%} of the mask, least {worst.valid_share:.1%} in {worst.image.name}"),
+        *spreads,
+        ("zncc", f"median {number(zncc, 4)}, least {number(poorest.zncc, 4)} in {poorest.image.name}"),
+        ("sigma", f"median u {sigma_u}, v {sigma_v} px"),
+    ]
+
+
+def _share(outcome: Outcome) -> float:
+    return outcome.compute_s / outcome.report.time_s

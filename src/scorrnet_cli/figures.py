@@ -1,0 +1,120 @@
+"""What a measurement came to in figures, for each frame and for the whole."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scorrnet_cli.field import Field, FloatArray, FrameInfo
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Smallest, middle and largest value; NaN if there is none."""
+
+    least: float
+    median: float
+    most: float
+
+
+@dataclass(frozen=True)
+class FrameSummary:
+    """What one deformed image gave.
+
+    Attributes
+    ----------
+    image : FrameInfo
+        The deformed image.
+    error : str or None
+        Why it could not be measured; None if it was.
+    points : int
+        Number of valid points.
+    valid_share : float
+        Valid points over masked pixels.
+    u, v : Spread
+        Displacement over the valid points, px.
+    zncc : float
+        Median over the mask.
+    sigma_u, sigma_v : float
+        Medians of the standard uncertainties, px; NaN without refinement.
+    time_s : float
+        Time of measuring it, without reading it.
+    """
+
+    image: FrameInfo
+    error: str | None
+    points: int
+    valid_share: float
+    u: Spread
+    v: Spread
+    zncc: float
+    sigma_u: float
+    sigma_v: float
+    time_s: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the measurement of a sequence gave.
+
+    Attributes
+    ----------
+    output : Path
+        The result file.
+    plot : Path or None
+        The picture.
+    device : str
+        What computed.
+    reference : FrameInfo
+        The reference image.
+    shape : tuple of int
+        Its height and width, px.
+    mask_area_px : int
+        Number of masked pixels.
+    frames : tuple of FrameSummary
+        One for each deformed image.
+    time_s : float
+        Time of finding the mask and measuring every frame, without the start of the program.
+    """
+
+    output: Path
+    plot: Path | None
+    device: str
+    reference: FrameInfo
+    shape: tuple[int, int]
+    mask_area_px: int
+    frames: tuple[FrameSummary, ...]
+    time_s: float
+
+    @property
+    def points_per_s(self) -> float:
+        """Valid points of all frames over the time."""
+        return sum(frame.points for frame in self.frames) / self.time_s
+
+
+def summarise(field: Field, time_s: float, error: str | None = None) -> FrameSummary:
+    """Take the figures of a field of one frame."""
+    masked = int(field.mask.sum())
+    points = int(field.valid.sum())
+    return FrameSummary(
+        image=field.deformed[0],
+        error=error,
+        points=points,
+        valid_share=points / masked if masked else 0.0,
+        u=_spread(field.u),
+        v=_spread(field.v),
+        zncc=_spread(field.zncc).median,
+        sigma_u=_spread(field.sigma_u).median,
+        sigma_v=_spread(field.sigma_v).median,
+        time_s=time_s,
+    )
+
+
+def _spread(values: FloatArray) -> Spread:
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return Spread(math.nan, math.nan, math.nan)
+    return Spread(float(known.min()), float(np.median(known)), float(known.max()))

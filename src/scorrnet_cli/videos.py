@@ -1,0 +1,83 @@
+"""Videos to arrays: the frames of AVI, MP4 and MKV files, decoded by PyAV, which is optional."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorrnet_cli.errors import UsageError
+
+SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv")
+"""The suffixes that a folder is searched for."""
+
+
+def is_video(start: bytes) -> bool:
+    """Tell by the first 12 bytes or more of a file whether it is an AVI, MP4 or MKV."""
+    is_avi = start[:4] == b"RIFF" and start[8:12] == b"AVI "
+    return is_avi or start[4:8] == b"ftyp" or start.startswith(b"\x1a\x45\xdf\xa3")
+
+
+def count_and_shape(path: Path) -> tuple[int, tuple[int, int]]:
+    """Count the frames of a video without decoding them; return that, and their height and width.
+
+    Raises
+    ------
+    UsageError
+        If PyAV is not installed.
+    Exception
+        Whatever PyAV raises over a damaged file.
+    """
+    with _av().open(str(path)) as container:
+        stream = container.streams.video[0]
+        count = sum(1 for packet in container.demux(stream) if packet.size)
+        return count, (stream.codec_context.height, stream.codec_context.width)
+
+
+def decode(path: Path) -> Iterator[NDArray[Any]]:
+    """Decode a video frame by frame, in the order of showing.
+
+    Yields
+    ------
+    (H, W) uint8 or uint16, or (H, W, 3) uint8
+        The luminance as it is stored, not stretched; colours where it is stored as such.
+
+    Raises
+    ------
+    UsageError
+        If PyAV is not installed.
+    Exception
+        Whatever PyAV raises over a damaged file.
+    """
+    with _av().open(str(path)) as container:
+        for frame in container.decode(video=0):
+            yield _pixels(frame)
+
+
+def _pixels(frame: Any) -> NDArray[Any]:
+    """Return the grey or RGB pixels of a decoded frame."""
+    first = frame.format.components[0]
+    if not (first.is_luma and frame.format.is_planar) and frame.format.name not in ("gray", "gray16le"):
+        pixels: NDArray[Any] = frame.to_ndarray(format="rgb24")
+        return pixels
+    plane = frame.planes[0]
+    if first.bits == 8:
+        rows = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size)
+        return rows[:, : frame.width].copy()
+    wide = np.frombuffer(plane, "<u2").reshape(frame.height, plane.line_size // 2)
+    levels: NDArray[Any] = np.left_shift(wide[:, : frame.width], 16 - first.bits)
+    return levels
+
+
+def _av() -> Any:
+    """Return PyAV, or say how to get it."""
+    if importlib.util.find_spec("av") is None:
+        raise UsageError(
+            "Videos need PyAV, which is not installed", "", "Install it with pip install 'scorrnet[video]'"
+        )
+    return importlib.import_module("av")

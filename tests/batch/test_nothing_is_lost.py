@@ -1,0 +1,372 @@
+"""Whatever goes wrong: bad frames are recorded, what was measured is kept, and the run goes on from there."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from typer.testing import Result
+
+from scorrnet_cli.batch.whole import complete
+from scorrnet_cli.frames import Frame
+from scorrnet_cli.writers import read_hdf5
+
+Run = Callable[..., Result]
+Read = Callable[[Path], dict[str, Any]]
+Draw = Callable[[Path, int], Path]
+
+
+def parts(folder: Path) -> Path:
+    return folder / "scorrnet.h5.parts"
+
+
+@pytest.fixture
+def whole(folder: Path, scorrnet: Run, contents: Read, pipeline: Any) -> dict[str, Any]:
+    """What an uninterrupted run gives; its file is taken away."""
+    assert scorrnet("batch", folder).exit_code == 0
+    found = contents(folder / "scorrnet.h5")
+    (folder / "scorrnet.h5").unlink()
+    pipeline.measured.clear()
+    return found
+
+
+def stop_at(pipeline: Any, name: str, error: BaseException) -> None:
+    def before(frame: Frame) -> None:
+        if frame.info.name == name:
+            raise error
+
+    pipeline.before = before
+
+
+def go_on(pipeline: Any) -> None:
+    pipeline.before = lambda frame: None
+    pipeline.measured.clear()
+
+
+# -- bad frames --------------------------------------------------------------------------------------------------
+
+
+def test_bad_frames_are_recorded_with_their_reason(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    path = folder / "img_2.png"
+    path.write_bytes(path.read_bytes()[:500])  # the header is whole
+    (folder / "img_4.png").write_bytes(b"")
+    (folder / "img_5.png").write_bytes(b"no image")
+    Image.new("L", (60, 40)).save(folder / "img_6.png")
+    (folder / "img_8.png").unlink()
+    (folder / "img_8.png").symlink_to("nowhere.png")
+    result = scorrnet("batch", folder, "--pattern", "img_*")
+    assert result.exit_code == 6
+    assert "4 of 10 frames could not be measured" in result.stderr
+    field = read_hdf5(folder / "scorrnet.h5")
+    failed = {info.name: info.failure for info in field.deformed if info.failure}
+    reasons = {"img_2.png": "truncated", "img_4.png": "empty", "img_5.png": "not an image", "img_6.png": "Nothing"}
+    assert failed.keys() == reasons.keys()
+    for index, info in enumerate(field.deformed):
+        assert reasons.get(info.name, "") in info.failure
+        assert len(info.sha256) == 64
+        assert field.valid[index].any() == (info.name not in reasons)
+        for name in ("u", "v", "zncc", "sigma_u", "sigma_v"):
+            assert np.isnan(getattr(field, name)[index]).all() == (info.name in reasons)
+    warnings = [line for line in result.stderr.splitlines() if "warning" in line]
+    assert [line.split(", ")[1] for line in warnings] == list(reasons)
+    assert result.stdout.count("failed") == 4
+
+
+def test_status_is_in_the_file(folder: Path, scorrnet: Run, pipeline: Any, contents: Read) -> None:
+    Image.new("L", (60, 40)).save(folder / "img_3.png")
+    assert scorrnet("batch", folder, "--stop", "5").exit_code == 6
+    found = contents(folder / "scorrnet.h5")
+    assert list(found["entry/frames/deformed/status"][3]) == [1, 1, 2, 1]
+    assert found["entry/frames/deformed/reason"] == ["", "", "Nothing matches", ""]
+
+
+def test_a_wrong_size_that_no_header_told_fails_alone(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    pages = np.random.default_rng(0).integers(0, 255, (3, 40, 60), np.uint8)
+    tifffile.imwrite(folder / "img_20.tif", pages, photometric="minisblack")
+
+    def before(frame: Frame) -> None:
+        if frame.info.name == "img_3.png":  # the camera is set to another size while the batch goes on
+            Image.fromarray(pages[0, :, 1:]).save(folder / "img_9.png")
+
+    pipeline.before = before
+    assert scorrnet("batch", folder).exit_code == 6
+    field = read_hdf5(folder / "scorrnet.h5")
+    (bad,) = [info for info in field.deformed if info.failure]
+    assert bad.name == "img_9.png"
+    assert "59 x 40 px" in bad.failure
+    assert [info.name for info in field.deformed[-3:]] == ["img_20.tif[0]", "img_20.tif[1]", "img_20.tif[2]"]
+
+
+def test_pages_behind_a_damaged_one_fail_with_it(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    pages = np.random.default_rng(0).random((5, 40, 60)).astype(np.float32)
+    pages[3, 0, 0] = np.nan
+    tifffile.imwrite("a.tif", pages, photometric="minisblack")
+    assert scorrnet("batch", "a.tif").exit_code == 6
+    failures = [info.failure for info in read_hdf5("a.scorrnet.h5").deformed]
+    assert ["not a number" in failure for failure in failures] == [False, False, True, True]
+
+
+def test_a_bad_reference_leaves_nothing(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    Image.new("L", (60, 40)).save(folder / "img_0.png")
+    assert scorrnet("batch", folder).exit_code == 6
+    (folder / "img_0.png").write_bytes(b"no image")
+    assert scorrnet("batch", folder).exit_code == 3
+    assert not list(folder.glob("scorrnet*"))
+
+
+# -- runs that are stopped ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (ZeroDivisionError(), 1), (MemoryError(), 5)])
+def test_what_was_measured_is_kept_and_the_run_goes_on(
+    folder: Path,
+    scorrnet: Run,
+    pipeline: Any,
+    contents: Read,
+    whole: dict[str, Any],
+    error: BaseException,
+    code: int,
+) -> None:
+    stop_at(pipeline, "img_7.png", error)
+    result = scorrnet("batch", folder)
+    assert result.exit_code == code
+    assert not (folder / "scorrnet.h5").exists()
+    so_far = read_hdf5(parts(folder) / "so_far.h5")
+    assert [info.name for info in so_far.deformed] == [*(f"img_{n}.png" for n in range(1, 7)), *5 * [""]]
+    assert so_far.valid.any(axis=(1, 2)).tolist() == 6 * [True] + 5 * [False]
+    assert np.isnan(so_far.u[6:]).all()
+    if code == 130:
+        assert "is kept in" in result.stderr
+        assert "Interrupted" in result.stderr
+    go_on(pipeline)
+    refused = scorrnet("batch", folder)
+    assert (refused.exit_code, "--resume" in refused.stderr) == (7, True)
+    (sequence,) = json.loads(scorrnet("batch", folder, "--resume", "--json").stdout)["sequences"]
+    assert sequence["resumed"] == 6
+    assert len(sequence["frames"]) == 11
+    assert pipeline.measured == [f"img_{n}.png" for n in range(7, 12)]
+    assert contents(folder / "scorrnet.h5") == whole
+    assert not parts(folder).exists()
+
+
+def test_overwrite_begins_anew(folder: Path, scorrnet: Run, pipeline: Any, whole: Any, contents: Read) -> None:
+    stop_at(pipeline, "img_7.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder).exit_code == 130
+    go_on(pipeline)
+    assert scorrnet("batch", folder, "--overwrite").exit_code == 0
+    assert len(pipeline.measured) == 11
+    assert contents(folder / "scorrnet.h5") == whole
+
+
+def test_a_run_that_overwrites_goes_on(folder: Path, scorrnet: Run, pipeline: Any, whole: Any, contents: Read) -> None:
+    (folder / "scorrnet.h5").write_text("old")
+    stop_at(pipeline, "img_7.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder, "--overwrite").exit_code == 130
+    assert (folder / "scorrnet.h5").read_text() == "old"
+    go_on(pipeline)
+    result = scorrnet("batch", folder, "--resume")
+    assert (result.exit_code, "exists already" in result.stderr) == (7, True)
+    assert scorrnet("batch", folder, "--resume", "--overwrite").exit_code == 0
+    assert len(pipeline.measured) == 5
+    assert contents(folder / "scorrnet.h5") == whole
+
+
+def test_resume_without_an_earlier_run_is_a_run(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    assert scorrnet("batch", folder, "--resume").exit_code == 0
+    assert scorrnet("batch", folder, "--resume").exit_code == 7
+
+
+def test_nothing_is_left_of_a_run_that_measured_nothing(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    stop_at(pipeline, "img_1.png", KeyboardInterrupt())
+    result = scorrnet("batch", folder)
+    assert (result.exit_code, "kept" in result.stderr) == (130, False)
+    assert not list(folder.glob("scorrnet*"))
+
+
+def test_a_run_with_bad_frames_goes_on(folder: Path, scorrnet: Run, pipeline: Any, contents: Read) -> None:
+    for number in (2, 9):
+        Image.new("L", (60, 40), number).save(folder / f"img_{number}.png")
+    assert scorrnet("batch", folder, "-o", "whole.h5").exit_code == 6
+    stop_at(pipeline, "img_7.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder, "-o", "out.h5").exit_code == 130
+    go_on(pipeline)
+    assert scorrnet("batch", folder, "-o", "out.h5", "--resume").exit_code == 6
+    assert contents(Path("out.h5")) == contents(Path("whole.h5"))
+
+
+def test_a_bad_frame_that_was_replaced_is_measured_again(
+    folder: Path, scorrnet: Run, pipeline: Any, draw: Draw, whole: Any, contents: Read
+) -> None:
+    Image.new("L", (60, 40), 2).save(folder / "img_2.png")
+    stop_at(pipeline, "img_7.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder).exit_code == 130
+    draw(folder / "img_2.png", 2)
+    go_on(pipeline)
+    assert scorrnet("batch", folder, "--resume").exit_code == 0
+    assert pipeline.measured == [f"img_{n}.png" for n in (2, *range(7, 12))]
+    assert contents(folder / "scorrnet.h5") == whole
+
+
+def test_lost_figures_are_taken_from_the_frames(folder: Path, scorrnet: Run, pipeline: Any, whole: Any) -> None:
+    stop_at(pipeline, "img_7.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder).exit_code == 130
+    figures = parts(folder) / "figures.jsonl"
+    figures.write_text(figures.read_text()[:-150])
+    shutil.copy(parts(folder) / "000000.h5", parts(folder) / ".scorrnet-0.part")
+    go_on(pipeline)
+    (sequence,) = json.loads(scorrnet("batch", folder, "--resume", "--json").stdout)["sequences"]
+    assert len(pipeline.measured) == 5
+    assert all(frame["u_px"]["median"] > 0 for frame in sequence["frames"])
+
+
+def test_a_run_killed_while_it_put_its_result_in_place(
+    folder: Path, scorrnet: Run, pipeline: Any, whole: Any, contents: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def complete_and_die(*arguments: Any, **options: Any) -> Path:
+        complete(*arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("scorrnet_cli.batch.run.complete", complete_and_die)
+        assert scorrnet("batch", folder).exit_code == 130
+    assert (folder / "scorrnet.h5").exists()
+    assert parts(folder).exists()
+    go_on(pipeline)
+    assert scorrnet("batch", folder, "--resume").exit_code == 0
+    assert not pipeline.measured
+    assert not parts(folder).exists()
+    assert contents(folder / "scorrnet.h5") == whole
+
+
+def test_two_runs_do_not_work_on_the_same(folder: Path, scorrnet: Run, pipeline: Any, contents: Read) -> None:
+    refusals: list[Result] = []
+
+    def before(frame: Frame) -> None:
+        if frame.info.name == "img_5.png":
+            pipeline.before = lambda frame: None
+            refusals.extend(scorrnet("batch", folder, flag) for flag in ("--resume", "--overwrite"))
+
+    pipeline.before = before
+    assert scorrnet("batch", folder).exit_code == 0
+    assert [result.exit_code for result in refusals] == [7, 7]
+    assert all("Another run is at work" in result.stderr for result in refusals)
+
+
+def test_a_folder_of_that_name_that_is_someone_elses_is_left_alone(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    parts(folder).mkdir()
+    (parts(folder) / "thesis.tex").write_text("mine")
+    result = scorrnet("batch", folder, "--overwrite")
+    assert (result.exit_code, "thesis.tex" in result.stderr) == (7, True)
+    assert (parts(folder) / "thesis.tex").read_text() == "mine"
+
+
+# -- what must be the same ---------------------------------------------------------------------------------------
+
+
+def test_another_way_of_measuring_is_refused(
+    folder: Path, scorrnet: Run, pipeline: Any, draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("L", (60, 40), 255).save("mask.png")
+    stop_at(pipeline, "img_7.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder, "--mask", "mask.png").exit_code == 130
+    go_on(pipeline)
+
+    def refused(*flags: str) -> str:
+        result = scorrnet("batch", folder, "--mask", "mask.png", "--resume", *flags)
+        assert result.exit_code == 2, result.stderr
+        assert not pipeline.measured
+        return result.stderr
+
+    assert "settings.window_px: 5.0, not 6.0" in refused("--window", "6")
+    assert "settings.refine" in refused("--no-refine")
+    assert "another reference" in refused("--start", "1")
+    assert "more than the 3 of now" in refused("--stop", "4")
+    mask = Path("mask.png").read_bytes()
+    Image.new("L", (60, 40), 254).save("mask.png")
+    assert "another mask" in refused()
+    Path("mask.png").write_bytes(mask)
+    with monkeypatch.context() as patched:
+        before = pipeline.load
+
+        def load(settings: Any) -> Any:
+            instruments = before(settings)
+            instruments.device = "cuda:0"
+            return instruments
+
+        patched.setattr(pipeline, "load", load)
+        assert "another device: cpu, not cuda:0" in refused()
+    assert scorrnet("batch", folder, "--mask", "mask.png", "--resume").exit_code == 0
+
+
+def test_other_images_are_refused(folder: Path, scorrnet: Run, pipeline: Any, draw: Draw) -> None:
+    stop_at(pipeline, "img_7.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder).exit_code == 130
+    go_on(pipeline)
+    before = (folder / "img_3.png").read_bytes()
+    draw(folder / "img_3.png", 30)
+    result = scorrnet("batch", folder, "--resume")
+    assert (result.exit_code, "Frame 2 was measured in img_3.png" in result.stderr) == (3, True)
+    (folder / "img_3.png").unlink()
+    result = scorrnet("batch", folder, "--resume")
+    assert (result.exit_code, "but now is img_4.png" in result.stderr) == (3, True)
+    (folder / "img_3.png").write_bytes(before)
+    draw(folder / "img_12.png", 12)  # the camera has gone on, and so may we
+    assert scorrnet("batch", folder, "--resume").exit_code == 0
+    assert len(read_hdf5(folder / "scorrnet.h5").deformed) == 12
+
+
+# -- disks that get full -----------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_keeps_the_frames_up_to_then(
+    folder: Path, scorrnet: Run, pipeline: Any, small_disk: Path, whole: Any, contents: Read
+) -> None:
+    result = scorrnet("batch", folder, "-o", small_disk / "scorrnet.h5")
+    assert result.exit_code == 7
+    assert "The disk is full" in result.stderr
+    so_far = read_hdf5(parts(small_disk) / "so_far.h5")
+    done = so_far.valid.any(axis=(1, 2))
+    assert 0 < done.sum() < 11
+    assert (np.diff(done.astype(int)) <= 0).all()
+    roomy = folder / "roomy"
+    shutil.copytree(small_disk, roomy)
+    go_on(pipeline)
+    assert scorrnet("batch", folder, "-o", roomy / "scorrnet.h5", "--resume").exit_code == 0
+    assert len(pipeline.measured) == 11 - done.sum()
+    assert contents(roomy / "scorrnet.h5") == whole
+
+
+@pytest.mark.parametrize("part", ["000004.h5", "whole.h5"])
+def test_a_disk_that_is_full_at_any_moment(
+    folder: Path,
+    scorrnet: Run,
+    pipeline: Any,
+    whole: Any,
+    contents: Read,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+) -> None:
+    replace = Path.replace
+
+    def refuse(source: Path, target: Path) -> Path:
+        if Path(target).name == part:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", refuse)
+        result = scorrnet("batch", folder)
+    assert (result.exit_code, "The disk is full" in result.stderr) == (7, True)
+    assert not (folder / "scorrnet.h5").exists()
+    go_on(pipeline)
+    assert scorrnet("batch", folder, "--resume").exit_code == 0
+    assert len(pipeline.measured) == (7 if part == "000004.h5" else 0)
+    assert contents(folder / "scorrnet.h5") == whole

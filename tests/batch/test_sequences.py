@@ -1,0 +1,282 @@
+"""Which images a batch takes, in what order, and where its results go."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from typer.testing import Result
+
+from scorrnet_cli.batch.sources import Selection, find_images
+from scorrnet_cli.errors import UsageError
+from scorrnet_cli.frames import natural_key
+from scorrnet_cli.writers import read_hdf5
+
+Run = Callable[..., Result]
+Draw = Callable[[Path, int], Path]
+pytestmark = pytest.mark.usefixtures("pipeline")
+
+
+def names(path: Path) -> list[str]:
+    return [info.name for info in read_hdf5(path).deformed]
+
+
+def numbered(*numbers: int) -> list[str]:
+    return [f"img_{number}.png" for number in numbers]
+
+
+def test_names_are_sorted_as_people_count() -> None:
+    names = ["b01_x11", "a10", "img_10.png", "a2", "b1_x10", "A1", "img_2.png", "b1_x9", "a"]
+    wanted = ["a", "A1", "a2", "a10", "b1_x9", "b1_x10", "b01_x11", "img_2.png", "img_10.png"]
+    assert sorted(names, key=natural_key) == wanted
+
+
+def test_a_folder_becomes_one_file(folder: Path, scorrnet: Run) -> None:
+    result = scorrnet("batch", folder)
+    assert result.exit_code == 0, result.stderr
+    field = read_hdf5(folder / "scorrnet.h5")
+    assert [info.name for info in field.deformed] == numbered(*range(1, 12))
+    assert field.reference.name == "img_0.png"
+    assert (np.diff(np.nanmean(field.u, axis=(1, 2))) > 0).all()
+    assert sorted(path.name for path in folder.iterdir() if path.suffix != ".png") == ["scorrnet.h5"]
+
+
+def test_a_line_a_frame_and_a_table_are_said(folder: Path, scorrnet: Run) -> None:
+    result = scorrnet("batch", folder, "--stop", "4")
+    first, *lines = result.stderr.splitlines()
+    assert first == "scorrnet: measuring on cpu"
+    assert len(lines) == 3
+    for number, line in enumerate(lines, 1):
+        pattern = rf"scorrnet: {number} of 3  img_{number}.png  valid 100.0%  zncc 0.9900  \d+\.\d\d frames/s"
+        assert re.fullmatch(pattern, line)
+    rows = dict(re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in result.stdout.splitlines())
+    assert rows["reference"] == "img_0.png, 60 x 40 px"
+    assert rows["frames"] == "3 of 3 measured"
+    assert rows["valid"] == "median 100.0% of the mask, least 100.0% in img_1.png"
+    assert rows["zncc"] == "median 0.9900, least 0.9900 in img_1.png"
+    assert re.fullmatch(r"\d+\.\d s, \d+\.\d\d frames per second, \d+% of it computing", rows["time"])
+    assert rows["written to"] == str(folder / "scorrnet.h5")
+    quiet = scorrnet("batch", folder, "-q", "--overwrite")
+    assert (quiet.exit_code, quiet.output) == (0, "")
+
+
+def test_json(folder: Path, scorrnet: Run) -> None:
+    (sequence,) = json.loads(scorrnet("batch", folder, "--stop", "3", "--json").stdout)["sequences"]
+    assert [frame["name"] for frame in sequence["frames"]] == numbered(1, 2)
+    assert (sequence["failed"], sequence["resumed"]) == (0, 0)
+    assert 0 < sequence["compute_share"] < 1
+    assert sequence["image_size_px"] == [60, 40]
+
+
+@pytest.mark.parametrize(
+    ("flags", "reference", "deformed"),
+    [
+        (("--every", "4"), 0, (4, 8)),
+        (("--start", "3", "--stop", "6"), 3, (4, 5)),
+        (("--start", "1", "--every", "5"), 1, (6, 11)),
+        (("--pattern", "img_1*.png"), 1, (10, 11)),
+        (("--reference", "images/img_5.png", "--start", "4", "--stop", "7"), 5, (4, 6)),
+    ],
+)
+def test_selections(
+    folder: Path, scorrnet: Run, flags: tuple[str, ...], reference: int, deformed: tuple[int, ...]
+) -> None:
+    result = scorrnet("batch", folder, *flags)
+    assert result.exit_code == 0, result.stderr
+    assert names(folder / "scorrnet.h5") == numbered(*deformed)
+    assert read_hdf5(folder / "scorrnet.h5").reference.name == f"img_{reference}.png"
+
+
+def test_selections_that_take_nothing() -> None:
+    for start, stop, every in ((3, 3, 1), (-1, None, 1), (0, None, 0)):
+        with pytest.raises(UsageError):
+            Selection(start, stop, every)
+
+
+def test_a_list_on_stdin_is_taken_in_its_order(folder: Path, scorrnet: Run) -> None:
+    listed = "\n".join(f"images/img_{number}.png" for number in (7, 2, 9)) + "\n\n"
+    result = scorrnet("batch", "-", "-o", "out.h5", stdin=listed)
+    assert result.exit_code == 0, result.stderr
+    assert names(Path("out.h5")) == numbered(2, 9)
+    assert scorrnet("batch", "-", stdin="").exit_code == 3
+    assert scorrnet("batch", "-", "--pattern", "*", stdin=listed).exit_code == 2
+
+
+def test_sizes_that_differ_are_refused_by_name_before_anything_is_measured(
+    folder: Path, scorrnet: Run, pipeline: Any
+) -> None:
+    for number in (3, 5, 6, 7):
+        Image.new("L", (59, 40)).save(folder / f"img_{number}.png")
+    result = scorrnet("batch", folder)
+    assert result.exit_code == 3
+    assert "img_3.png of 59 x 40 px, img_5.png of 59 x 40 px, img_6.png of 59 x 40 px and 1 more" in result.stderr
+    assert "img_0.png is 60 x 40 px" in result.stderr
+    assert not pipeline.measured
+    assert not list(folder.glob("scorrnet*"))
+
+
+def test_what_lies_in_the_folder_for_other_reasons_is_no_frame(folder: Path, scorrnet: Run) -> None:
+    Image.new("L", (60, 40), 255).save(folder / "mask.png")
+    (folder / "notes.txt").write_text("no image")
+    (folder / ".hidden.png").write_bytes((folder / "img_1.png").read_bytes())
+    flags = ("--mask", folder / "mask.png", "-o", folder / "out.tif", "--plot")
+    assert scorrnet("batch", folder, *flags).exit_code == 0
+    assert (folder / "out.png").exists()
+    assert scorrnet("batch", folder, *flags, "--overwrite").exit_code == 0
+    assert tifffile.imread(folder / "out.tif").shape == (11, 2, 40, 60)
+
+
+def test_folders_without_enough_images(tmp_path: Path, scorrnet: Run, draw: Draw) -> None:
+    (tmp_path / "sub").mkdir()
+    assert scorrnet("batch", tmp_path).exit_code == 3
+    draw(tmp_path / "a.png", 0)
+    result = scorrnet("batch", tmp_path)
+    assert (result.exit_code, "too few images" in result.stderr) == (3, True)
+    assert scorrnet("batch", tmp_path / "none").exit_code == 3
+    assert scorrnet("batch", tmp_path, "--recursive").exit_code == 3
+    assert find_images(tmp_path) == [tmp_path / "a.png"]
+
+
+def test_a_result_that_exists_is_refused(folder: Path, scorrnet: Run) -> None:
+    (folder / "scorrnet.h5").write_text("mine")
+    result = scorrnet("batch", folder)
+    assert (result.exit_code, "exists already" in result.stderr) == (7, True)
+    assert (folder / "scorrnet.h5").read_text() == "mine"
+    assert scorrnet("batch", folder, "--overwrite").exit_code == 0
+    assert len(names(folder / "scorrnet.h5")) == 11
+
+
+def test_each_folder_below_has_its_own_result(folder: Path, scorrnet: Run, draw: Draw) -> None:
+    for name in ("b2", "b10"):
+        (folder / name / "empty").mkdir(parents=True)
+        for number in range(3):
+            draw(folder / name / f"{name}_{number}.png", number)
+    result = scorrnet("batch", folder, "--recursive", "--json")
+    assert result.exit_code == 0, result.stderr
+    outputs = [Path(sequence["output"]).parent for sequence in json.loads(result.stdout)["sequences"]]
+    assert outputs == [folder, folder / "b2", folder / "b10"]
+    assert names(folder / "b10" / "scorrnet.h5") == ["b10_1.png", "b10_2.png"]
+    assert not (folder / "b10" / "empty" / "scorrnet.h5").exists()
+
+
+def test_a_folder_that_cannot_be_measured_does_not_stop_the_others(folder: Path, scorrnet: Run, draw: Draw) -> None:
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        for number in range(3):
+            draw(folder / name / f"{number}.png", number)
+    Image.new("L", (60, 40), 9).save(folder / "a" / "0.png")
+    result = scorrnet("batch", folder, "--recursive")
+    assert result.exit_code == 6
+    assert "warning: " in result.stderr
+    assert "1 of 3 folders could not be measured" in result.stderr
+    assert not list((folder / "a").glob("scorrnet*"))
+    assert (folder / "b" / "scorrnet.h5").exists()
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".ome.tif"])
+def test_one_file_a_frame(folder: Path, scorrnet: Run, suffix: str) -> None:
+    assert scorrnet("batch", folder, "-o", folder / "out.h5").exit_code == 0
+    whole = read_hdf5(folder / "out.h5")
+    flags = ("--split", "-o", folder / f"out{suffix}")
+    result = scorrnet("batch", folder, *flags)
+    assert result.exit_code == 0, result.stderr
+    assert scorrnet("batch", folder, *flags).exit_code == 7
+    assert scorrnet("batch", folder, *flags, "--overwrite").exit_code == 0
+    paths = sorted((folder / "out.frames").iterdir())
+    assert [path.name for path in paths] == [f"{n - 1:06d}_img_{n}{suffix}" for n in range(1, 12)]
+    for index, path in enumerate(paths):
+        u = read_hdf5(path).u[0] if suffix == ".h5" else tifffile.imread(path)[0]
+        assert np.array_equal(u, whole.u[index], equal_nan=True)
+    assert sorted(folder.glob("*.parts")) == []
+
+
+def test_a_hyperstack(folder: Path, scorrnet: Run) -> None:
+    assert scorrnet("batch", folder).exit_code == 0
+    assert scorrnet("batch", folder, "-o", folder / "out.tif").exit_code == 0
+    whole = read_hdf5(folder / "scorrnet.h5")
+    with tifffile.TiffFile(folder / "out.tif") as file:
+        assert file.is_imagej
+        assert file.series[0].axes == "TCYX"
+        stack = file.asarray()
+    assert np.array_equal(stack, np.stack([whole.u, whole.v], axis=1), equal_nan=True)
+
+
+def test_a_hyperstack_too_large_is_refused_before_anything_is_measured(
+    folder: Path, scorrnet: Run, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scorrnet_cli.writers.tiff._CLASSIC_LIMIT_BYTES", 10 * 2 * 4 * 60 * 40)
+    result = scorrnet("batch", folder, "-o", "out.tif")
+    assert (result.exit_code, "4 GB" in result.stderr) == (7, True)
+    assert not pipeline.measured
+    assert scorrnet("batch", folder, "-o", "out.tif", "--split").exit_code == 0
+
+
+def test_pages_of_a_tiff_are_a_sequence(folder: Path, scorrnet: Run) -> None:
+    pages = np.random.default_rng(1).integers(0, 256, (7, 40, 60), dtype=np.uint8)
+    tifffile.imwrite("movie.tif", pages, photometric="minisblack")
+    result = scorrnet("batch", "movie.tif", "--every", "2")
+    assert result.exit_code == 0, result.stderr
+    field = read_hdf5("movie.scorrnet.h5")
+    assert [info.name for info in field.deformed] == ["movie.tif[2]", "movie.tif[4]", "movie.tif[6]"]
+    assert field.reference.name == "movie.tif[0]"
+    assert np.nanmean(field.u, axis=(1, 2)) == pytest.approx(pages[2::2].mean(axis=(1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "layout"),
+    [("a.avi", "rawvideo", "gray"), ("a.mkv", "ffv1", "gray"), ("a.mkv", "ffv1", "gray16le"), ("a.mp4", "mpeg4", "")],
+)
+def test_videos_are_sequences(tmp_path: Path, scorrnet: Run, name: str, codec: str, layout: str) -> None:
+    av: Any = pytest.importorskip("av")
+    path = tmp_path / name
+    frames = np.random.default_rng(1).integers(0, 200, (5, 40, 64), dtype=np.uint8) + np.arange(5)[:, None, None] * 10
+    if layout == "gray16le":
+        frames = frames.astype(np.uint16) << 8
+    frames = frames.astype(np.uint16 if layout == "gray16le" else np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 40, layout or "yuv420p"
+        for pixels in frames:
+            frame = av.VideoFrame.from_ndarray(pixels, format=layout or "gray")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    result = scorrnet("batch", path, "--start", "1")
+    assert result.exit_code == 0, result.stderr
+    field = read_hdf5(tmp_path / "a.scorrnet.h5")
+    assert [info.name for info in field.deformed] == [f"{name}[{index}]" for index in (2, 3, 4)]
+    means = np.nanmean(field.u, axis=(1, 2))
+    expected = frames[2:].astype(float).mean(axis=(1, 2))
+    if layout:
+        assert means == pytest.approx(expected, rel=1e-5)
+    else:  # what mpeg4 has made of it
+        assert (np.diff(means) > 5).all()
+
+
+def test_a_video_without_pyav(tmp_path: Path, scorrnet: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    (tmp_path / "a.avi").write_bytes(b"RIFF\0\0\0\0AVI LIST" + bytes(100))
+    result = scorrnet("batch", tmp_path / "a.avi")
+    assert result.exit_code == 2
+    assert "pip install 'scorrnet[video]'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "part"),
+    [
+        (("--idle", "3"), "--watch"),
+        (("--watch", "--recursive"), "one folder"),
+        (("--recursive", "-o", "sub/out.h5"), "a name"),
+        (("--stop", "3", "--start", "3"), "No image"),
+        (("--every", "0"), "--every"),
+    ],
+)
+def test_usage(folder: Path, scorrnet: Run, flags: tuple[str, ...], part: str) -> None:
+    result = scorrnet("batch", folder, *flags)
+    assert (result.exit_code, part in result.stderr) == (2, True), result.stderr
