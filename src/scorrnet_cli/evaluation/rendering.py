@@ -3,6 +3,9 @@
 Every sample of an image is carried back to the material, X + u(X) = x, and asks the disks of `speckle` there. Samples
 lie 1/4 px apart; the optics' blur and the pixel's area are integrated over them together. The soft edges of the disks
 hold next to nothing beyond what such samples resolve, so the rendering adds no error of its own.
+
+The contrast is such that classical subsets get the figures on star 5 that the participants of the DIC Challenge 2.0
+reported: with 21 x 21 px about 0.007 px of noise with affine and 0.013 px with quadratic shape functions.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from scorrnet_cli.evaluation.speckle import Disks, scatter_disks, soft_inside
 SAMPLES = 4  # per pixel and axis
 HALO_PX = 2  # how far the blur reaches beyond a pixel
 BLUR_PX = 0.5  # standard deviation of the optical blur
-INK, PAPER = 66.0, 174.0  # grey levels: slopes of 20 a px (rms), so that noise counts as in the Challenge
+INK, PAPER = 75.0, 165.0  # grey levels: slopes of 19 a px (rms)
 NOISE_FLOOR, NOISE_SLOPE = 1.0, 0.024  # variance of the noise at grey level g: floor + slope g, about 2 levels squared
 TOLERANCE_PX = 1e-7  # of the inverse of the displacement
 _STRIP = 8  # pixel rows rendered at once
