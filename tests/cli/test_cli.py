@@ -618,7 +618,9 @@ class TestHelp:
             seconds.append(user + after.children_system - before.children_system)
         assert statistics.median(seconds) < 0.5
 
-    @pytest.mark.parametrize("arguments", [["--help"], ["measure", "--help"], ["train", "--help"], ["--version"]])
+    @pytest.mark.parametrize(
+        "arguments", [["--help"], ["measure", "--help"], ["evaluate", "star", "--help"], ["--version"]]
+    )
     def test_it_imports_nothing_heavy(self, arguments: list[str]) -> None:
         code = (
             "import sys; from scorrnet_cli.cli import app\n"
@@ -632,7 +634,7 @@ class TestHelp:
 
     def test_every_command_explains_itself(self) -> None:
         listed = scorrnet("--help").stdout
-        for command in ("measure", "extract-weights", "info", "train"):
+        for command in ("measure", "extract-weights", "evaluate", "info", "train"):
             assert command in listed
             result = scorrnet(command, "--help")
             assert result.exit_code == 0

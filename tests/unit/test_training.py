@@ -56,7 +56,7 @@ def test_pairs_are_what_they_say() -> None:
 def test_displacement_is_exact_at_reference_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     """The refinement, started at the truth on quiet images, stays there: what moves it is an error of the truth."""
     quiet = camera.Camera(blur_px=0.4, noise_floor=0.05, noise_slope=0.0, noise_blur_px=0.0, levels=4095)
-    monkeypatch.setattr(camera, "camera", lambda _rng: quiet)
+    monkeypatch.setattr(camera, "camera", lambda *_: quiet)
     recipe = SynthRecipe(size=128, whole_frame=1.0, dot_px=(3.0, 5.0), gradient=0.01, stretch=0.02, rotation_deg=2.0)
     offsets = []
     for index in range(8):

@@ -90,7 +90,7 @@ def bias_curves(
     size_px : int
         Height and width of the images.
     """
-    clean = _pairs(shifts_px, size_px)
+    clean = shifted_pairs(shifts_px, size_px)
     for noise in noises:
         pairs = [photographed(pair, SEED + 10 + 2 * index, noise) for index, pair in enumerate(clean)]
         for name, method in methods.items():
@@ -98,7 +98,8 @@ def bias_curves(
             yield _curve(name, noise, clean[0].reference, pairs, found)
 
 
-def _pairs(shifts_px: Sequence[float], size_px: int) -> list[Pair]:
+def shifted_pairs(shifts_px: Sequence[float] = SHIFTS_PX, size_px: int = SIZE_PX) -> list[Pair]:
+    """Render one speckle at rest and shifted, without noise."""
     shape = (size_px, size_px)
     scene = Scene(scatter_disks(shape, SEED))
     mask = torch.ones(shape, dtype=torch.bool)

@@ -149,7 +149,9 @@ def _figures(name: str, case: Case, noise: float, pair: Pair, found: Measured, u
             for part in (depth < EDGE_PX, depth >= INTERIOR_PX)
         )
     rmse, _ = _rmse_and_share(overall)
-    return FieldFigures(name, case.name, noise, rmse, rmse / unmoved, edge[0], interior[0], edge[1], overall)
+    return FieldFigures(
+        name, case.name, noise, rmse, rmse / (unmoved or math.nan), edge[0], interior[0], edge[1], overall
+    )
 
 
 def _rmse_and_share(one: Accuracy) -> tuple[float, float]:

@@ -2,7 +2,8 @@
 
 Inverse-compositional Gauss-Newton over square subsets (Baker, Matthews, 2004; Pan, Li, Tong, 2013) with shape functions
 of first order (affine) or second (Gao et al., 2015), the zero-mean normalised sum of squared differences as criterion,
-and a quintic B-spline as interpolation. Subsets are cut at the mask and at the border of the image.
+and a quintic B-spline as interpolation. Subsets are cut at the border of the image and 1 px within the mask, beyond
+which the background shines in.
 
 Coordinates within a subset are divided by its radius. A shape function is a polynomial map of them; m being the vector
 of monomials, m(W(xi)) = M m(xi) with a square matrix M, cut at the order, so composing maps is multiplying matrices.
@@ -23,7 +24,7 @@ from scorrnet_cli.spline import node_weights, spline_coefficients
 RADIUS_PX = 10  # subsets of 21 x 21 px
 CONVERGED_PX = 1e-3
 MOST_STEPS = 30
-SMALLEST_COVER = 0.5  # share of a subset that the mask must leave
+SMALLEST_COVER = 0.3  # share of a subset that the mask must leave
 SMALLEST_ZNCC = 0.5
 LARGEST_STEP_PX = 5.0
 START_WINDOW_PX = 5.0  # over which the slopes of the starting field are taken
@@ -55,7 +56,7 @@ class _Subsets(NamedTuple):
 
     x: Tensor  # (N,) int64, centres
     y: Tensor
-    weight: Tensor  # (N, n), 0 outside the mask and the image, else 1
+    weight: Tensor  # (N, n), 0 outside the mask, at its edge, and outside the image, else 1
     grey: Tensor  # (N, n), zero mean
     length: Tensor  # (N, 1), root of the sum of their squares
     slopes: Tensor  # (2, N, n), of the grey levels, per radius
@@ -123,7 +124,8 @@ def _subsets(
     at_x, at_y = x[:, None] + dx, y[:, None] + dy
     within = (at_x >= 0) & (at_x < width) & (at_y >= 0) & (at_y < height)
     at_x, at_y = at_x.clamp(0, width - 1), at_y.clamp(0, height - 1)
-    weight = (within & mask[at_y, at_x]).float()
+    core = F.max_pool2d((~mask).float()[None], 3, 1, 1)[0] == 0
+    weight = (within & core[at_y, at_x]).float()
     monomials = _monomials(dx / radius, dy / radius, order)
     grey = _centred(reference[at_y, at_x], weight) * weight
     near = radius * slopes[:, at_y, at_x]  # (2, N, n)

@@ -49,7 +49,7 @@ def accuracy(displacement: Tensor, valid: Tensor, truth: Tensor, counted: Tensor
     valid : (H, W) bool
         Where the field can be used.
     counted : (H, W) bool
-        Where it is judged, see `counted_points`; at least one point.
+        Where it is judged, see `counted_points`; if nowhere, all figures are NaN.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def accuracy(displacement: Tensor, valid: Tensor, truth: Tensor, counted: Tensor
         mae_v=float(mae[1]),
         rmse_u=float(rmse[0]),
         rmse_v=float(rmse[1]),
-        valid_share=float((use & counted).sum()) / float(counted.sum()),
+        valid_share=float(use[counted].double().mean()),
         mae_filled_u=float(mae_filled[0]),
         mae_filled_v=float(mae_filled[1]),
     )

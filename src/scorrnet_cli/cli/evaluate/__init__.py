@@ -6,7 +6,11 @@ import typer
 
 from scorrnet_cli.cli.evaluate.bias import bias
 from scorrnet_cli.cli.evaluate.fields import fields
+from scorrnet_cli.cli.evaluate.noise_floor import noise_floor
+from scorrnet_cli.cli.evaluate.sigma import sigma
 from scorrnet_cli.cli.evaluate.star import star
+from scorrnet_cli.cli.evaluate.synthetic import synthetic
+from scorrnet_cli.cli.evaluate.truth import truth
 
 evaluate = typer.Typer(
     name="evaluate",
@@ -17,3 +21,7 @@ evaluate = typer.Typer(
 evaluate.command()(star)
 evaluate.command()(bias)
 evaluate.command()(fields)
+evaluate.command()(sigma)
+evaluate.command()(noise_floor)
+evaluate.command()(synthetic)
+evaluate.command()(truth)

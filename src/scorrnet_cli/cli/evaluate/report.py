@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from scorrnet_cli import __version__
-from scorrnet_cli.cli import console, plot
+from scorrnet_cli.cli import console
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,6 +68,8 @@ def _known(value: Any) -> Any:
     """Replace what JSON cannot hold: numbers that are none become null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _known(flat(value))
     if isinstance(value, Mapping):
         return {name: _known(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -78,6 +80,8 @@ def _known(value: Any) -> Any:
 def check_picture(path: Path | None, overwrite: bool) -> None:
     """Make sure before measuring that a picture can be made; see `plot.check_plot`."""
     if path is not None:
+        from scorrnet_cli.cli import plot
+
         plot.check_plot(path, overwrite)
 
 
