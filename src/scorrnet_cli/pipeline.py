@@ -115,8 +115,15 @@ def load(settings: Settings) -> Instruments:
     return Instruments(settings, device, segmentation, displacement, refinement, hashes)
 
 
-def prepare(instruments: Instruments, reference: Frame) -> Prepared:
+def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | None = None) -> Prepared:
     """Find the surface in the reference image.
+
+    Parameters
+    ----------
+    instruments : Instruments
+    reference : Frame
+    surface_mask : (H, W) bool, optional
+        Where the surface is, if that is known.
 
     Raises
     ------
@@ -128,7 +135,9 @@ def prepare(instruments: Instruments, reference: Frame) -> Prepared:
     grey = _standard(reference, instruments.where)
     name = reference.info.name
     mask_file = instruments.settings.mask
-    if mask_file is not None:
+    if surface_mask is not None:
+        mask = surface_mask
+    elif mask_file is not None:
         given = read_mask(Path(mask_file), reference.grey.shape)
         mask = torch.from_numpy(given).to(instruments.where)
     else:

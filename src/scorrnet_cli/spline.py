@@ -57,7 +57,7 @@ def spline_sample(coefficients: Tensor, field: Tensor) -> Tensor:
     padded = F.pad(coefficients[None, None], (pad,) * 4, mode="replicate")[0, 0]
     stride = width + 2 * pad
     whole = torch.floor(field)
-    wx, wy = _weights(field[0] - whole[0]), _weights(field[1] - whole[1])
+    wx, wy = node_weights(field[0] - whole[0]), node_weights(field[1] - whole[1])
     columns = torch.arange(width, device=field.device)
     rows = torch.arange(height, device=field.device)[:, None]
     x = (columns + whole[0].nan_to_num().long()).clamp_(-1, width - 1) + pad - 2
@@ -100,7 +100,7 @@ def _mirror(x: Tensor, axis: int) -> Tensor:
     return x.index_select(axis, index)
 
 
-def _weights(t: Tensor) -> list[Tensor]:
+def node_weights(t: Tensor) -> list[Tensor]:
     """Quintic B-spline at the six nodes around a fraction `t` in [0, 1), from the node at -2 on."""
     s = 1 - t
     t2, s2 = t * t, s * s

@@ -624,7 +624,15 @@ class TestHelp:
         assert statistics.median(seconds) < 0.5
 
     @pytest.mark.parametrize(
-        "arguments", [["--help"], ["measure", "--help"], ["batch", "--help"], ["train", "--help"], ["--version"]]
+        "arguments",
+        [
+            ["--help"],
+            ["measure", "--help"],
+            ["batch", "--help"],
+            ["evaluate", "star", "--help"],
+            ["train", "--help"],
+            ["--version"],
+        ],
     )
     def test_it_imports_nothing_heavy(self, arguments: list[str]) -> None:
         code = (
@@ -639,7 +647,7 @@ class TestHelp:
 
     def test_every_command_explains_itself(self) -> None:
         listed = scorrnet("--help").stdout
-        for command in ("measure", "batch", "extract-weights", "info", "train"):
+        for command in ("measure", "batch", "extract-weights", "evaluate", "info", "train"):
             assert command in listed
             result = scorrnet(command, "--help")
             assert result.exit_code == 0

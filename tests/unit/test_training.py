@@ -59,7 +59,7 @@ def test_displacement_is_exact_at_reference_pixels(shift: tuple[float, float], m
     """The refinement, started at the truth on quiet images, stays there: what moves it is an error of the truth."""
     quiet = camera.Camera(blur_px=0.5, noise_floor=0.0, noise_slope=0.0, noise_blur_px=0.0, levels=4095)
     rigid = fields.Motion((torch.zeros_like,), torch.ones(2, 1, 1), torch.tensor(shift)[:, None, None], None)
-    monkeypatch.setattr(camera, "camera", lambda _rng: quiet)
+    monkeypatch.setattr(camera, "camera", lambda *_: quiet)
     monkeypatch.setattr(camera, "_light", lambda _rng, pixels: torch.full_like(pixels, 0.8))
     monkeypatch.setattr(fields, "motion", lambda *_: rigid)
     recipe = SynthRecipe(size=128, whole_frame=1.0, dot_px=(3.0, 5.0), contrast=(0.4, 0.6))

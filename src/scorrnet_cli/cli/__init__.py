@@ -9,6 +9,7 @@ import typer
 from scorrnet_cli import __version__
 from scorrnet_cli.cli import console
 from scorrnet_cli.cli.batch import batch
+from scorrnet_cli.cli.evaluate import evaluate
 from scorrnet_cli.cli.extract_weights import extract_weights
 from scorrnet_cli.cli.group import ErrorGroup
 from scorrnet_cli.cli.info import info
@@ -43,6 +44,7 @@ def root(
 app.command()(measure)
 app.command()(batch)
 app.command()(extract_weights)
+app.add_typer(evaluate)
 app.command()(info)
 app.command()(train)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,9 +39,9 @@ class Camera:
     levels: int
 
 
-def camera(rng: Rng) -> Camera:
-    """Draw a camera: sharp to soft, quiet to noisy (0.2 to 4 of 255 grey levels)."""
-    sigma = rng.log_uniform(0.2, 4.0)
+def camera(rng: Rng, noise: Sequence[float]) -> Camera:
+    """Draw a camera: sharp to soft, quiet to noisy (standard deviation between two of 255 grey levels)."""
+    sigma = rng.log_uniform(noise[0], noise[1])
     share = rng.uniform(0.0, 1.0)
     levels = 255 if rng.chance(0.8) else 4095
     noise_blur = rng.uniform(0.4, 0.9) if rng.chance(0.3) else 0.0

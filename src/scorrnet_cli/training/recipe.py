@@ -114,5 +114,6 @@ def _demands(recipe: Recipe) -> dict[str, bool]:
         "whole_frame from 0 to 1": 0 <= synth.whole_frame <= 1,
         "contrast = [smallest, largest] within 0 to 0.95": len(synth.contrast) == 2
         and 0 < synth.contrast[0] <= synth.contrast[1] <= 0.95,
+        "noise = [smallest, largest]": len(synth.noise) == 2 and 0 < synth.noise[0] <= synth.noise[1],
         "dot_px = [smallest, largest]": len(synth.dot_px) == 2 and 0 < synth.dot_px[0] <= synth.dot_px[1],
     }

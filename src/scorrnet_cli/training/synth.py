@@ -39,6 +39,8 @@ class SynthRecipe:
         Range of dot diameters, px.
     contrast : sequence of float
         Range of the difference between paint and ground, of full scale.
+    noise : sequence of float
+        Range of the standard deviation of the camera's noise, of 255 grey levels.
     displacement_px, rotation_deg, stretch, gradient, element_share, wave_share : float
         Limits of the fields, see `fields.FieldRange`.
     """
@@ -47,6 +49,7 @@ class SynthRecipe:
     whole_frame: float = 0.45
     dot_px: Sequence[float] = (1.5, 12.0)
     contrast: Sequence[float] = (0.08, 0.95)
+    noise: Sequence[float] = (0.2, 4.0)
     displacement_px: float = 32.0
     rotation_deg: float = 20.0
     stretch: float = 0.3
@@ -112,7 +115,7 @@ def make_references(rng: Rng, count: int, recipe: SynthRecipe, material: Materia
         points = _points(recipe.size, rng.device)
         surface = _surface(rng, recipe, material)
         scene, mask = surface.render(points, None, surface.backdrop(rng, recipe.size, material))
-        images.append(camera.expose(rng, scene, camera.camera(rng))[None])
+        images.append(camera.expose(rng, scene, camera.camera(rng, recipe.noise))[None])
         masks.append(_at_pixels(mask)[None])
     return torch.stack(images), torch.stack(masks)
 
@@ -126,7 +129,7 @@ def _make_pair(rng: Rng, recipe: SynthRecipe, material: Material) -> Pairs:
     scene, mask = surface.render(moved, None, behind)
     later = _later(rng, behind, surface, recipe, material)
     deformed_scene, _ = surface.render(points, motion.crack, later)
-    settings = camera.camera(rng)
+    settings = camera.camera(rng, recipe.noise)
     mask = _at_pixels(mask)
     axis = torch.arange(recipe.size, device=rng.device, dtype=torch.float32)
     pixels = torch.stack(torch.meshgrid(axis, axis, indexing="xy"))

@@ -1,0 +1,100 @@
+"""Figures of an evaluation as a table for people, as JSON for machines, and as a picture."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from scorrnet_cli import __version__
+from scorrnet_cli.cli import console
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_SCHEMA = 1
+_DPI = 150
+
+Columns = Mapping[str, tuple[str, str]]
+"""Title of each column, the name of its figure, and how to write it: a format, or empty for text."""
+
+
+def print_rows(evaluation: str, rows: Sequence[Mapping[str, Any]], columns: Columns, as_json: bool) -> None:
+    """Print figures on stdout, as a table or as one JSON object.
+
+    The object holds ``schema``, ``version``, ``evaluation`` and ``rows``, a list of objects with every figure; null
+    stands for what is unknown.
+    """
+    if as_json:
+        content = {"schema": _SCHEMA, "version": __version__, "evaluation": evaluation, "rows": _known(rows)}
+        console.say(json.dumps(content, allow_nan=False))
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title, (_, form) in columns.items():
+        table.add_column(title, justify="right" if form else "left")
+    for row in rows:
+        table.add_row(*(_cell(row.get(name), form) for name, form in columns.values()))
+    console.show(table)
+
+
+def flat(figures: Any, without: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the figures of a dataclass as a dictionary, those of a dataclass within it after its name."""
+    row: dict[str, Any] = {}
+    for item in dataclasses.fields(figures):
+        value = getattr(figures, item.name)
+        if item.name in without:
+            continue
+        if dataclasses.is_dataclass(value):
+            row |= {f"{item.name}_{name}": inner for name, inner in flat(value).items()}
+        else:
+            row[item.name] = value
+    return row
+
+
+def _cell(value: Any, form: str) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "-"
+    return format(value, form)
+
+
+def _known(value: Any) -> Any:
+    """Replace what JSON cannot hold: numbers that are none become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _known(flat(value))
+    if isinstance(value, Mapping):
+        return {name: _known(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(inner) for inner in value]
+    return value
+
+
+def check_picture(path: Path | None, overwrite: bool) -> None:
+    """Make sure before measuring that a picture can be made; see `plot.check_plot`."""
+    if path is not None:
+        from scorrnet_cli.cli import plot
+
+        plot.check_plot(path, overwrite)
+
+
+@contextmanager
+def picture(path: Path, panels: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Give a figure with panels below each other to draw on, and write it as a PNG when the block ends."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from scorrnet_cli.writers.atomic import explained, written_whole
+
+    figure = Figure(figsize=(8.0, 3.6 * panels), layout="constrained")
+    FigureCanvasAgg(figure)
+    yield figure, list(figure.subplots(panels, 1, squeeze=False).flat)
+    with written_whole(path) as part, explained(path):
+        figure.savefig(part, format="png", dpi=_DPI)

@@ -1,0 +1,142 @@
+"""Speckle as a formula: a Boolean model of overlapping soft disks that lives in the material (Sur et al., 2018).
+
+The paint is known at every point, so any image of it is rendered from the disks and none is interpolated from another.
+
+> F. Sur, B. Blaysat, M. Grediac, Rendering deformed speckle images with a Boolean model, Journal of Mathematical
+> Imaging and Vision 60 (2018) 634-650.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+EDGE_PX = 0.25  # standard deviation of the soft edge: paint runs a little, and samples 1/4 px apart resolve it
+REACH_PX = 4 * EDGE_PX  # beyond it an edge is as good as sharp
+
+
+@dataclass(frozen=True)
+class Disks:
+    """Overlapping disks, and which of them touch each cell of 1 x 1 px.
+
+    Attributes
+    ----------
+    x, y, radius : (N + 1,) float64
+        Centres and radii in material coordinates, px; the last is no disk.
+    table : (cells, K) int64
+        The disks that touch each cell, filled up with N.
+    count : (cells,) int64
+        How many disks touch each cell.
+    corner : tuple of int
+        x and y of the first cell's left upper corner, px.
+    size : tuple of int
+        Rows and columns of cells.
+    """
+
+    x: Tensor
+    y: Tensor
+    radius: Tensor
+    table: Tensor
+    count: Tensor
+    corner: tuple[int, int]
+    size: tuple[int, int]
+
+    def cover(self, x: Tensor, y: Tensor) -> Tensor:
+        """Share of paint, 0 to 1, at material points.
+
+        Parameters
+        ----------
+        x, y : (...) float64
+            Points, px; beyond the cells there is no paint.
+
+        Returns
+        -------
+        (...) float64
+        """
+        rows, columns = self.size
+        row = (y.floor().long() - self.corner[1]).clamp_(0, rows - 1)
+        column = (x.floor().long() - self.corner[0]).clamp_(0, columns - 1)
+        cell = (row * columns + column).flatten()
+        count = self.count[cell]
+        bare = torch.ones(cell.numel(), dtype=torch.float64)
+        left = torch.nonzero(count > 0)[:, 0]
+        flat_x, flat_y = x.flatten(), y.flatten()
+        layer = 0
+        while left.numel():
+            disk = self.table[:, layer][cell[left]]
+            beyond = torch.hypot(flat_x[left] - self.x[disk], flat_y[left] - self.y[disk]) - self.radius[disk]
+            bare[left] *= 1 - soft_inside(beyond)
+            layer += 1
+            left = left[count[left] > layer]
+        return (1 - bare).view(x.shape)
+
+
+def soft_inside(distance: Tensor) -> Tensor:
+    """Presence, 1 to 0, of a body with a soft edge at signed distances from it, px, negative inside."""
+    return 0.5 * torch.erfc(distance / (math.sqrt(2) * EDGE_PX))
+
+
+def scatter_disks(
+    shape: tuple[int, int], seed: int, diameter_px: tuple[float, float] = (3.0, 5.0), margin_px: int = 32
+) -> Disks:
+    """Throw disks at random until they cover half of the surface.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Height and width of the image, px.
+    seed : int
+    diameter_px : tuple of float
+        Smallest and largest diameter, px; evenly distributed between.
+    margin_px : int
+        How far the paint goes on beyond the image.
+
+    Returns
+    -------
+    Disks
+    """
+    rng = np.random.default_rng(seed)
+    rows, columns = (side + 2 * margin_px for side in shape)
+    low, high = (0.5 * diameter for diameter in diameter_px)
+    mean_square = (low * low + low * high + high * high) / 3
+    number = round(math.log(2.0) / (math.pi * mean_square) * rows * columns)
+    x, y = rng.uniform(0, columns, number) - margin_px, rng.uniform(0, rows, number) - margin_px
+    radius = rng.uniform(low, high, number)
+    table, count = _touching(x + margin_px, y + margin_px, radius, (rows, columns))
+    nothing = (0.0, 0.0, -1e9)
+    x, y, radius = (np.append(values, last) for values, last in zip((x, y, radius), nothing, strict=True))
+    return Disks(
+        x=torch.from_numpy(x),
+        y=torch.from_numpy(y),
+        radius=torch.from_numpy(radius),
+        table=torch.from_numpy(table),
+        count=torch.from_numpy(count),
+        corner=(-margin_px, -margin_px),
+        size=(rows, columns),
+    )
+
+
+def _touching(x: np.ndarray, y: np.ndarray, radius: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """List the disks that touch each cell, see `Disks`; positions count from the first cell's corner."""
+    rows, columns = size
+    reach = math.ceil(radius.max() + REACH_PX)
+    steps = np.arange(-reach, reach + 1)
+    row = np.floor(y).astype(np.int64)[:, None, None] + steps[:, None]
+    column = np.floor(x).astype(np.int64)[:, None, None] + steps
+    apart_y = np.maximum(np.abs(y[:, None, None] - row - 0.5) - 0.5, 0.0)
+    apart_x = np.maximum(np.abs(x[:, None, None] - column - 0.5) - 0.5, 0.0)
+    touches = np.hypot(apart_x, apart_y) < radius[:, None, None] + REACH_PX
+    touches &= (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+    disk = np.nonzero(touches)[0]
+    cell = (row * columns + column)[touches]
+    order = np.argsort(cell, kind="stable")
+    cell, disk = cell[order], disk[order]
+    count = np.bincount(cell, minlength=rows * columns)
+    place = np.arange(cell.size) - (np.cumsum(count) - count)[cell]
+    table = np.full((rows * columns, int(count.max())), len(x), dtype=np.int64)
+    table[cell, place] = disk
+    return table, count
