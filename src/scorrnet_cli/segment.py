@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,8 @@ from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.padding import pad_to_multiple
 
+TILE_PX = 256  # as in training
+VIEWS = 2  # ways to look at each tile
 COARSEST_PX = 6.0  # detail coarser than this counts as light, not as speckle
 NEIGHBOURHOOD_PX = 10.0
 FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below which there is no paint
@@ -18,22 +22,45 @@ FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below w
 def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
     """Return the probability (H, W) that each pixel of a grey image (H, W) shows speckle.
 
-    It is the mean over the eight ways to turn and mirror the image, which a random pattern does not care about.
+    The image is looked at in overlapping tiles of the size that the network was trained on: deep inside a large
+    surface it would otherwise miss an edge in sight. Neighbouring tiles are turned and mirrored in different ways,
+    which a random pattern does not care about, and their mean is taken.
     """
-    total = torch.zeros_like(reference)
-    for turned in (False, True):
-        for flips in ((), (0,), (1,), (0, 1)):
-            image = (reference.T if turned else reference).flip(flips)
-            probability = _once(network, image).flip(flips)
-            total += probability.T if turned else probability
-    return total / 8
+    padded, (height, width) = pad_to_multiple(reference[None, None], network.stride, network.smallest_image_px)
+    image = padded[0, 0]
+    size = (min(TILE_PX, image.shape[0]), min(TILE_PX, image.shape[1]))
+    places = [(y, x) for y in _places(image.shape[0], size[0]) for x in _places(image.shape[1], size[1])]
+    weight = _bump(size[0], image)[:, None] * _bump(size[1], image)
+    total, weights = torch.zeros_like(image), torch.zeros_like(image)
+    for number, (y, x) in enumerate(places):
+        part = slice(y, y + size[0]), slice(x, x + size[1])
+        for view in range(VIEWS):
+            total[part] += weight * _seen(network, image[part], VIEWS * number + view)
+            weights[part] += weight
+    return (total / weights)[:height, :width]
 
 
-def _once(network: ENet, image: Tensor) -> Tensor:
-    padded, (height, width) = pad_to_multiple(image[None, None], network.stride, network.smallest_image_px)
-    scores = network(network.normalise(padded))
-    probability: Tensor = scores.softmax(1)[0, 1, :height, :width]
-    return probability
+def _places(length: int, tile: int) -> list[int]:
+    """Where tiles begin that overlap by half or more and end flush with the image."""
+    count = math.ceil(2 * (length - tile) / tile) + 1
+    return [round(index * (length - tile) / max(1, count - 1)) for index in range(count)]
+
+
+def _bump(length: int, like: Tensor) -> Tensor:
+    """Weight (length,) of a tile's pixels, small at its ends, where it knows one side only."""
+    middle = torch.arange(length, device=like.device) + 0.5
+    return torch.sin(math.pi * middle / length) ** 2 + 1e-3
+
+
+def _seen(network: ENet, tile: Tensor, way: int) -> Tensor:
+    """Probability (h, w) of a tile, looked at in one of eight ways."""
+    flips = [axis for axis in (0, 1) if way >> axis & 1]
+    turned = bool(way >> 2 & 1)
+    view = tile.flip(flips)
+    view = view.T if turned else view
+    scores = network(network.normalise(view[None, None]))
+    probability: Tensor = scores.softmax(1)[0, 1]
+    return (probability.T if turned else probability).flip(flips)
 
 
 def segment(network: ENet, reference: Tensor) -> Tensor:

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from scorrnet_cli import Settings, measure, measure_sequence, weights
-from scorrnet_cli.evaluation.networks import displacement_figures, segmentation_figures
+from scorrnet_cli.evaluation.networks import EVALUATION, displacement_figures, segmentation_figures
 from scorrnet_cli.frames import read_mask
+from scorrnet_cli.training.compared import refinement_figures
 from scorrnet_cli.training.recipe import bundled_recipe, load_recipe
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -39,7 +40,7 @@ def test_displacement_of_fresh_images() -> None:
     assert figures["below_1px"] >= 0.98
 
 
-@pytest.mark.parametrize(("refined", "largest_rmse"), [(True, 0.02), (False, 0.1)])
+@pytest.mark.parametrize(("refined", "largest_rmse"), [(True, 0.008), (False, 0.1)])
 def test_plate_with_a_hole_before_a_moving_background(refined: bool, largest_rmse: float) -> None:
     folder = EXAMPLES / "plate_hole"
     field = measure(folder / "reference.png", folder / "deformed.png", Settings(refine=refined))
@@ -58,18 +59,22 @@ def test_plate_with_a_hole_before_a_moving_background(refined: bool, largest_rms
         assert 0.8 < share.std() < 1.4
 
 
-def test_star_keeps_its_amplitude() -> None:
+@pytest.mark.parametrize(
+    ("settings", "largest_mae", "largest_noise"),
+    [(Settings(), 0.019, 0.004), (Settings(window_px=4.0, passes=6), 0.026, 0.03)],
+)
+def test_star_keeps_its_amplitude(settings: Settings, largest_mae: float, largest_noise: float) -> None:
     folder = EXAMPLES / "star"
     images = [folder / "deformed.png", folder / "unmoved.png"]
-    field, still = measure_sequence(folder / "reference.png", images, Settings(window_px=4.0, passes=6))
+    field, still = measure_sequence(folder / "reference.png", images, settings)
     truth = np.load(folder / "truth.npz")
     inner = np.zeros(field.shape[1:], dtype=bool)
     inner[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX] = True
     assert (field.valid[0] & inner).sum() / inner.sum() > 0.99
     inner &= field.valid[0]
-    assert np.abs(field.v[0] - truth["v"])[inner].mean() < 0.026
+    assert np.abs(field.v[0] - truth["v"])[inner].mean() < largest_mae
     assert np.abs(field.u[0])[inner].mean() < 0.016
-    assert still.v[0][inner & still.valid[0]].std() < 0.03
+    assert still.v[0][inner & still.valid[0]].std() < largest_noise
 
 
 def test_rigid_shifts() -> None:
@@ -81,7 +86,16 @@ def test_rigid_shifts() -> None:
         inner = field.valid[0].copy()
         inner[:RIM_PX], inner[-RIM_PX:], inner[:, :RIM_PX], inner[:, -RIM_PX:] = False, False, False, False
         assert inner.mean() > 0.7
-        assert _rmse(field.u[0], u, inner) < 0.02
-        assert _rmse(field.v[0], v, inner) < 0.02
-        assert abs(field.u[0][inner].mean() - u) < 0.003
-        assert abs(field.v[0][inner].mean() - v) < 0.003
+        assert _rmse(field.u[0], u, inner) < 0.005
+        assert _rmse(field.v[0], v, inner) < 0.005
+        assert abs(field.u[0][inner].mean() - u) < 0.002
+        assert abs(field.v[0][inner].mean() - v) < 0.002
+
+
+def test_refinement_of_fresh_pairs() -> None:
+    """The network halves the error of one window, and its uncertainty is what it says."""
+    network, _ = weights.load_network("refinement", CPU)
+    figures = refinement_figures(network, load_recipe(bundled_recipe("refinement")).synth, EVALUATION, 16)
+    assert figures["mean_px"] < 0.6 * figures["one_window_px"]
+    assert figures["mean_px"] <= figures["first_px"]
+    assert 0.8 < figures["z"] < 1.25

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,7 +15,7 @@ from scorrnet_cli.models.correlation import correlate
 from scorrnet_cli.models.corrnet import CorrNet, expected_offset, least_squares_step, normalise, warp
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.padding import pad_to_multiple
-from scorrnet_cli.segment import segment, speckle_probability
+from scorrnet_cli.segment import _places, segment, speckle_probability
 
 
 def _one_by_one(ours: Tensor, theirs: Tensor, radius: int) -> Tensor:
@@ -111,6 +113,31 @@ def test_segmentation_does_not_know_gain_and_offset() -> None:
     assert probability.shape == (61, 90)
     torch.testing.assert_close(probability, speckle_probability(network, image * 257 + 30), rtol=1e-3, atol=1e-4)
     assert segment(network, image).dtype == torch.bool
+
+
+class _Levels(ENet):
+    """Tells speckle by the grey level of each pixel alone, so that every way to look at it gives the same."""
+
+    @staticmethod
+    def normalise(images: Tensor) -> Tensor:
+        return images
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.cat([torch.zeros_like(images), images], 1)
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 33), (256, 300), (700, 513)])
+def test_tiles_come_together_where_they_were_taken(height: int, width: int) -> None:
+    image = torch.linspace(-3, 3, height * width).view(height, width)
+    torch.testing.assert_close(speckle_probability(_Levels(), image), image.sigmoid(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [256, 257, 384, 385, 1000])
+def test_tiles_overlap_by_half_and_end_flush(length: int) -> None:
+    begins = _places(length, 256)
+    assert begins[0] == 0
+    assert begins[-1] == length - 256
+    assert all(0 < later - earlier <= 128 for earlier, later in pairwise(begins))
 
 
 def test_what_is_far_fainter_than_the_surface_is_no_surface(monkeypatch: pytest.MonkeyPatch) -> None:
