@@ -285,7 +285,7 @@ def test_another_way_of_measuring_is_refused(
         assert not pipeline.measured
         return result.stderr
 
-    assert "settings.window_px: 5.0, not 6.0" in refused("--window", "6")
+    assert "settings.window_px: None, not 6.0" in refused("--window", "6")
     assert "settings.refine" in refused("--no-refine")
     assert "another reference" in refused("--start", "1")
     assert "more than the 3 of now" in refused("--stop", "4")
