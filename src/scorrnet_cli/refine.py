@@ -111,7 +111,22 @@ def refine(reference: Surface, deformed: Tensor, start: Tensor, how: Refinement)
 def refine_adaptively(reference: Surface, deformed: Tensor, start: Tensor, network: FusionNet) -> Refined:
     """Take a field to sub-pixel accuracy with windows as wide as the field is smooth.
 
-    Parameters are those of `refine`; the network weighs what several windows find, see `windows`.
+    Parameters
+    ----------
+    reference : Surface
+        From `surface`.
+    deformed : (H, W) float32
+        Grey levels.
+    start : (2, H, W) float32
+        Field to start from, px; within about half a speckle of the truth.
+    network : FusionNet
+        Weighs what several windows find, see `windows`.
+
+    Returns
+    -------
+    Refined
+        `zncc`, and with it what is valid, is taken before the second network's correction, which is of the order of
+        the uncertainty.
     """
     coefficients = deformed_spline(reference, deformed)
     found = approach(reference, coefficients, start)

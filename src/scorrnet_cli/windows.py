@@ -10,7 +10,7 @@ Each repetition recovers detail and noise (see `refine`). A network weighs the f
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -21,10 +21,14 @@ from scorrnet_cli.least_squares import normal_matrix, solve
 from scorrnet_cli.matching import Comparison
 from scorrnet_cli.models.fusion import Fusion
 
-NARROW = ((2.0, 3), (3.5, 4))  # windows, px, and repetitions, at full size
+Windows: TypeAlias = tuple[tuple[float, int], ...]
+"""Standard deviations of Gaussian windows, px, and repetitions with each."""
+
+NARROW = ((2.0, 3), (3.5, 4))  # at full size
 MIDDLE = (5.0, 4)  # the field that the others are compared with
 WIDE = ((7.0, 3), (10.0, 3), (14.0, 3), (20.0, 3), (28.0, 2))  # at half size
-NARROW_CORRECTIONS, WIDE_CORRECTIONS = (1.5, 2.5, 4.5), (8.0, 16.0)  # windows of one further pass
+NARROW_CORRECTIONS = ((1.5, 1), (2.5, 1), (4.5, 1))
+WIDE_CORRECTIONS = ((8.0, 1), (16.0, 1))
 SMOOTH_PX = 12.0  # fields are kept as differences from one so smooth
 DETAIL_PX, SURROUNDINGS_PX = 2.0, 16.0  # windows over which the residuals are summed up
 LEAST_SIGMA_PX, LARGEST_SIGMA_PX = 2e-4, 0.5
@@ -70,14 +74,9 @@ def evidence(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor) -> 
     smooth = plane + wide_mean(field - plane, weight + 1e-6, SMOOTH_PX)
     matrix = normal_matrix(slope, weight)
     pull = slope * (state.residual * weight) + _times(matrix, field - smooth)
-    narrow = [_repeated(matrix, pull, window, count) for window, count in (*NARROW, MIDDLE)]
-    half_matrix, half_pull = halved(matrix), halved(pull)
-    wide = [_repeated(half_matrix, half_pull, window / 2, count) for window, count in WIDE]
-    middle = narrow.pop()
-    size = (field.shape[-2], field.shape[-1])
-    fields = torch.stack([*narrow, *(doubled(one, size) for one in wide)], 1)  # (2, K, H, W)
-    half = torch.stack([*(halved(one) for one in narrow), *wide], 1) - halved(middle)[:, None]  # (2, K, h, w)
-    features, spread = _features(half, sigma, half_matrix, state)
+    middle = _repeated(matrix, pull, *MIDDLE)
+    fields, half, half_matrix = _solved(matrix, pull, NARROW, WIDE)
+    features, spread = _features(half - halved(middle)[:, None], sigma, half_matrix, state)
     return Evidence(features, smooth + middle, fields - middle[:, None], spread)
 
 
@@ -88,12 +87,7 @@ def corrections(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor, 
     """
     matrix = normal_matrix(slope, state.weight)
     pull = slope * (state.residual * state.weight)
-    half_matrix, half_pull = halved(matrix), halved(pull)
-    narrow = [_repeated(matrix, pull, window, 1) for window in NARROW_CORRECTIONS]
-    wide = [_repeated(half_matrix, half_pull, window / 2, 1) for window in WIDE_CORRECTIONS]
-    size = (field.shape[-2], field.shape[-1])
-    steps = torch.stack([*narrow, *(doubled(one, size) for one in wide)], 1)
-    half = torch.stack([*(halved(one) for one in narrow), *wide], 1)
+    steps, half, half_matrix = _solved(matrix, pull, NARROW_CORRECTIONS, WIDE_CORRECTIONS)
     features, spread = _features(half, sigma, half_matrix, state)
     expected = halved(stated.clamp(LEAST_SIGMA_PX, LARGEST_SIGMA_PX))
     return Evidence(torch.cat([features, 0.5 * expected.log() + 2]), field, steps, spread)
@@ -123,6 +117,35 @@ def weigh(found: Evidence, said: Fusion) -> tuple[Tensor, Tensor]:
     sigma = LAPLACE * (said.log_sigma[0].exp() * found.spread)
     up = F.interpolate(sigma[None], size, mode="bilinear", align_corners=False)[0, :, :height, :width]
     return field, up
+
+
+def _solved(matrix: Tensor, pull: Tensor, narrow: Windows, wide: Windows) -> tuple[Tensor, Tensor, Tensor]:
+    """Solve with K windows, the wide ones at half size.
+
+    Parameters
+    ----------
+    matrix : (3, H, W) float32
+        Entries xx, xy, yy of w J J^T at every pixel.
+    pull : (2, H, W) float32
+        w J times what is to be explained.
+    narrow, wide : Windows
+
+    Returns
+    -------
+    (2, K, H, W) float32
+        The fields, px.
+    (2, K, h, w) float32
+        The same at half size.
+    (3, h, w) float32
+        The matrix at half size.
+    """
+    height, width = pull.shape[-2:]
+    half_matrix, half_pull = halved(matrix), halved(pull)
+    fine = [_repeated(matrix, pull, window, count) for window, count in narrow]
+    coarse = [_repeated(half_matrix, half_pull, window / 2, count) for window, count in wide]
+    full = torch.stack([*fine, *(doubled(field, (height, width)) for field in coarse)], 1)
+    half = torch.stack([*(halved(field) for field in fine), *coarse], 1)
+    return full, half, half_matrix
 
 
 def _features(half: Tensor, sigma: Tensor, half_matrix: Tensor, state: Comparison) -> tuple[Tensor, Tensor]:
