@@ -11,6 +11,7 @@ from torch import Tensor
 from scorrnet_cli import spline
 from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, wide_mean
 
+SHINE_PX = 2  # rim of the surface into which blur and interpolation carry the background
 PHOTOMETRY_WINDOWS = 3.0  # width of the window for gain and offset, in windows of the displacement
 OUTLIER_SPREADS = 6.0  # residuals beyond so many standard deviations count little
 SMALLEST_SPREAD = 0.05  # of the residuals, in standard deviations of the surface: below, none is an outlier
@@ -28,7 +29,7 @@ class Surface(NamedTuple):
     scale: Tensor  # grey levels of one such unit
     slope: Tensor  # (2, H, W), gradient of `grey`, per px
     mask: Tensor  # (H, W) bool
-    core: Tensor  # (H, W), 0 outside the mask and next to its edge, where the background shines in, else 1
+    core: Tensor  # (H, W), 0 outside the mask and at its rim, where the background shines in, else 1
 
 
 def surface(reference: Tensor, mask: Tensor) -> Surface:
@@ -44,7 +45,7 @@ def surface(reference: Tensor, mask: Tensor) -> Surface:
     scale = reference[mask].std().clamp_min(1e-6)
     grey = (reference - reference[mask].mean()) / scale
     slope = torch.cat(gradient(grey[None]))
-    core = 1 - F.max_pool2d((~mask).float()[None], 3, 1, 1)[0]
+    core = 1 - F.max_pool2d((~mask).float()[None], 2 * SHINE_PX + 1, 1, SHINE_PX)[0]
     return Surface(grey, scale, slope, mask, core)
 
 

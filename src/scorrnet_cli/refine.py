@@ -30,6 +30,7 @@ PHOTOMETRY_PASSES = 2  # gain and offset are matched anew in the first passes, t
 CONVERGED_PX = 2e-4  # stop when the median correction falls below
 LARGEST_LAST_STEP_PX = 0.1
 LARGEST_SIGMA_PX = 0.5
+LOOKS = 3  # times that the images are compared anew at the field found, and what is left is corrected
 APPROACH_PX = (5.0, 4.0, 3.0)  # windows of the passes before the fields for all windows are found
 ASSESSMENT_WINDOW_PX = 4.0  # in which a field is judged that is not refined
 
@@ -51,7 +52,7 @@ class Refinement:
 
 
 class Refined(NamedTuple):
-    """A field and how good it is; all (H, W), displacement (2, H, W).
+    """A field and how good it is; all (H, W), displacement and sigma (2, H, W).
 
     Attributes
     ----------
@@ -63,12 +64,16 @@ class Refined(NamedTuple):
         Zero-mean normalised cross-correlation, -1..1.
     sigma : (2, H, W) float32
         Standard uncertainty of u and v, px.
+    fallback : bool
+        True where the result of one window stands in for what the network would have said of features beyond those
+        that it was trained with.
     """
 
     displacement: Tensor
     valid: Tensor
     zncc: Tensor
     sigma: Tensor
+    fallback: Tensor
 
 
 def refine(reference: Surface, deformed: Tensor, start: Tensor, how: Refinement) -> Refined:
@@ -105,7 +110,8 @@ def refine(reference: Surface, deformed: Tensor, start: Tensor, how: Refinement)
     sigma = uncertainty(moved_slope(reference.slope, field, cover, how.window_px), state, how.window_px, passes)
     zncc, matched = judge(reference, field, state, how.window_px)
     settled = last.abs().amax(0) < (LARGEST_LAST_STEP_PX if how.passes > 1 else LARGEST_STEP_PX)
-    return Refined(field, matched & settled & (sigma.amax(0) < LARGEST_SIGMA_PX), zncc, sigma)
+    valid = matched & settled & (sigma.amax(0) < LARGEST_SIGMA_PX)
+    return Refined(field, valid, zncc, sigma, torch.zeros_like(valid))
 
 
 def refine_adaptively(reference: Surface, deformed: Tensor, start: Tensor, network: FusionNet) -> Refined:
@@ -125,16 +131,20 @@ def refine_adaptively(reference: Surface, deformed: Tensor, start: Tensor, netwo
     Returns
     -------
     Refined
-        `zncc`, and with it what is valid, is taken before the second network's correction, which is of the order of
-        the uncertainty.
+        `zncc`, and with it what is valid, is taken before the last correction, which is below the uncertainty.
     """
     coefficients = deformed_spline(reference, deformed)
     found = approach(reference, coefficients, start)
-    field, stated = weigh(found, network.first(found.features[None]))
-    left, state = look_again(reference, coefficients, field, stated)
-    field, sigma = weigh(left, network.second(left.features[None]))
+    field, sigma = weigh(found, network.first(found.features[None]))
+    known = network.first.knows(found.features[None])
+    for _ in range(LOOKS):
+        left, state = look_again(reference, coefficients, field, sigma)
+        field, sigma = weigh(left, network.second(left.features[None]))
+        known = known & network.second.knows(left.features[None])
+    fallback = ~_at_pixels(known[0], reference.mask.shape)
+    field, sigma = torch.where(fallback, found.middle, field), torch.where(fallback, found.sigma, sigma)
     zncc, matched = judge(reference, field, state, MIDDLE[0])
-    return Refined(field, matched & (sigma.amax(0) < LARGEST_SIGMA_PX), zncc, sigma)
+    return Refined(field, matched & (sigma.amax(0) < LARGEST_SIGMA_PX), zncc, sigma, fallback)
 
 
 def approach(reference: Surface, coefficients: Tensor, start: Tensor) -> Evidence:
@@ -171,7 +181,12 @@ def assess(reference: Surface, deformed: Tensor, field: Tensor) -> Refined:
     coefficients = deformed_spline(reference, deformed)
     state = compare(reference, coefficients, field, None, ASSESSMENT_WINDOW_PX)
     zncc, matched = judge(reference, field, state, ASSESSMENT_WINDOW_PX)
-    return Refined(field, matched, zncc, torch.full_like(field, math.nan))
+    return Refined(field, matched, zncc, torch.full_like(field, math.nan), torch.zeros_like(matched))
+
+
+def _at_pixels(half: Tensor, shape: torch.Size) -> Tensor:
+    """Map (h, w) at half size, repeated for each of the H x W pixels."""
+    return half.repeat_interleave(2, 0).repeat_interleave(2, 1)[: shape[0], : shape[1]]
 
 
 def _smooth_start(start: Tensor, cover: Tensor, state: Comparison, window_px: float) -> Tensor:

@@ -28,7 +28,8 @@ NARROW = ((2.0, 3), (3.5, 4))  # at full size
 MIDDLE = (5.0, 4)  # the field that the others are compared with
 WIDE = ((7.0, 3), (10.0, 3), (14.0, 3), (20.0, 3), (28.0, 2))  # at half size
 NARROW_CORRECTIONS = ((1.5, 1), (2.5, 1), (4.5, 1))
-WIDE_CORRECTIONS = ((8.0, 1), (16.0, 1))
+WIDE_CORRECTIONS = ((9.0, 1),)
+WIDE_AGAIN = ((7.0, 3), (14.0, 3), (28.0, 2))  # whole fields, at half size
 SMOOTH_PX = 12.0  # fields are kept as differences from one so smooth
 DETAIL_PX, SURROUNDINGS_PX = 2.0, 16.0  # windows over which the residuals are summed up
 LEAST_SIGMA_PX, LARGEST_SIGMA_PX = 2e-4, 0.5
@@ -48,12 +49,15 @@ class Evidence(NamedTuple):
         What the other fields add to it, px.
     spread : (2, h, w) float32
         Of the fields and of the noise, px, at half size.
+    sigma : (2, H, W) float32
+        Standard uncertainty of the window in the middle, px.
     """
 
     features: Tensor
     middle: Tensor
     differences: Tensor
     spread: Tensor
+    sigma: Tensor
 
 
 def evidence(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor) -> Evidence:
@@ -70,27 +74,32 @@ def evidence(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor) -> 
         Standard uncertainty of the window in the middle, px.
     """
     weight = state.weight
-    plane = plane_through(field, weight)
-    smooth = plane + wide_mean(field - plane, weight + 1e-6, SMOOTH_PX)
+    smooth = _smooth(field, weight)
     matrix = normal_matrix(slope, weight)
     pull = slope * (state.residual * weight) + _times(matrix, field - smooth)
     middle = _repeated(matrix, pull, *MIDDLE)
     fields, half, half_matrix = _solved(matrix, pull, NARROW, WIDE)
     features, spread = _features(half - halved(middle)[:, None], sigma, half_matrix, state)
-    return Evidence(features, smooth + middle, fields - middle[:, None], spread)
+    return Evidence(features, smooth + middle, fields - middle[:, None], spread, sigma)
 
 
 def corrections(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor, stated: Tensor) -> Evidence:
-    """Find with several windows what is left to correct.
+    """Find with several windows what is left to correct, and with wide ones what a smoother field would be.
 
     Parameters are those of `evidence`; `stated` is the standard uncertainty (2, H, W) of the field, px.
     """
+    rest = field - _smooth(field, state.weight)
     matrix = normal_matrix(slope, state.weight)
     pull = slope * (state.residual * state.weight)
-    steps, half, half_matrix = _solved(matrix, pull, NARROW_CORRECTIONS, WIDE_CORRECTIONS)
+    steps, half_steps, half_matrix = _solved(matrix, pull, NARROW_CORRECTIONS, WIDE_CORRECTIONS)
+    half_pull = halved(pull + _times(matrix, rest))
+    smoother = torch.stack([_repeated(half_matrix, half_pull, window / 2, count) for window, count in WIDE_AGAIN], 1)
+    half = torch.cat([half_steps, smoother - halved(rest)[:, None]], 1)
+    wide = torch.stack([doubled(one, rest.shape[-2:]) for one in smoother.unbind(1)], 1) - rest[:, None]
     features, spread = _features(half, sigma, half_matrix, state)
     expected = halved(stated.clamp(LEAST_SIGMA_PX, LARGEST_SIGMA_PX))
-    return Evidence(torch.cat([features, 0.5 * expected.log() + 2]), field, steps, spread)
+    features = torch.cat([features, 0.5 * expected.log() + 2])
+    return Evidence(features, field, torch.cat([steps, wide], 1), spread, sigma)
 
 
 def weigh(found: Evidence, said: Fusion) -> tuple[Tensor, Tensor]:
@@ -154,6 +163,12 @@ def _features(half: Tensor, sigma: Tensor, half_matrix: Tensor, state: Compariso
     spread = (noise**2 + (half**2).mean(1)).sqrt()
     relative = torch.asinh(half / noise[:, None]).flatten(0, 1)
     return torch.cat([relative, 0.5 * noise.log() + 2, _surroundings(half_matrix, state)]), spread
+
+
+def _smooth(field: Tensor, weight: Tensor) -> Tensor:
+    """Field (2, H, W) without detail, exact where it is affine."""
+    plane = plane_through(field, weight)
+    return plane + wide_mean(field - plane, weight + 1e-6, SMOOTH_PX)
 
 
 def _times(matrix: Tensor, field: Tensor) -> Tensor:

@@ -2,14 +2,17 @@
 
 Fields refined with several windows differ by noise, which wide windows average away, and by detail, which they
 flatten. From these differences and from the noise that the images have, a small network at half the size of the
-image finds how much of each to take. A second one does the same with what is left to correct.
+image finds how much of each to take. A second one does the same, again and again, with what is left to correct.
+Both know the range of the features that they were trained with, for beyond it nobody knows what they say.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -30,8 +33,8 @@ class FusionConfig:
         One for each hidden layer.
     """
 
-    features: tuple[int, int] = (22, 20)
-    fields: tuple[int, int] = (7, 5)
+    features: tuple[int, int] = (22, 24)
+    fields: tuple[int, int] = (7, 7)
     width: int = 40
     dilations: tuple[int, ...] = (1, 2, 4, 8, 8, 4, 2, 1)
 
@@ -65,6 +68,9 @@ class FusionNet(nn.Module):
 class Weigher(nn.Module):
     """Shares of the fields, a correction, and the uncertainty, from features at half size."""
 
+    low: Tensor  # (features,), least and largest that counted in training
+    high: Tensor
+
     def __init__(self, features: int, fields: int, width: int, dilations: tuple[int, ...]) -> None:
         super().__init__()
         self.fields = fields
@@ -74,6 +80,22 @@ class Weigher(nn.Module):
         nn.init.zeros_(self.last.weight)
         assert self.last.bias is not None
         nn.init.zeros_(self.last.bias)
+        self.register_buffer("low", torch.full((features,), math.inf))
+        self.register_buffer("high", torch.full((features,), -math.inf))
+
+    @torch.no_grad()
+    def widen(self, features: Tensor, counted: Tensor) -> None:
+        """Take the features (N, features, h, w) of the points `counted`, (N, h, w) bool, into the known range."""
+        values = features.movedim(1, 0)[:, counted]
+        if values.numel():
+            self.low.copy_(torch.minimum(self.low, values.amin(1)))
+            self.high.copy_(torch.maximum(self.high, values.amax(1)))
+
+    def knows(self, features: Tensor) -> Tensor:
+        """True (N, h, w) where no feature leaves the range of those that the network was trained with."""
+        low, high = self.low[:, None, None], self.high[:, None, None]
+        known: Tensor = ((features >= low) & (features <= high)).all(1)
+        return known
 
     def forward(self, features: Tensor) -> Fusion:
         """Weigh the fields.

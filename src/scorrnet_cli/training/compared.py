@@ -10,8 +10,9 @@ from torch import Tensor
 from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.matching import Surface, deformed_spline, surface
 from scorrnet_cli.models.fusion import FusionNet
-from scorrnet_cli.refine import approach, look_again
+from scorrnet_cli.refine import LOOKS, approach, look_again
 from scorrnet_cli.training.loss import SMALLEST_SPECIMEN
+from scorrnet_cli.training.masks import careless
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material, Pairs, SynthRecipe, make_pairs
 from scorrnet_cli.windows import Evidence, weigh
@@ -34,8 +35,8 @@ class Compared(NamedTuple):
 
 @torch.no_grad()
 def compared(rng: Rng, pairs: Pairs, index: int) -> Compared:
-    """Compare one pair of a batch."""
-    mask = pairs.mask[index, 0] > 0
+    """Compare one pair of a batch, with a mask as careless as they are."""
+    mask = careless(rng, pairs.mask[index : index + 1])[0, 0] > 0
     if int(mask.sum()) < SMALLEST_SURFACE_PX:
         mask = torch.ones_like(mask)
     reference = surface(pairs.reference[index, 0], mask)
@@ -78,13 +79,15 @@ def refinement_figures(network: FusionNet, recipe: SynthRecipe, part: int, count
     for index in range(count):
         rng = Rng((part, index), device)
         pairs = make_pairs(rng, 1, recipe, Material())
-        there = pairs.seen[0, 0] > 0
+        seen = compared(rng, pairs, 0)
+        there = (pairs.seen[0, 0] > 0) & seen.reference.mask
         if float(there.float().mean()) < SMALLEST_SPECIMEN:
             continue
-        seen = compared(rng, pairs, 0)
-        first, stated = weigh(seen.evidence, network.first(seen.evidence.features[None]))
-        left = seen.again(first, stated)
-        field, sigma = weigh(left, network.second(left.features[None]))
+        first, sigma = weigh(seen.evidence, network.first(seen.evidence.features[None]))
+        field = first
+        for _ in range(LOOKS):
+            left = seen.again(field, sigma)
+            field, sigma = weigh(left, network.second(left.features[None]))
         fields = torch.stack([field, first, seen.evidence.middle])
         errors = (fields - pairs.displacement)[:, :, there]
         z = (errors[0] / sigma[:, there]).std()

@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from scorrnet_cli.errors import MeasurementError, OutputError, UsageError, WeightsError
+from scorrnet_cli.filters import halved
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.fusion import FusionNet, Weigher
+from scorrnet_cli.refine import LOOKS
 from scorrnet_cli.training import loss, synth
 from scorrnet_cli.training.compared import compared, refinement_figures
+from scorrnet_cli.training.masks import careless
 from scorrnet_cli.training.recipe import Recipe
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material
@@ -218,7 +220,7 @@ class _Displacement:
 
     def loss(self, rng: Rng) -> Tensor:
         pairs = synth.make_pairs(rng, self.recipe.batch, self.recipe.synth, self.material)
-        guide = _careless(rng, pairs.mask)
+        guide = careless(rng, pairs.mask)
         with _autocast(self.recipe, self.device):
             reference, deformed = self.network.encode(pairs.reference), self.network.encode(pairs.deformed)
             found = self.network.steps(reference, deformed, guide)
@@ -265,17 +267,20 @@ class _Refinement:
     def loss(self, rng: Rng) -> Tensor:
         pairs = synth.make_pairs(rng, self.recipe.batch, self.recipe.synth, self.material)
         seen = [compared(rng, pairs, index) for index in range(self.recipe.batch)]
-        fields = self._weighed(self.network.first, [each.evidence for each in seen])
-        left = [each.again(field, sigma) for each, (field, sigma) in zip(seen, fields, strict=True)]
-        corrected = self._weighed(self.network.second, left)
-        return sum(
-            (loss.refinement_loss(each, pairs.displacement, pairs.seen) for each in (fields, corrected)),
-            start=pairs.seen.new_zeros(()),
-        )
+        counted = pairs.seen * torch.stack([each.reference.mask for each in seen])[:, None]
+        fields = self._weighed(self.network.first, [each.evidence for each in seen], counted)
+        total = loss.refinement_loss(fields, pairs.displacement, counted)
+        for _ in range(LOOKS):
+            left = [each.again(field, sigma) for each, (field, sigma) in zip(seen, fields, strict=True)]
+            fields = self._weighed(self.network.second, left, counted)
+            total = total + loss.refinement_loss(fields, pairs.displacement, counted)
+        return total
 
-    def _weighed(self, network: Weigher, found: list[Evidence]) -> list[tuple[Tensor, Tensor]]:
+    def _weighed(self, network: Weigher, found: list[Evidence], counted: Tensor) -> list[tuple[Tensor, Tensor]]:
+        features = torch.stack([each.features for each in found])
+        network.widen(features, halved(counted[:, 0]) == 1)
         with _autocast(self.recipe, self.device):
-            said = network(torch.stack([each.features for each in found]))
+            said = network(features)
         return [weigh(each, said.of(index)) for index, each in enumerate(found)]
 
     def figures(self) -> dict[str, float]:
@@ -288,17 +293,3 @@ _TASKS: dict[str, Callable[..., Any]] = {
     "refinement": _Refinement,
 }
 
-
-def _careless(rng: Rng, masks: Tensor) -> Tensor:
-    """Masks as a segmentation or a hand gives them: sometimes too wide, too tight, or the whole frame."""
-    made = []
-    for mask in masks:
-        if rng.chance(0.1):
-            mask = torch.ones_like(mask)
-        elif rng.chance(0.5):
-            reach = rng.integer(1, 3)
-            wide = rng.chance(0.5)
-            grown = F.max_pool2d(mask if wide else 1 - mask, 2 * reach + 1, 1, reach)
-            mask = grown if wide else 1 - grown
-        made.append(mask)
-    return torch.stack(made)
