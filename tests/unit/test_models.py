@@ -79,7 +79,7 @@ def test_displacement_network_keeps_to_its_budget() -> None:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         field = network(image, image, torch.ones_like(image))
     assert field.shape == (1, 2, 128, 128)
-    assert counter.get_total_flops() / 128**2 <= 120e3
+    assert counter.get_total_flops() / 128**2 <= 150e3
     assert 0.8e6 < sum(parameter.numel() for parameter in network.parameters()) < 1.2e6
 
 

@@ -97,7 +97,7 @@ def test_corrections_point_at_what_is_wrong() -> None:
     assert torch.equal(left.middle, wrong)
     inner = left.differences[..., 20:-20, 20:-20]
     assert float(inner.mean()) == pytest.approx(-0.05, abs=0.003)
-    assert inner.shape[1] == 5
+    assert inner.shape[1] == 7
 
 
 def test_refinement_without_training_stays_near_the_truth_and_knows_what_left_the_image() -> None:
@@ -110,3 +110,41 @@ def test_refinement_without_training_stays_near_the_truth_and_knows_what_left_th
     assert float((result.displacement - truth)[inner].abs().amax()) < 0.02
     assert bool(result.valid[16:-16, 16:-16].all())
     assert not bool(gone.valid.any())
+
+
+def test_where_features_leave_the_known_range_one_window_stands_in() -> None:
+    reference, deformed, truth = _pattern()
+    seen = surface(reference, torch.ones(SIZE, SIZE, dtype=torch.bool))
+    network = FusionNet()
+    with torch.no_grad():
+        found = approach(seen, deformed_spline(seen, deformed), truth)
+        untrained = refine_adaptively(seen, deformed, truth, network)
+        for weigher in (network.first, network.second):
+            weigher.low.fill_(-1e6)
+            weigher.high.fill_(1e6)
+            weigher.last.bias.fill_(0.3)  # says something
+        trained = refine_adaptively(seen, deformed, truth, network)
+        where = (slice(40, 50), slice(60, 80))
+        network.first.high[0] = float(found.features[0][where].amin()) - 1e-6
+        partly = refine_adaptively(seen, deformed, truth, network)
+    assert bool(untrained.fallback.all())
+    assert torch.equal(untrained.displacement, found.middle)
+    assert torch.equal(untrained.sigma, found.sigma)
+    assert not bool(trained.fallback.any())
+    assert not torch.allclose(trained.displacement, found.middle)
+    assert bool(partly.fallback[80:100, 120:160][:, :8].all())
+    assert torch.equal(partly.displacement, torch.where(partly.fallback, found.middle, trained.displacement))
+
+
+def test_a_weigher_knows_the_features_that_counted_and_no_others() -> None:
+    weigher = FusionNet().second
+    features = torch.linspace(-1, 1, 24)[None, :, None, None].repeat(1, 1, 2, 3)
+    features[..., 1, 2] = 9.0
+    assert not bool(weigher.knows(features).any())
+    counted = torch.tensor([[[True, True, True], [True, True, False]]])
+    weigher.widen(features, counted)
+    assert torch.equal(weigher.knows(features), counted)
+    weigher.widen(features, ~counted)
+    assert bool(weigher.knows(features).all())
+    weigher.widen(9 * features, torch.zeros_like(counted))
+    assert not bool(weigher.knows(9 * features).all())

@@ -85,7 +85,7 @@ class CorrNet(nn.Module):
             for radius, level, width in zip(c.radii, c.levels, c.widths, strict=True)
         )
         self.polish = nn.Sequential(
-            _block(4 * 8 + c.hidden, c.polish, 1),
+            _block(4 * 7 + c.hidden, c.polish, 1),
             _block(c.polish, c.polish, 1),
             _block(c.polish, 40, 1),
             _last(40, 4 * 5),
@@ -154,7 +154,7 @@ class CorrNet(nn.Module):
             there = torch.stack([inside(each, RIM_PX) for each in field])[:, None].float()
             moved = there * torch.stack([spline_sample(s, f) for s, f in zip(second, field, strict=True)])[:, None]
             steps = [least_squares_step(first, moved, mask * there, width) for width in self.config.windows_px]
-            seen = torch.cat([first, moved, first - moved, mask, *(2 * step for step in steps)], 1)  # (N, 8, H, W)
+            seen = torch.cat([first, moved, mask, *(2 * step for step in steps)], 1)  # (N, 7, H, W)
         answer = self.polish(torch.cat([F.pixel_unshuffle(seen, 2).to(hidden.dtype), hidden], 1))
         answer = F.pixel_shuffle(answer.float(), 2)  # (N, 5, H, W)
         weights = answer[:, 2:].softmax(1)  # of the two steps and of none
