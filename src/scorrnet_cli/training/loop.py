@@ -292,4 +292,3 @@ _TASKS: dict[str, Callable[..., Any]] = {
     "segmentation": _Segmentation,
     "refinement": _Refinement,
 }
-
