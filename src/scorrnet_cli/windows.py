@@ -32,6 +32,8 @@ WIDE_CORRECTIONS = ((9.0, 1),)
 WIDE_AGAIN = ((7.0, 3), (14.0, 3), (28.0, 2))  # whole fields, at half size
 SMOOTH_PX = 12.0  # fields are kept as differences from one so smooth
 DETAIL_PX, SURROUNDINGS_PX = 2.0, 16.0  # windows over which the residuals are summed up
+FIT_PX = 3.0  # window over which it is summed up how well a field explains the images
+LEAST_MISFIT = 1e-7  # of the surface's variance
 LEAST_SIGMA_PX, LARGEST_SIGMA_PX = 2e-4, 0.5
 LAPLACE = 1.2533  # standard deviation over mean absolute error of a normal distribution
 
@@ -76,10 +78,14 @@ def evidence(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor) -> 
     weight = state.weight
     smooth = _smooth(field, weight)
     matrix = normal_matrix(slope, weight)
-    pull = slope * (state.residual * weight) + _times(matrix, field - smooth)
+    misfit = slope * (state.residual * weight)
+    pull = misfit + _times(matrix, field - smooth)
     middle = _repeated(matrix, pull, *MIDDLE)
     fields, half, half_matrix = _solved(matrix, pull, NARROW, WIDE)
-    features, spread = _features(half - halved(middle)[:, None], sigma, half_matrix, state)
+    half_middle = halved(middle)[:, None]
+    features, spread = _features(half - half_middle, sigma, half_matrix, state)
+    steps = torch.cat([half_middle, half], 1) - halved(field - smooth)[:, None]
+    features = torch.cat([features, _fits(steps, halved(misfit), half_matrix, state)])
     return Evidence(features, smooth + middle, fields - middle[:, None], spread, sigma)
 
 
@@ -92,13 +98,15 @@ def corrections(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor, 
     matrix = normal_matrix(slope, state.weight)
     pull = slope * (state.residual * state.weight)
     steps, half_steps, half_matrix = _solved(matrix, pull, NARROW_CORRECTIONS, WIDE_CORRECTIONS)
-    half_pull = halved(pull + _times(matrix, rest))
+    half_misfit, half_pull = halved(pull), halved(pull + _times(matrix, rest))
     smoother = torch.stack([_repeated(half_matrix, half_pull, window / 2, count) for window, count in WIDE_AGAIN], 1)
     half = torch.cat([half_steps, smoother - halved(rest)[:, None]], 1)
     wide = torch.stack([doubled(one, rest.shape[-2:]) for one in smoother.unbind(1)], 1) - rest[:, None]
     features, spread = _features(half, sigma, half_matrix, state)
     expected = halved(stated.clamp(LEAST_SIGMA_PX, LARGEST_SIGMA_PX))
-    features = torch.cat([features, 0.5 * expected.log() + 2])
+    none = torch.zeros_like(half[:, :1])
+    fits = _fits(torch.cat([none, half], 1), half_misfit, half_matrix, state)
+    features = torch.cat([features, fits, 0.5 * expected.log() + 2])
     return Evidence(features, field, torch.cat([steps, wide], 1), spread, sigma)
 
 
@@ -163,6 +171,31 @@ def _features(half: Tensor, sigma: Tensor, half_matrix: Tensor, state: Compariso
     spread = (noise**2 + (half**2).mean(1)).sqrt()
     relative = torch.asinh(half / noise[:, None]).flatten(0, 1)
     return torch.cat([relative, 0.5 * noise.log() + 2, _surroundings(half_matrix, state)]), spread
+
+
+def _fits(steps: Tensor, half_misfit: Tensor, half_matrix: Tensor, state: Comparison) -> Tensor:
+    """How much of what is left between the images each field explains, compared with the first.
+
+    Parameters
+    ----------
+    steps : (2, 1 + K, h, w) float32
+        From the field at which the images were compared to each field, px, at half size.
+    half_misfit : (2, h, w) float32
+        w J d at half size.
+    half_matrix : (3, h, w) float32
+        w J J^T at half size.
+    state : Comparison
+
+    Returns
+    -------
+    (K, h, w) float32
+        Of the sum of the squares w (d - J step)^2 near each point, how it compares: below 0 where the field is better.
+    """
+    (x, y), (xx, xy, yy) = steps, half_matrix
+    square = halved(state.residual[None] ** 2 * state.weight)
+    left = square - 2 * (x * half_misfit[0] + y * half_misfit[1]) + x * x * xx + 2 * x * y * xy + y * y * yy
+    near = gaussian(left.clamp_min(0), FIT_PX / 2) + LEAST_MISFIT
+    return torch.asinh(5 * (near[1:] / near[:1]).log())
 
 
 def _smooth(field: Tensor, weight: Tensor) -> Tensor:

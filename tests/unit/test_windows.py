@@ -138,7 +138,7 @@ def test_where_features_leave_the_known_range_one_window_stands_in() -> None:
 
 def test_a_weigher_knows_the_features_that_counted_and_no_others() -> None:
     weigher = FusionNet().second
-    features = torch.linspace(-1, 1, 24)[None, :, None, None].repeat(1, 1, 2, 3)
+    features = torch.linspace(-1, 1, 31)[None, :, None, None].repeat(1, 1, 2, 3)
     features[..., 1, 2] = 9.0
     assert not bool(weigher.knows(features).any())
     counted = torch.tensor([[[True, True, True], [True, True, False]]])
