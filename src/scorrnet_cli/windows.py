@@ -101,7 +101,8 @@ def corrections(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor, 
     half_misfit, half_pull = halved(pull), halved(pull + _times(matrix, rest))
     smoother = torch.stack([_repeated(half_matrix, half_pull, window / 2, count) for window, count in WIDE_AGAIN], 1)
     half = torch.cat([half_steps, smoother - halved(rest)[:, None]], 1)
-    wide = torch.stack([doubled(one, rest.shape[-2:]) for one in smoother.unbind(1)], 1) - rest[:, None]
+    height, width = rest.shape[-2:]
+    wide = torch.stack([doubled(one, (height, width)) for one in smoother.unbind(1)], 1) - rest[:, None]
     features, spread = _features(half, sigma, half_matrix, state)
     expected = halved(stated.clamp(LEAST_SIGMA_PX, LARGEST_SIGMA_PX))
     none = torch.zeros_like(half[:, :1])
