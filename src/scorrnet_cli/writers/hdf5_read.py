@@ -1,11 +1,11 @@
-"""HDF5 results read back: whole, or how they were made."""
+"""HDF5 results read back: whole, frame by frame, or how they were made."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import h5py
@@ -25,6 +25,69 @@ MEASURED, FAILED = 1, 2
 """What `status` says of an image; 0 is one that has not been looked at."""
 
 
+class StoredResult:
+    """A result that lies in a file, of which one frame at a time is read; made by `open_result`.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    shape : tuple of int
+        Frames, height and width: (T, H, W).
+    reference : FrameInfo
+        The reference image.
+    deformed : tuple of FrameInfo
+        The T deformed images.
+    process : Process
+        How the result was made.
+    """
+
+    def __init__(self, file: Any, path: str) -> None:
+        self._data = file[DATA]
+        self.path = path
+        frames, height, width = self._data["u"].shape
+        self.shape: tuple[int, int, int] = frames, height, width
+        reference = file[f"{FRAMES}/reference"]
+        self.reference = FrameInfo(_text(reference, "name"), _text(reference, "sha256"))
+        self.deformed = _read_deformed(file[f"{FRAMES}/deformed"])
+        self.process = _read_process(file, path)
+
+    def frame(self, index: int) -> Field:
+        """Read one frame, counted from 0: a field with T = 1."""
+        return self.frames(slice(index, index + 1))
+
+    def frames(self, chosen: slice = slice(None)) -> Field:
+        """Read several frames, all if not told which."""
+        with _explained(self.path):
+            return Field(
+                **{name: self._data[name][chosen] for name in FLOATS},
+                **{name: self._data[name][chosen].astype(bool) for name in FLAGS},
+                reference=self.reference,
+                deformed=self.deformed[chosen],
+                process=self.process,
+            )
+
+
+@contextmanager
+def open_result(path: str | os.PathLike[str]) -> Iterator[StoredResult]:
+    """Open a result to read it frame by frame.
+
+    Parameters
+    ----------
+    path : path-like
+        An HDF5 file written by scorrnet.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, is no result of scorrnet, or was written by a newer version of it.
+    """
+    with ExitStack() as stack:
+        with _explained(path):
+            result = StoredResult(stack.enter_context(_opened(path)), str(path))
+        yield result
+
+
 def read_hdf5(path: str | os.PathLike[str]) -> Field:
     """Read a whole result back.
 
@@ -41,18 +104,10 @@ def read_hdf5(path: str | os.PathLike[str]) -> Field:
     Raises
     ------
     UsageError
-        If the file is missing, is no result of scorrnet, or was written by a newer version of it.
+        As `open_result` does.
     """
-    with _opened(path) as file:
-        data = file[DATA]
-        reference = file[f"{FRAMES}/reference"]
-        return Field(
-            **{name: data[name][...] for name in FLOATS},
-            **{name: data[name][...].astype(bool) for name in FLAGS},
-            reference=FrameInfo(_text(reference, "name"), _text(reference, "sha256")),
-            deformed=_read_deformed(file[f"{FRAMES}/deformed"]),
-            process=_read_process(file, path),
-        )
+    with open_result(path) as result:
+        return result.frames()
 
 
 def read_settings(path: str | os.PathLike[str]) -> Settings:
@@ -61,9 +116,9 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
     Raises
     ------
     UsageError
-        As `read_hdf5` does, or if the settings are not known to this version.
+        As `open_result` does, or if the settings are not known to this version.
     """
-    with _opened(path) as file:
+    with _explained(path), _opened(path) as file:
         return _read_process(file, path).settings
 
 
@@ -93,17 +148,20 @@ def _text(group: h5py.Group, name: str) -> str:
 
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
-    """Open a result for reading; UsageError for everything that shows it is none."""
+    """Open a result for reading; UsageError if it is newer than this program."""
+    with h5py.File(path, "r") as file:
+        version = int(file["entry"].attrs["format_version"])
+        if version > FORMAT_VERSION:
+            what = f"The result has format {version}, this scorrnet reads up to {FORMAT_VERSION}"
+            raise UsageError(what, str(path), "Update scorrnet")
+        yield file
+
+
+@contextmanager
+def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn everything that shows a file to be no whole result into a UsageError."""
     try:
-        with h5py.File(path, "r") as file:
-            version = int(file["entry"].attrs["format_version"])
-            if version > FORMAT_VERSION:
-                raise UsageError(
-                    f"The result has format {version}, this scorrnet reads up to {FORMAT_VERSION}",
-                    str(path),
-                    "Update scorrnet",
-                )
-            yield file
+        yield
     except FileNotFoundError:
         raise UsageError("There is no such result", str(path), "Check the name and the folder") from None
     except (OSError, KeyError, ValueError) as error:
