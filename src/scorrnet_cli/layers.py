@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import BoolArray, Field, FloatArray, FrameInfo
-from scorrnet_cli.gauge import ARRAYS, StrainSettings
+from scorrnet_cli.gauge import ARRAYS
 from scorrnet_cli.strain import strain_of
 from scorrnet_cli.writers import StoredResult, open_result
 
@@ -98,7 +98,9 @@ class LayeredResult:
     def __init__(self, stored: StoredResult, frames: str) -> None:
         self.stored = stored
         self.frames = chosen_frames(frames, stored.shape[0])
-        self.gauge: StrainSettings = stored.process.settings.gauge
+        first = stored.frame(self.frames[0])
+        self._calibration = first.calibration
+        self.gauge = first.strain_field.how if first.strain_field else stored.process.settings.gauge
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -108,17 +110,18 @@ class LayeredResult:
     @property
     def unit(self) -> str:
         """The unit that lengths are given in: mm if the result has a scale, else px."""
-        return "px"
+        return "mm" if self._calibration else "px"
 
     @property
     def factor(self) -> float:
         """What px are multiplied by to come to that unit."""
-        return 1.0
+        return self._calibration.mm_per_px if self._calibration else 1.0
 
     @property
     def times_s(self) -> tuple[float, ...] | None:
         """Time of each frame of the whole result, s; None if not known."""
-        return None
+        known = tuple(info.at_s for info in self.stored.deformed if info.at_s is not None)
+        return known if len(known) == self.stored.shape[0] else None
 
     @cached_property
     def mask(self) -> BoolArray:
@@ -137,7 +140,7 @@ class LayeredResult:
         inner = Box(box.left - wider.left, box.top - wider.top, box.width, box.height).slices
         arrays = {name: getattr(field, name)[0][inner] for name in (*LENGTHS, "zncc")}
         if strain:
-            taken = strain_of(field, self.gauge)
+            taken = field.strain_field or strain_of(field, self.gauge)
             arrays |= {name: getattr(taken, name)[0][inner] for name in (*STRAINS, *DERIVED)}
         return Layers(index, field.deformed[0], box, field.valid[0][inner], field.mask[0][inner], arrays)
 
@@ -178,6 +181,9 @@ def chosen_frames(text: str, count: int) -> tuple[int, ...]:
 def _cut(field: Field, box: Box) -> Field:
     """Return what lies in a box."""
     rows, columns = box.slices
-    names: Sequence[str] = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
-    arrays = {name: np.ascontiguousarray(getattr(field, name)[:, rows, columns]) for name in names}
-    return Field(**arrays, reference=field.reference, deformed=field.deformed, process=field.process)
+    names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
+    arrays: dict[str, Any] = {name: np.ascontiguousarray(getattr(field, name)[:, rows, columns]) for name in names}
+    strain = field.strain_field
+    if strain is not None:
+        strain = replace(strain, **{name: getattr(strain, name)[:, rows, columns] for name in STRAINS})
+    return replace(field, **arrays, strain_field=strain)

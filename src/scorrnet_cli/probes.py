@@ -84,7 +84,7 @@ class Point(Probe):
     y: float
 
     kind = "point"
-    quantities = dict.fromkeys(LENGTHS, _LENGTH) | dict.fromkeys(STRAINS, _PLAIN)
+    quantities: ClassVar[Mapping[str, bool]] = dict.fromkeys(LENGTHS, _LENGTH) | dict.fromkeys(STRAINS, _PLAIN)
 
     @property
     def box(self) -> Box:
@@ -112,7 +112,7 @@ class Line(Probe):
     y2: float
 
     kind = "line"
-    quantities = {
+    quantities: ClassVar[Mapping[str, bool]] = {
         "length": _LENGTH,
         "elongation": _LENGTH,
         "sigma_elongation": _LENGTH,
@@ -179,7 +179,7 @@ class Rectangle(Probe):
     height: int
 
     kind = "rectangle"
-    quantities = {**Point.quantities, "points": _PLAIN}
+    quantities: ClassVar[Mapping[str, bool]] = {**Point.quantities, "points": _PLAIN}
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
@@ -237,7 +237,9 @@ def sample(layers: Layers, name: str, x: ArrayLike, y: ArrayLike) -> Array:
     x = np.asarray(x, np.float64) - layers.box.left
     y = np.asarray(y, np.float64) - layers.box.top
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)
-    right, bottom = (np.minimum(low + 1, size - 1) for low, size in ((left, layers.box.width), (top, layers.box.height)))
+    right, bottom = (
+        np.minimum(low + 1, size - 1) for low, size in ((left, layers.box.width), (top, layers.box.height))
+    )
     across, down = x - left, y - top
     total = np.zeros(np.broadcast(x, y).shape)
     for row, column, weight in (

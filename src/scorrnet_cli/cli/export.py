@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from scorrnet_cli.cli import console, options
 from scorrnet_cli.cli.group import Debug
 
 
-class Name(str, Enum):
+class Name(StrEnum):
     """The formats; those of `exporters.FORMATS`, which is not imported before it is needed."""
 
     CSV = "csv"

@@ -20,16 +20,14 @@ Row = dict[str, Any]
 
 _LENGTHS = {"u": "u", "v": "v"}
 _STRAINS = {"exx": "exx", "eyy": "eyy", "exy": "exy"}
-_EXTENSION = {"strain": "engineering strain"}
+_EXTENSION = {"strain": ""}
 _STYLES = ("-", "--", ":")
 _PERCENT = 100.0
 _COVERAGE = 2.0  # standard uncertainties on each side of a curve, about 95 %
 _MARKED = 40  # curves of fewer points show each
 
 
-def draw(
-    path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: LayeredResult, *, profiles: bool
-) -> None:
+def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: LayeredResult, *, profiles: bool) -> None:
     """Draw the rows of all probes: displacement and strain below each other, a colour for each probe.
 
     Parameters
@@ -64,10 +62,16 @@ def draw(
             axis.set(ylabel=title)
             axis.grid(color="0.9", linewidth=0.6)
             axis.margins(x=0.01)
+            axis.set_axisbelow(True)
+            if across == "frame":
+                axis.xaxis.get_major_locator().set_params(integer=True)
             axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.02), frameon=False)
         axes[-1].set_xlabel(label)
+        axes[0].set_title("bands: two standard uncertainties on each side", loc="left", fontsize="small", color="0.4")
         if profiles and len(result.frames) > 1:
-            figure.suptitle(f"frame {result.frames[-1]}: {result.stored.deformed[result.frames[-1]].name}", fontsize="medium")
+            figure.suptitle(
+                f"frame {result.frames[-1]}: {result.stored.deformed[result.frames[-1]].name}", fontsize="medium"
+            )
 
 
 def _panels(
@@ -91,7 +95,7 @@ def _curves(
     marker = "." if len(rows) < _MARKED else ""
     for (name, label), style in zip(names.items(), _STYLES, strict=False):
         y, sigma = (factor * _column(rows, part) for part in (name, f"sigma_{name}"))
-        axis.plot(x, y, style, marker=marker, color=colour, linewidth=1.2, label=f"{probe}: {label}")
+        axis.plot(x, y, style, marker=marker, color=colour, linewidth=1.2, label=f"{probe}: {label}" if label else probe)
         axis.fill_between(x, y - _COVERAGE * sigma, y + _COVERAGE * sigma, color=colour, alpha=0.15, linewidth=0)
 
 

@@ -114,9 +114,7 @@ def targets(kind: Format, grid: Grid, output: Path) -> list[Path]:
         return [output]
     digits = max(4, len(str(grid.result.stored.shape[0] - 1)))
     infos = grid.result.stored.deformed
-    files = [
-        output / f"{index:0{digits}d}_{_stem(infos[index].name)}{kind.suffix}" for index in grid.result.frames
-    ]
+    files = [output / f"{index:0{digits}d}_{_stem(infos[index].name)}{kind.suffix}" for index in grid.result.frames]
     return files + ([output / f"{output.name}{kind.index_suffix}"] if kind.write_index else [])
 
 

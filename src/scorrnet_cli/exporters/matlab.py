@@ -24,8 +24,11 @@ def write_all(path: Path, grid: Grid, after_frame: Callable[[], None]) -> None:
     size = 4 * len(grid.result.frames) * len(grid.y) * len(grid.x)
     if size > LARGEST_BYTES:
         raise OutputError("An array would be larger than the 2 GiB of a .mat file", todo="Give a larger --step")
-    names = {name: str(value) if value.dtype.kind == "U" and value.ndim == 0 else value
-             for name, value in about(grid).items() if name != "image"}
+    names = {
+        name: str(value) if value.dtype.kind == "U" and value.ndim == 0 else value
+        for name, value in about(grid).items()
+        if name != "image"
+    }
     images = np.array([grid.result.stored.deformed[index].name for index in grid.result.frames], dtype=object)
     with spooled(path, grid, after_frame) as arrays, path.open("wb") as file:
         for name, source in arrays.items():
