@@ -26,7 +26,7 @@ class Name(StrEnum):
 
 
 Result = Annotated[Path, typer.Argument(metavar="RESULT", help="Result of measure or batch, .h5.", show_default=False)]
-To = Annotated[Name, typer.Option("--to", help="The format.", show_default=False)]
+To = Annotated[Name, typer.Option("--to", metavar="FORMAT", help="One of the formats above.", show_default=False)]
 Output = Annotated[
     Path | None,
     typer.Option(

@@ -95,7 +95,9 @@ def _curves(
     marker = "." if len(rows) < _MARKED else ""
     for (name, label), style in zip(names.items(), _STYLES, strict=False):
         y, sigma = (factor * _column(rows, part) for part in (name, f"sigma_{name}"))
-        axis.plot(x, y, style, marker=marker, color=colour, linewidth=1.2, label=f"{probe}: {label}" if label else probe)
+        axis.plot(
+            x, y, style, marker=marker, color=colour, linewidth=1.2, label=f"{probe}: {label}" if label else probe
+        )
         axis.fill_between(x, y - _COVERAGE * sigma, y + _COVERAGE * sigma, color=colour, alpha=0.15, linewidth=0)
 
 
