@@ -92,15 +92,13 @@ class LayeredResult:
     frames : tuple of int
         Numbers of the frames asked for, counted from 0.
     gauge : StrainSettings
-        How strain is taken.
+        How strain was taken, or is taken now if the file has none.
     """
 
     def __init__(self, stored: StoredResult, frames: str) -> None:
         self.stored = stored
         self.frames = chosen_frames(frames, stored.shape[0])
-        first = stored.frame(self.frames[0])
-        self._calibration = first.calibration
-        self.gauge = first.strain_field.how if first.strain_field else stored.process.settings.gauge
+        self.gauge = stored.gauge or stored.process.settings.gauge
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -110,12 +108,12 @@ class LayeredResult:
     @property
     def unit(self) -> str:
         """The unit that lengths are given in: mm if the result has a scale, else px."""
-        return "mm" if self._calibration else "px"
+        return "mm" if self.stored.calibration else "px"
 
     @property
     def factor(self) -> float:
         """What px are multiplied by to come to that unit."""
-        return self._calibration.mm_per_px if self._calibration else 1.0
+        return self.stored.calibration.mm_per_px if self.stored.calibration else 1.0
 
     @property
     def times_s(self) -> tuple[float, ...] | None:
@@ -128,7 +126,7 @@ class LayeredResult:
         """The pixels (H, W) that belong to the mask of any frame asked for."""
         mask = np.zeros(self.shape, bool)
         for index in self.frames:
-            mask |= self.stored.frame(index).mask[0]
+            mask |= self.stored.frame(index, strain=False).mask[0]
         return mask
 
     def layers(self, index: int, box: Box | None = None, *, strain: bool = True) -> Layers:
@@ -136,7 +134,7 @@ class LayeredResult:
         whole = Box(0, 0, self.shape[1], self.shape[0])
         box = box or whole
         wider = box.grown(self.gauge.window_px, self.shape)
-        field = _cut(self.stored.frame(index), wider)
+        field = _cut(self.stored.frame(index, strain=strain), wider)
         inner = Box(box.left - wider.left, box.top - wider.top, box.width, box.height).slices
         arrays = {name: getattr(field, name)[0][inner] for name in (*LENGTHS, "zncc")}
         if strain:
