@@ -129,7 +129,7 @@ def test_rotation_is_no_strain_of_a_line() -> None:
         all_true,
         all_true,
         {name: values.astype(np.float64) for name, values in arrays.items()},
-    )  # type: ignore[misc]
+    )
     assert Line("l", 5, 5, 80, 70).read(layers, HOW)["strain"] == pytest.approx(0, abs=1e-12)
 
 
@@ -172,7 +172,7 @@ def correlated(rng: np.random.Generator, count: int, side: int, averaging_px: fl
     margin = math.ceil(4 * averaging_px)
     white = torch.from_numpy(rng.normal(size=(count, side + 2 * margin, side + 2 * margin)).astype(np.float32))
     inner = gaussian(white, averaging_px)[:, margin:-margin, margin:-margin].numpy()
-    noise: NDArray[np.float32] = inner / np.float32(1 / math.sqrt(4 * math.pi * averaging_px**2))
+    noise: NDArray[np.float32] = (inner * math.sqrt(4 * math.pi) * averaging_px).astype(np.float32)
     return noise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -100,6 +101,8 @@ def _place(option: str, text: str, count: int) -> tuple[str, list[float]]:
     name, equals, numbers = text.rpartition("=")
     try:
         values = [float(value) for value in numbers.split(",")]
+        if not all(map(math.isfinite, values)):
+            raise ValueError
     except ValueError as error:
         raise UsageError("A place is numbers with commas between", f"--{option} {text}") from error
     if len(values) != count:

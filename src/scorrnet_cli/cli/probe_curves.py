@@ -14,9 +14,10 @@ from typing import Any, TextIO
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.evaluate.report import check_picture
 from scorrnet_cli.cli.probe_plot import draw
+from scorrnet_cli.errors import UsageError
 from scorrnet_cli.layers import LayeredResult, Layers, open_layers
 from scorrnet_cli.probes import Line, Point, Probe, box_of, profile
-from scorrnet_cli.writers.atomic import check_target, explained, written_whole
+from scorrnet_cli.writers.atomic import check_not_result, check_target, explained, written_whole
 
 Row = dict[str, Any]
 """A line of the table by the names of its columns, lengths in the unit of the result."""
@@ -51,6 +52,7 @@ class Request:
     def check(self) -> None:
         """Make sure, before anything is read, that both files can be written; OutputError or UsageError if not."""
         if self.output:
+            check_not_result(self.output, self.result)
             check_target(self.output, self.overwrite)
         check_picture(self.plot, self.overwrite)
 
@@ -74,6 +76,9 @@ def run(request: Request, probes: Sequence[Probe], talk: Talk, *, profiles: bool
         If the result cannot be read, a probe lies outside of it, or a file cannot be written.
     """
     request.check()
+    names = [probe.name for probe in probes]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UsageError("Two places have the same name", twice[0], "Give each a NAME of its own")
     with open_layers(request.result, request.frames) as result:
         for probe in probes:
             probe.check(result.shape)

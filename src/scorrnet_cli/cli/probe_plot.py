@@ -47,6 +47,8 @@ def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: Layer
     OutputError
         If the picture cannot be written.
     """
+    from matplotlib.ticker import MaxNLocator
+
     rows = list(rows)
     across = "distance" if profiles else "frame" if result.times_s is None else "time"
     label = {"distance": f"distance ({result.unit})", "frame": "frame", "time": "time (s)"}[across]
@@ -64,7 +66,7 @@ def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: Layer
             axis.margins(x=0.01)
             axis.set_axisbelow(True)
             if across == "frame":
-                axis.xaxis.get_major_locator().set_params(integer=True)
+                axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.02), frameon=False)
         axes[-1].set_xlabel(label)
         axes[0].set_title("bands: two standard uncertainties on each side", loc="left", fontsize="small", color="0.4")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import FloatArray
 from scorrnet_cli.layers import LENGTHS, LayeredResult, Layers
-from scorrnet_cli.writers.atomic import check_target, explained, written_whole
+from scorrnet_cli.writers.atomic import check_not_result, check_target, explained, written_whole
 
 _LONGEST_STEM = 80
 
@@ -150,6 +150,7 @@ def export(kind: Format, grid: Grid, output: Path, *, overwrite: bool, after_fra
         with explained(output):
             output.mkdir(exist_ok=True)
     for path in files:
+        check_not_result(path, Path(grid.result.stored.path))
         check_target(path, overwrite)
     if kind.write_all:
         with written_whole(output) as part, explained(output):
