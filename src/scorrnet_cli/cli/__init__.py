@@ -14,7 +14,9 @@ from scorrnet_cli.cli.extract_weights import extract_weights
 from scorrnet_cli.cli.group import ErrorGroup
 from scorrnet_cli.cli.info import info
 from scorrnet_cli.cli.measure import measure
+from scorrnet_cli.cli.strain import strain
 from scorrnet_cli.cli.train import train
+from scorrnet_cli.cli.units import units
 
 app = typer.Typer(
     name="scorrnet",
@@ -43,6 +45,8 @@ def root(
 
 app.command()(measure)
 app.command()(batch)
+app.command()(strain)
+app.command()(units)
 app.command()(extract_weights)
 app.add_typer(evaluate)
 app.command()(info)

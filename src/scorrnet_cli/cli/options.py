@@ -133,7 +133,7 @@ def asked(
     UsageError
         If a value makes no sense, or the file is missing or is neither TOML nor a result.
     """
-    return _base(settings).but(
+    return base(settings).but(
         device=device,
         refine=refine,
         window_px=window,
@@ -182,7 +182,7 @@ def clock(fps: float | None, times: str | None) -> Clock | None:
     return Clock(fps, times)
 
 
-def _base(path: Path | None) -> Settings:
+def base(path: Path | None) -> Settings:
     """Read the settings that flags are laid over.
 
     Raises
