@@ -73,6 +73,20 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors (and --json).")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")]
 
+Result = Annotated[Path, typer.Argument(metavar="RESULT", help="Result of measure or batch, .h5.", show_default=False)]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        metavar="NAME",
+        help="u, v, magnitude, exx, eyy, exy, e1, e2, von-mises, zncc or sigma; more than once for several.",
+    ),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where the images are. Default: beside RESULT, then this folder."),
+]
+
 
 def asked(
     settings: Path | None,
