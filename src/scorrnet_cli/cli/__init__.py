@@ -16,6 +16,7 @@ from scorrnet_cli.cli.info import info
 from scorrnet_cli.cli.measure import measure
 from scorrnet_cli.cli.plot import plot
 from scorrnet_cli.cli.train import train
+from scorrnet_cli.cli.view import view
 
 app = typer.Typer(
     name="scorrnet",
@@ -45,6 +46,7 @@ def root(
 app.command()(measure)
 app.command()(batch)
 app.command()(plot)
+app.command()(view)
 app.command()(extract_weights)
 app.add_typer(evaluate)
 app.command()(info)

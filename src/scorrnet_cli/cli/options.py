@@ -87,6 +87,30 @@ Images = Annotated[
     typer.Option(metavar="FOLDER", help="Where the images are. Default: beside RESULT, then this folder."),
 ]
 
+Limits = Annotated[
+    str | None,
+    typer.Option(metavar="LO,HI", help="Ends of the colour scale, in the unit that it shows. Default: 1 to 99 %."),
+]
+
+
+def pair(text: str | None, option: str) -> tuple[float, float] | None:
+    """Read two numbers, of which the first is lower.
+
+    Raises
+    ------
+    UsageError
+        If they are not.
+    """
+    if text is None:
+        return None
+    try:
+        low, high = (float(value) for value in text.split(","))
+    except ValueError:
+        raise UsageError("Limits are two numbers, LO,HI", f"{option} {text}") from None
+    if not low < high:
+        raise UsageError("The first limit must be below the second", f"{option} {text}")
+    return low, high
+
 
 def asked(
     settings: Path | None,

@@ -10,7 +10,7 @@ import typer
 
 from scorrnet_cli.cli import options
 from scorrnet_cli.cli.group import Debug
-from scorrnet_cli.errors import OutputError, UsageError
+from scorrnet_cli.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,10 +58,7 @@ def plot(
     images: options.Images = None,
     contours: Annotated[bool, typer.Option("--contours", help="Draw lines of equal value.")] = False,
     vectors: Annotated[bool, typer.Option("--vectors", help="Draw displacement as arrows.")] = False,
-    limits: Annotated[
-        str | None,
-        typer.Option(metavar="LO,HI", help="Ends of the colour scale, in the unit that it shows. Default: 1 to 99 %."),
-    ] = None,
+    limits: options.Limits = None,
     rate: Annotated[float, typer.Option(metavar="N", min=0.1, max=60.0, help="Frames a second of an animation.")] = 4.0,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
@@ -93,7 +90,7 @@ def plot(
         if not moving and len(chosen) > most:
             talk.note(f"{most} of {len(chosen)} frames are drawn; an animation shows all")
             chosen = spread_evenly(chosen, most)
-        wish = Wish(quantities, chosen, over is Over.deformed, contours, vectors, _pair(limits))
+        wish = Wish(quantities, chosen, over is Over.deformed, contours, vectors, options.pair(limits, "--limits"))
         with talk.progress(len(chosen)):
             artist = Artist(Source(stored), shelf, wish)
             _save(output, artist, chosen if moving else None, rate, talk)
@@ -135,7 +132,7 @@ def _save(output: Path, artist: Artist, moving: list[int] | None, rate: float, t
             yield pixels(artist.figure([index]), DPI)
             talk.advance()
 
-    save_animation(output, each(), rate)
+    save_animation(output, each(), rate, [scale.colours for scale in artist.scales.values()])
 
 
 def _say_missing(talk: Talk, images: Images) -> None:
@@ -145,16 +142,3 @@ def _say_missing(talk: Talk, images: Images) -> None:
     name, why = next(iter(images.missing.items()))
     more = f" (and {len(images.missing) - 1} more)" if len(images.missing) > 1 else ""
     talk.warn(f"drawn without the image {name}{more}: {why}; --images FOLDER says where the images are")
-
-
-def _pair(text: str | None) -> tuple[float, float] | None:
-    """Read the ends of a scale."""
-    if text is None:
-        return None
-    try:
-        low, high = (float(value) for value in text.split(","))
-    except ValueError:
-        raise UsageError("Limits are two numbers, LO,HI", f"--limits {text}") from None
-    if not low < high:
-        raise UsageError("The lower limit must be the first and below the other", f"--limits {text}")
-    return low, high

@@ -41,6 +41,11 @@ class Quantity:
     kind: str
     centred: bool = False
 
+    @property
+    def needs_strain(self) -> bool:
+        """Whether it is taken from strain."""
+        return self.kind == STRAIN
+
     def unit(self, mm_per_px: float | None) -> str:
         """Return the unit that values are shown in; empty if there is none."""
         if self.kind == LENGTH:

@@ -11,7 +11,7 @@ import numpy as np
 
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field, FloatArray
-from scorrnet_cli.pictures.quantities import STRAIN, Quantity, values_of
+from scorrnet_cli.pictures.quantities import Quantity, values_of
 from scorrnet_cli.writers import StoredResult
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Snapshot:
 
     def values(self, quantity: Quantity) -> FloatArray:
         """Return a quantity as it is stored, (H, W) float32: px, or 1 for strain; NaN where unknown."""
-        return values_of(quantity, self.field, self.strain if quantity.kind == STRAIN else None)
+        return values_of(quantity, self.field, self.strain if quantity.needs_strain else None)
 
 
 class Source:

@@ -12,7 +12,7 @@ from scorrnet_cli.field import Field, FloatArray
 from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.moving import moved
 from scorrnet_cli.pictures.paper import Look, Panel, arrangement, draw
-from scorrnet_cli.pictures.quantities import QUANTITIES, STRAIN, Quantity
+from scorrnet_cli.pictures.quantities import QUANTITIES, Quantity
 from scorrnet_cli.pictures.scale import Scale, choose_scale
 from scorrnet_cli.pictures.source import Snapshot, Source
 from scorrnet_cli.pictures.vectors import arrows, magnification
@@ -105,7 +105,7 @@ class Artist:
     def _note(self) -> str:
         """Say what the figure does not show by itself."""
         parts = []
-        if any(each.kind == STRAIN for each in self._wish.quantities):
+        if any(each.needs_strain for each in self._wish.quantities):
             parts.append(gauge_words(self._source.snapshot(self._wish.frames[-1]).strain))
         if self._wish.vectors:
             parts.append(f"arrows: displacement \N{MULTIPLICATION SIGN} {self._magnified:g}")
