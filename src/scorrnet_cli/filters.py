@@ -23,14 +23,28 @@ def gaussian(x: Tensor, sigma: float) -> Tensor:
     (C, H, W) float32
     """
     radius = max(1, math.ceil(3.5 * sigma))
-    block = 8 if radius < 12 else 32 if radius < 40 else 64
+    block = _block(radius)
     offsets = torch.arange(block + 2 * radius, device=x.device)[:, None] - torch.arange(block, device=x.device)
     taps = torch.exp(-0.5 * ((offsets - radius) / sigma) ** 2) * ((offsets >= 0) & (offsets <= 2 * radius))
     band = taps / taps[:, :1].sum()  # (block + 2 radius, block)
-    return _along_columns(_along_rows(x, band), band)
+    return along_columns(along_rows(x, band), band)
 
 
-def _along_rows(x: Tensor, band: Tensor) -> Tensor:
+def band_of(taps: Tensor) -> Tensor:
+    """Matrix (block + 2 r, block) with which `along_rows` and `along_columns` sum taps (2 r + 1) about each point."""
+    radius = len(taps) // 2
+    block = _block(radius)
+    band = taps.new_zeros(block + 2 * radius, block)
+    for column in range(block):
+        band[column : column + 2 * radius + 1, column] = taps
+    return band
+
+
+def _block(radius: int) -> int:
+    return 8 if radius < 12 else 32 if radius < 40 else 64
+
+
+def along_rows(x: Tensor, band: Tensor) -> Tensor:
     """Filter (C, H, W) along x: every block of columns is one matrix product, far faster than a 1-D convolution."""
     channels, height, width = x.shape
     reach, block = band.shape
@@ -41,7 +55,7 @@ def _along_rows(x: Tensor, band: Tensor) -> Tensor:
     return filtered.permute(1, 0, 2).reshape(channels, height, count * block)[..., :width]
 
 
-def _along_columns(x: Tensor, band: Tensor) -> Tensor:
+def along_columns(x: Tensor, band: Tensor) -> Tensor:
     """Filter (C, H, W) along y in the same way."""
     channels, height, width = x.shape
     reach, block = band.shape
