@@ -15,6 +15,7 @@ from scorrnet_cli.cli.group import ErrorGroup
 from scorrnet_cli.cli.info import info
 from scorrnet_cli.cli.measure import measure
 from scorrnet_cli.cli.plot import plot
+from scorrnet_cli.cli.report import report
 from scorrnet_cli.cli.train import train
 from scorrnet_cli.cli.view import view
 
@@ -47,6 +48,7 @@ app.command()(measure)
 app.command()(batch)
 app.command()(plot)
 app.command()(view)
+app.command()(report)
 app.command()(extract_weights)
 app.add_typer(evaluate)
 app.command()(info)

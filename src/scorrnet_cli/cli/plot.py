@@ -94,7 +94,7 @@ def plot(
         with talk.progress(len(chosen)):
             artist = Artist(Source(stored), shelf, wish)
             _save(output, artist, chosen if moving else None, rate, talk)
-        _say_missing(talk, shelf)
+        say_missing(talk, shelf)
     if not quiet:
         shown = [
             (name, f"colours from {number(scale.low)} to {number(scale.high)} {scale.unit}".rstrip())
@@ -135,7 +135,7 @@ def _save(output: Path, artist: Artist, moving: list[int] | None, rate: float, t
     save_animation(output, each(), rate, [scale.colours for scale in artist.scales.values()])
 
 
-def _say_missing(talk: Talk, images: Images) -> None:
+def say_missing(talk: Talk, images: Images) -> None:
     """Say which images could not be shown: the first by name, of the others how many."""
     if not images.missing:
         return

@@ -9,7 +9,7 @@ import typer
 from scorrnet_cli.cli import options
 from scorrnet_cli.cli.group import Debug
 
-_PLAIN_COLUMNS, _PLAIN_ROWS = 78, 30  # where there is no terminal to measure
+_PLAIN_COLUMNS, _PLAIN_ROWS = 78, 40  # where there is no terminal to measure
 _BESIDE_ROWS = 6  # for the lines around the picture
 
 

@@ -35,10 +35,12 @@ def picture(values: FloatArray, scale: Scale, columns: int, rows: int, *, colour
     Returns
     -------
     list of Text
-        At most `rows` lines.
+        At most `rows` lines, the first and the last not empty.
     """
-    height, width = values.shape
-    step = max(1, math.ceil(width / max(columns, _LEAST_COLUMNS)), math.ceil(height / (2 * max(rows, 2))))
+    width = values.shape[1]
+    used = np.flatnonzero(np.isfinite(values).any(1))
+    values = values[used[0] : used[-1] + 1] if used.size else values[:1]
+    step = max(1, math.ceil(width / max(columns, _LEAST_COLUMNS)), math.ceil(len(values) / (2 * max(rows, 2))))
     cells = averaged(values, step)
     if cells.shape[0] % 2:
         cells = np.pad(cells, ((0, 1), (0, 0)), constant_values=np.nan)

@@ -42,7 +42,9 @@ class Snapshot:
 
     @cached_property
     def strain(self) -> Strain:
-        """Stored, or else computed when it is first asked for."""
+        """Stored, or else computed when it is first asked for, as the settings of the result say."""
+        if self.field.strain_field is not None:
+            return self.field.strain_field
         from scorrnet_cli.strain import strain_of  # with torch, which takes a second to load
 
         return strain_of(self.field)
@@ -64,8 +66,9 @@ class Source:
 
     def __init__(self, result: StoredResult) -> None:
         self.result = result
-        self.mm_per_px: float | None = None
         self.snapshot = lru_cache(maxsize=_KEPT)(self._snapshot)
+        scale = self.snapshot(0).field.calibration
+        self.mm_per_px = None if scale is None else scale.mm_per_px
 
     def __len__(self) -> int:
         return self.result.shape[0]

@@ -114,8 +114,12 @@ class Artist:
 
 def gauge_words(strain: Strain) -> str:
     """Say in a few words how strain was taken."""
-    measure = strain.measure.replace("green-lagrange", "Green-Lagrange").replace("euler-almansi", "Euler-Almansi")
-    return f"{measure} strain, window {strain.window_px} px, VSG {strain.vsg_size_px} px"
+    return f"{measure_words(strain.measure)} strain, window {strain.window_px} px, VSG {strain.vsg_size_px} px"
+
+
+def measure_words(measure: str) -> str:
+    """Write a strain measure as people do: names have capitals."""
+    return "-".join(part.capitalize() for part in measure.split("-")) if measure != "small" else measure
 
 
 def overview(grey: FloatArray, field: Field) -> Figure:
