@@ -80,6 +80,11 @@ class Settings:
             self.strain_window_px, self.strain_measure, self.strain_order, self.strain_weights, averaged
         )
 
+    @property
+    def asked_gauge(self) -> StrainSettings | None:
+        """How strain is taken; None if it was not asked for."""
+        return self.gauge if self.strain else None
+
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str = "settings") -> Settings:
         """Make settings of a mapping, as read from TOML or JSON.
@@ -139,7 +144,7 @@ class FrameInfo:
     failure : str
         Why nothing was measured in this image; empty if something was.
     at_s : float, optional
-        When it was taken, s; None if that is not known. Where zero is, `Clock` says.
+        When it was taken, s after the first image; None if that is not known.
     """
 
     name: str
@@ -199,6 +204,8 @@ class Field:
         How the result was made.
     calibration : Calibration, optional
         The scale of the images; None if it is not known. All arrays stay in px.
+    time_source : str
+        Where the times of the images are known from; empty if they are not.
     strain_field : Strain, optional
         The strain that was taken with it; None if none was asked for.
     """
@@ -214,6 +221,7 @@ class Field:
     deformed: tuple[FrameInfo, ...]
     process: Process = field(repr=False)
     calibration: Calibration | None = None
+    time_source: str = ""
     strain_field: Strain | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -243,8 +251,9 @@ class Field:
         process : Process
         """
         unknown = np.full((1, *mask.shape), np.nan, np.float32)
+        arrays: dict[str, Any] = dict.fromkeys(("u", "v", "zncc", "sigma_u", "sigma_v"), unknown)
         return Field(
-            **dict.fromkeys(("u", "v", "zncc", "sigma_u", "sigma_v"), unknown),
+            **arrays,
             mask=mask[np.newaxis],
             valid=np.zeros((1, *mask.shape), bool),
             reference=reference,
@@ -257,7 +266,7 @@ class Field:
         """Put fields of one reference behind each other along T."""
         first = parts[0]
         strains = [part.strain_field for part in parts if part.strain_field is not None]
-        arrays = {
+        arrays: dict[str, Any] = {
             name: np.concatenate([getattr(part, name) for part in parts])
             for name in ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
         }
@@ -267,5 +276,6 @@ class Field:
             deformed=tuple(info for part in parts for info in part.deformed),
             process=first.process,
             calibration=first.calibration,
+            time_source=first.time_source,
             strain_field=Strain.stack(strains) if len(strains) == len(parts) else None,
         )

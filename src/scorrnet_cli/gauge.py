@@ -146,8 +146,8 @@ class Strain:
         As y points down, positive angles are clockwise on the screen. Where both principal strains are equal every
         direction is principal, and 0 is given.
         """
-        angle = np.degrees(0.5 * np.arctan2(2 * self.exy, self.exx - self.eyy))
-        return angle.astype(np.float32)
+        angle: FloatArray = np.degrees(0.5 * np.arctan2(2 * self.exy, self.exx - self.eyy))
+        return angle
 
     @property
     def von_mises(self) -> FloatArray:
@@ -175,7 +175,7 @@ class Strain:
 
     def _principal(self, sign: int) -> FloatArray:
         mean, half = 0.5 * (self.exx + self.eyy), 0.5 * (self.exx - self.eyy)
-        principal: FloatArray = (mean + sign * np.hypot(half, self.exy)).astype(np.float32)
+        principal: FloatArray = mean + sign * np.hypot(half, self.exy)
         return principal
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorrnet_cli.arrays import BoolArray, FloatArray
+from scorrnet_cli.arrays import AnyFloatArray, BoolArray, FloatArray
 from scorrnet_cli.field import Field
 from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
 from scorrnet_cli.local_fit import Window, binned, slope_variances, slopes, spread_out
@@ -42,11 +42,11 @@ def strain_of(field: Field, how: StrainSettings | None = None) -> Strain:
 
 
 def strain(
-    u: FloatArray,
-    v: FloatArray,
+    u: AnyFloatArray,
+    v: AnyFloatArray,
     valid: BoolArray,
     how: StrainSettings,
-    sigma: tuple[FloatArray, FloatArray] | None = None,
+    sigma: tuple[AnyFloatArray, AnyFloatArray] | None = None,
 ) -> Strain:
     """Take strain from displacement by local polynomial fits.
 
@@ -125,7 +125,7 @@ def _variances(sigma: Tensor, weight: Tensor, how: StrainSettings, bin_px: int) 
     means = binned(torch.cat([known * weight, weight[None]]), bin_px)
     coarse = slope_variances(means[:2], means[2], _window(how, bin_px), how.averaging_px, bin_px)
     height, width = weight.shape
-    return spread_out(coarse.flatten(0, 1), bin_px, (height, width)).unflatten(0, (2, 3))
+    return spread_out(coarse.flatten(0, 1), bin_px, (height, width)).view(2, 3, height, width)
 
 
 def _propagated(gradient: Tensor, variances: Tensor, measure: str) -> Tensor:

@@ -38,7 +38,7 @@ def affine(gradient: Array, x: Array = X, y: Array = Y) -> tuple[Array, Array]:
 def holed() -> NDArray[np.bool_]:
     """A surface with a hole, an edge and points that are missing here and there."""
     rng = np.random.default_rng(1)
-    valid = (np.hypot(X - 40, Y - 30) > 12) & (X > 5) & (rng.random(X.shape) > 0.05)
+    valid: NDArray[np.bool_] = (np.hypot(X - 40, Y - 30) > 12) & (X > 5) & (rng.random(X.shape) > 0.05)
     return valid[None]
 
 

@@ -20,9 +20,11 @@ from scorrnet_cli.batch.watch import Watch
 from scorrnet_cli.cli import console, preview
 from scorrnet_cli.cli.batch_report import Progress, table, to_json
 from scorrnet_cli.cli.console import Talk
+from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError, ScorrnetError, UsageError
 from scorrnet_cli.field import Field, FloatArray, Settings
 from scorrnet_cli.frames import count_frames
+from scorrnet_cli.units import Calibration
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments
@@ -47,6 +49,8 @@ class Request:
     plot: bool
     overwrite: bool
     settings: Settings
+    calibration: Calibration | None = None
+    clock: Clock | None = None
 
     def __post_init__(self) -> None:
         from_stdin = self.what == "-"
@@ -111,6 +115,8 @@ class Request:
             resume=self.resume,
             hurry=hurry,
             picture=partial(_draw, picture) if picture else None,
+            calibration=self.calibration,
+            clock=self.clock,
         )
 
 

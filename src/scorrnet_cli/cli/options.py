@@ -10,9 +10,12 @@ import typer
 from scorrnet_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from scorrnet_cli.clock import Clock
     from scorrnet_cli.field import Settings
+    from scorrnet_cli.units import Calibration
 
 _PANEL = "Settings, saved in the result"
+_UNITS = "Units, stored beside values that stay in px"
 
 Reference = Annotated[Path, typer.Argument(metavar="REF", help="Image of the specimen at rest.", show_default=False)]
 Deformed = Annotated[
@@ -62,6 +65,39 @@ DisplacementWeights = Annotated[
 ]
 RefinementWeights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Your own weights, safetensors.", rich_help_panel=_PANEL)
+]
+Strain = Annotated[bool | None, typer.Option("--strain/--no-strain", help="Take strain too.", rich_help_panel=_PANEL)]
+StrainWindow = Annotated[
+    int | None,
+    typer.Option(metavar="PX", help="Side of the window of the strain fit, odd; 25 px.", rich_help_panel=_PANEL),
+]
+StrainMeasure = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="green-lagrange (default), euler-almansi, hencky or small.", rich_help_panel=_PANEL
+    ),
+]
+StrainOrder = Annotated[
+    int | None,
+    typer.Option(metavar="1|2", help="Degree of the polynomial of the strain fit; 1.", rich_help_panel=_PANEL),
+]
+MmPerPx = Annotated[
+    float | None, typer.Option(metavar="MM", help="Length of a pixel on the specimen.", rich_help_panel=_UNITS)
+]
+ScaleBar = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X1,Y1,X2,Y2,MM", help="Two points in the reference image and their distance.", rich_help_panel=_UNITS
+    ),
+]
+Fps = Annotated[float | None, typer.Option(metavar="N", help="Images per second.", rich_help_panel=_UNITS)]
+Times = Annotated[
+    str | None,
+    typer.Option(
+        metavar="names|tiff",
+        help="Time stamps from file names (20260131_142500.250, 12.5s, 80ms) or from the TIFF tag DateTime.",
+        rich_help_panel=_UNITS,
+    ),
 ]
 SettingsFile = Annotated[
     Path | None,
@@ -123,6 +159,10 @@ def asked(
     segmentation_weights: Path | None,
     displacement_weights: Path | None,
     refinement_weights: Path | None,
+    strain: bool | None,
+    strain_window: int | None,
+    strain_measure: str | None,
+    strain_order: int | None,
 ) -> Settings:
     """Lay the flags, those that were given, over the settings file.
 
@@ -141,7 +181,43 @@ def asked(
         segmentation_weights=_text(segmentation_weights),
         displacement_weights=_text(displacement_weights),
         refinement_weights=_text(refinement_weights),
+        strain=strain,
+        strain_window_px=strain_window,
+        strain_measure=strain_measure,
+        strain_order=strain_order,
     )
+
+
+def scale(mm_per_px: float | None, scale_bar: str | None) -> Calibration | None:
+    """Return the scale of the images that was given, if any.
+
+    Raises
+    ------
+    UsageError
+        If it makes no sense, or is given twice.
+    """
+    from scorrnet_cli.units import Calibration
+
+    if mm_per_px is not None and scale_bar is not None:
+        raise UsageError("The scale is given twice", "--mm-per-px and --scale-bar", "Give one of them")
+    if scale_bar is not None:
+        return Calibration.of_scale_bar(scale_bar)
+    return None if mm_per_px is None else Calibration(mm_per_px, "--mm-per-px")
+
+
+def clock(fps: float | None, times: str | None) -> Clock | None:
+    """Return where the times of the images are known from, if anywhere.
+
+    Raises
+    ------
+    UsageError
+        If it makes no sense, or is given twice.
+    """
+    if fps is None and times is None:
+        return None
+    from scorrnet_cli.clock import Clock
+
+    return Clock(fps, times)
 
 
 def _base(path: Path | None) -> Settings:

@@ -12,6 +12,7 @@ from scorrnet_cli.field import Field
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
 from scorrnet_cli.writers.base import Header, Sink
 from scorrnet_cli.writers.hdf5 import Hdf5Sink, write_view
+from scorrnet_cli.writers.hdf5_change import add_strain, set_units
 from scorrnet_cli.writers.hdf5_read import StoredResult, open_result, read_hdf5, read_settings
 from scorrnet_cli.writers.tiff import ImageJSink, OmeSink
 
@@ -20,6 +21,7 @@ __all__ = [
     "Header",
     "StoredResult",
     "Writer",
+    "add_strain",
     "check_fits",
     "check_output",
     "explained",
@@ -27,6 +29,7 @@ __all__ = [
     "open_writer",
     "read_hdf5",
     "read_settings",
+    "set_units",
     "write_view",
     "written_whole",
 ]

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import h5py
@@ -13,12 +14,16 @@ import numpy as np
 
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field, FrameInfo, Process, Settings
+from scorrnet_cli.gauge import StrainSettings
+from scorrnet_cli.writers.hdf5_make import DATA as DATA
+from scorrnet_cli.writers.hdf5_strain import read_strain, read_strain_settings
+from scorrnet_cli.writers.hdf5_units import read_scale, read_times
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2 came with strain, the scale of the images and their times; all of these may be missing, as in files of format 1."""
 FLOATS = {"u": "px", "v": "px", "zncc": "", "sigma_u": "px", "sigma_v": "px"}
 """The arrays of numbers and their units."""
 FLAGS = ("mask", "valid")
-DATA = "entry/displacement"
 FRAMES = "entry/frames"
 PROCESS = "entry/process"
 MEASURED, FAILED = 1, 2
@@ -40,24 +45,40 @@ class StoredResult:
         The T deformed images.
     process : Process
         How the result was made.
+    calibration : Calibration or None
+        The scale of the images, if it is known.
+    time_source : str
+        Where the times of the images are known from; empty if they are not.
+    gauge : StrainSettings or None
+        How its strain was taken; None if it has none.
+    is_view : bool
+        Whether it only shows the frames of other files.
     """
 
     def __init__(self, file: Any, path: str) -> None:
+        self._file = file
         self._data = file[DATA]
         self.path = path
         frames, height, width = self._data["u"].shape
         self.shape: tuple[int, int, int] = frames, height, width
         reference = file[f"{FRAMES}/reference"]
         self.reference = FrameInfo(_text(reference, "name"), _text(reference, "sha256"))
-        self.deformed = _read_deformed(file[f"{FRAMES}/deformed"])
+        times, self.time_source = read_times(file, frames)
+        self.deformed = tuple(
+            replace(info, at_s=time)
+            for info, time in zip(_read_deformed(file[f"{FRAMES}/deformed"]), times, strict=True)
+        )
         self.process = _read_process(file, path)
+        self.calibration = read_scale(file)
+        self.gauge: StrainSettings | None = read_strain_settings(file)
+        self.is_view = bool(self._data["u"].is_virtual)
 
-    def frame(self, index: int) -> Field:
+    def frame(self, index: int, *, strain: bool = True) -> Field:
         """Read one frame, counted from 0: a field with T = 1."""
-        return self.frames(slice(index, index + 1))
+        return self.frames(slice(index, index + 1), strain=strain)
 
-    def frames(self, chosen: slice = slice(None)) -> Field:
-        """Read several frames, all if not told which."""
+    def frames(self, chosen: slice = slice(None), *, strain: bool = True) -> Field:
+        """Read several frames, all if not told which, with or without the strain that is stored."""
         with _explained(self.path):
             return Field(
                 **{name: self._data[name][chosen] for name in FLOATS},
@@ -65,6 +86,9 @@ class StoredResult:
                 reference=self.reference,
                 deformed=self.deformed[chosen],
                 process=self.process,
+                calibration=self.calibration,
+                time_source=self.time_source,
+                strain_field=read_strain(self._file, chosen) if strain else None,
             )
 
 
@@ -126,7 +150,8 @@ def _read_deformed(group: h5py.Group) -> tuple[FrameInfo, ...]:
     """Return which images were measured; the first files of format 1 do not tell why one failed."""
     columns = [group[name].asstr()[...] for name in ("name", "sha256")]
     columns.append(group["reason"].asstr()[...] if "reason" in group else np.full(len(columns[0]), ""))
-    return tuple(FrameInfo(*(str(value) for value in row)) for row in zip(*columns, strict=True))
+    rows = zip(*columns, strict=True)
+    return tuple(FrameInfo(str(name), str(digest), str(reason)) for name, digest, reason in rows)
 
 
 def _read_process(file: h5py.File, path: str | os.PathLike[str]) -> Process:
