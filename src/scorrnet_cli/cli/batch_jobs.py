@@ -17,7 +17,7 @@ from scorrnet_cli.batch.run import Outcome, Task
 from scorrnet_cli.batch.run import run as run_task
 from scorrnet_cli.batch.sources import Selection, find_folders, find_images
 from scorrnet_cli.batch.watch import Watch
-from scorrnet_cli.cli import console, plot
+from scorrnet_cli.cli import console, preview
 from scorrnet_cli.cli.batch_report import Progress, table, to_json
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.clock import Clock
@@ -103,7 +103,7 @@ class Request:
             if path and path.resolve() in inputs:
                 raise OutputError("The result would replace an image", str(path), "Give another name with -o")
         if picture:
-            plot.check_plot(picture, self.overwrite or self.resume)
+            preview.check_preview(picture, self.overwrite or self.resume)
         return Task(
             paths=paths,
             where=where,
@@ -215,5 +215,5 @@ def _picture(output: Path) -> Path:
 
 
 def _draw(path: Path, reference: FloatArray, field: Field) -> Path:
-    plot.save_plot(path, reference, field)
+    preview.save_preview(path, reference, field)
     return path

@@ -109,6 +109,44 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors (and --json).")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")]
 
+Result = Annotated[Path, typer.Argument(metavar="RESULT", help="Result of measure or batch, .h5.", show_default=False)]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        metavar="NAME",
+        help="u, v, magnitude, exx, eyy, exy, e1, e2, von-mises, zncc or sigma; more than once for several.",
+    ),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where the images are. Default: beside RESULT, then this folder."),
+]
+
+Limits = Annotated[
+    str | None,
+    typer.Option(metavar="LO,HI", help="Ends of the colour scale, in the unit that it shows. Default: 1 to 99 %."),
+]
+
+
+def pair(text: str | None, option: str) -> tuple[float, float] | None:
+    """Read two numbers, of which the first is lower.
+
+    Raises
+    ------
+    UsageError
+        If they are not.
+    """
+    if text is None:
+        return None
+    try:
+        low, high = (float(value) for value in text.split(","))
+    except ValueError:
+        raise UsageError("Limits are two numbers, LO,HI", f"{option} {text}") from None
+    if not low < high:
+        raise UsageError("The first limit must be below the second", f"{option} {text}")
+    return low, high
+
 
 def asked(
     settings: Path | None,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scorrnet_cli.batch.reading import printable_reason
-from scorrnet_cli.cli import console, plot
+from scorrnet_cli.cli import console, preview
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.summary import tables, to_json
 from scorrnet_cli.clock import Clock
@@ -94,7 +94,7 @@ class Job:
                 raise OutputError("The result would replace an image", str(path), "Give another name with -o")
         check_output(self.output, self.overwrite)
         if self.picture:
-            plot.check_plot(self.picture, self.overwrite)
+            preview.check_preview(self.picture, self.overwrite)
 
     def items(self) -> Iterator[Frame | FrameError]:
         """Read the deformed images one by one; what cannot be read comes as its error."""
@@ -208,7 +208,7 @@ def _measure(job: Job, reference: Frame, times: Sequence[float | None], talk: Ta
     elapsed_s = time.perf_counter() - start
     if job.picture:
         talk.doing("drawing")
-        plot.save_plot(job.picture, reference.grey, last)
+        preview.save_preview(job.picture, reference.grey, last)
     return Report(
         output=job.output,
         plot=job.picture,
