@@ -75,7 +75,7 @@ def measure_sequence(
     prepared = pipeline.prepare(instruments, read_frame(reference))
     for path in deformed:
         for frame in read_frames(path):
-            yield pipeline.measure_pair(instruments, prepared, frame)
+            yield pipeline.with_strain(pipeline.measure_pair(instruments, prepared, frame))
 
 
 def __getattr__(name: str) -> Any:

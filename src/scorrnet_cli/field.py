@@ -80,6 +80,11 @@ class Settings:
             self.strain_window_px, self.strain_measure, self.strain_order, self.strain_weights, averaged
         )
 
+    @property
+    def asked_gauge(self) -> StrainSettings | None:
+        """How strain is taken; None if it was not asked for."""
+        return self.gauge if self.strain else None
+
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str = "settings") -> Settings:
         """Make settings of a mapping, as read from TOML or JSON.

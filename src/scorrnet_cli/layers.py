@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import BoolArray, Field, FloatArray, FrameInfo
 from scorrnet_cli.gauge import ARRAYS
+from scorrnet_cli.pictures.source import chosen_frames
 from scorrnet_cli.strain import strain_of
 from scorrnet_cli.writers import StoredResult, open_result
 
@@ -97,7 +97,7 @@ class LayeredResult:
 
     def __init__(self, stored: StoredResult, frames: str) -> None:
         self.stored = stored
-        self.frames = chosen_frames(frames, stored.shape[0])
+        self.frames = tuple(chosen_frames(frames, stored.shape[0]))
         self.gauge = stored.gauge or stored.process.settings.gauge
 
     @property
@@ -152,7 +152,7 @@ def open_layers(path: Path, frames: str = "all") -> Iterator[LayeredResult]:
     path : Path
         An HDF5 file written by scorrnet.
     frames : str
-        Which: ``all``, ``last``, or a number counted from 0.
+        Which: ``all``, ``last``, or numbers counted from 0.
 
     Raises
     ------
@@ -161,19 +161,6 @@ def open_layers(path: Path, frames: str = "all") -> Iterator[LayeredResult]:
     """
     with open_result(path) as stored:
         yield LayeredResult(stored, frames)
-
-
-def chosen_frames(text: str, count: int) -> tuple[int, ...]:
-    """Return the numbers of the frames that ``all``, ``last`` or a number stand for; UsageError if there are none."""
-    if text == "all":
-        return tuple(range(count))
-    if text == "last":
-        return (count - 1,)
-    if not text.isascii() or not text.isdigit():
-        raise UsageError("A frame is all, last or a number", f"--frame {text}", "Numbers are counted from 0")
-    if int(text) >= count:
-        raise UsageError(f"The result has {count} frames", f"--frame {text}", f"Give a number up to {count - 1}")
-    return (int(text),)
 
 
 def _cut(field: Field, box: Box) -> Field:

@@ -181,8 +181,12 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) 
     if not bool(result.valid.any()):
         what = "No point of the surface was found again in the deformed image"
         raise MeasurementError(what, deformed.info.name, "Does it show the same specimen?")
-    field = _field(prepared, deformed, result)
-    return replace(field, strain_field=strain_of(field)) if instruments.settings.strain else field
+    return _field(prepared, deformed, result)
+
+
+def with_strain(field: Field) -> Field:
+    """Take the strain of a field, if that was asked for: the last stage, of displacements that are final."""
+    return replace(field, strain_field=strain_of(field)) if field.process.settings.strain else field
 
 
 def _refined(instruments: Instruments, reference: Surface, deformed: Tensor, start: Tensor) -> Refined:

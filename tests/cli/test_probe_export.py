@@ -131,7 +131,7 @@ class TestProbe:
             (("px.h5", "--line", "5,5,5,5"), 2, "two different ends"),
             (("px.h5", "--point", "A=1,2", "--rect", "A=1,2,3,4"), 2, "same name"),
             (("px.h5", "--profile", "1,2,3,4", "--point", "1,2"), 2, "table of their own"),
-            (("px.h5", "--point", "1,2", "--frame", "3"), 2, "up to 2"),
+            (("px.h5", "--point", "1,2", "--frame", "3"), 2, "0 to 2"),
             (("none.h5", "--point", "1,2"), 2, "no such result"),
             (("px.h5", "--point", "1,2", "-o", "missing/a.csv"), 7, "does not exist"),
         ],

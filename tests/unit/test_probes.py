@@ -16,7 +16,7 @@ from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field, FrameInfo, Process, Settings
 from scorrnet_cli.filters import gaussian
 from scorrnet_cli.gauge import Strain, StrainSettings
-from scorrnet_cli.layers import Box, LayeredResult, Layers, chosen_frames, open_layers
+from scorrnet_cli.layers import Box, LayeredResult, Layers, open_layers
 from scorrnet_cli.probes import Line, Point, Rectangle, box_of, profile, sample
 from scorrnet_cli.strain import strain
 from scorrnet_cli.writers import Header, open_writer
@@ -226,15 +226,6 @@ def test_lines_and_rectangles_need_a_size() -> None:
         Line("l", 5, 5, 5, 5)
     with pytest.raises(UsageError, match="at least 1 px"):
         Rectangle("r", 5, 5, 0, 5)
-
-
-def test_frames_are_chosen_by_number() -> None:
-    assert chosen_frames("all", 3) == (0, 1, 2)
-    assert chosen_frames("last", 3) == (2,)
-    assert chosen_frames("1", 3) == (1,)
-    for wrong in ("3", "-1", "first", ""):
-        with pytest.raises(UsageError):
-            chosen_frames(wrong, 3)
 
 
 def test_failed_frames_stay_empty(tmp_path: Path) -> None:

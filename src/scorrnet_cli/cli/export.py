@@ -25,7 +25,6 @@ class Name(StrEnum):
     GOM = "gom"
 
 
-Result = Annotated[Path, typer.Argument(metavar="RESULT", help="Result of measure or batch, .h5.", show_default=False)]
 To = Annotated[Name, typer.Option("--to", metavar="FORMAT", help="One of the formats above.", show_default=False)]
 Output = Annotated[
     Path | None,
@@ -41,7 +40,7 @@ Step = Annotated[int, typer.Option("--step", metavar="N", min=1, help="Take ever
 
 
 def export(
-    result: Result,
+    result: options.Result,
     to: To,
     output: Output = None,
     frame: options.FrameChoice = "all",

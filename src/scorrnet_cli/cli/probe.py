@@ -14,7 +14,6 @@ from scorrnet_cli.errors import UsageError
 
 _PLACES = "Places, px of the reference image; each may be given several times"
 
-Result = Annotated[Path, typer.Argument(metavar="RESULT", help="Result of measure or batch, .h5.", show_default=False)]
 Points = Annotated[
     list[str] | None,
     typer.Option("--point", metavar="[NAME=]X,Y", help="Displacement and strain at a point.", rich_help_panel=_PLACES),
@@ -51,7 +50,7 @@ Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw 
 
 
 def probe(
-    result: Result,
+    result: options.Result,
     point: Points = None,
     line: Lines = None,
     rect: Rectangles = None,
