@@ -113,7 +113,8 @@ def values_of(quantity: Quantity, field: Field, strain: Strain | None) -> FloatA
         values: FloatArray = getattr(strain, quantity.name.replace("-", "_"))[0]
         return values
     if quantity.name == "magnitude":
-        return np.hypot(field.u[0], field.v[0])
+        length: FloatArray = np.hypot(field.u[0], field.v[0])
+        return length
     if quantity.name == "sigma":
         mean: FloatArray = np.hypot(field.sigma_u[0], field.sigma_v[0]) * np.float32(np.sqrt(0.5))
         return mean

@@ -43,7 +43,8 @@ class Scale:
     def paint(self, values: FloatArray) -> NDArray[np.uint8]:
         """Return the colours of values in `unit`: (..., 3) uint8; those beyond the ends take the colour of the end."""
         place = (np.nan_to_num(values) - self.low) / (self.high - self.low) * colours.COLOURS
-        return self.colours[np.clip(place, 0, colours.COLOURS - 1).astype(int)]
+        painted: NDArray[np.uint8] = self.colours[np.clip(place, 0, colours.COLOURS - 1).astype(int)]
+        return painted
 
 
 def choose_scale(

@@ -67,8 +67,7 @@ class Source:
     def __init__(self, result: StoredResult) -> None:
         self.result = result
         self.snapshot = lru_cache(maxsize=_KEPT)(self._snapshot)
-        scale = self.snapshot(0).field.calibration
-        self.mm_per_px = None if scale is None else scale.mm_per_px
+        self.mm_per_px = result.calibration.mm_per_px if result.calibration else None
 
     def __len__(self) -> int:
         return self.result.shape[0]
