@@ -278,14 +278,19 @@ def _add_bars(figure: Figure, grid: Sequence[Axes], panels: Sequence[Panel], loo
         if not look.shared:
             bar = grid[members[0]].inset_axes((1.03, 0.0, 0.045, 1.0))
             figure.colorbar(colours, cax=bar, **how)
-        elif len(groups) == 1:
-            figure.colorbar(
-                colours, ax=list(grid), fraction=0.05, aspect=figure.get_figheight() / bar_inch, pad=0.02, **how
-            )
-        else:
-            column = [grid[index] for index in members]
-            aspect = figure.get_figwidth() / len(groups) / bar_inch
-            figure.colorbar(colours, ax=column, location="bottom", fraction=0.05, aspect=aspect, pad=0.02, **how)
+            continue
+        around = list(grid) if len(groups) == 1 else [grid[index] for index in members]
+        beside = len(groups) == 1 or members[-1] - members[0] < len(members)  # in one row
+        length = figure.get_figheight() if beside else figure.get_figwidth()
+        figure.colorbar(
+            colours,
+            ax=around,
+            location="right" if beside else "bottom",
+            fraction=0.05,
+            aspect=length / len(groups) / bar_inch,
+            pad=0.02,
+            **how,
+        )
 
 
 def _colour_map(scale: Scale) -> Any:

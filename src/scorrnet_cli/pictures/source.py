@@ -80,10 +80,6 @@ class Source:
         """Read frames one after the other."""
         return map(self.snapshot, indices)
 
-    def frames_of(self, quantity: Quantity, indices: Sequence[int]) -> Iterator[FloatArray]:
-        """Give a quantity of one frame after the other, as it is stored."""
-        return (snapshot.values(quantity) for snapshot in self.snapshots(indices))
-
 
 def chosen_frames(text: str, count: int) -> list[int]:
     """Read which frames are meant.

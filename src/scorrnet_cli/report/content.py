@@ -14,7 +14,7 @@ from PIL import Image
 from scorrnet_cli.field import FloatArray
 from scorrnet_cli.pictures import colours
 from scorrnet_cli.pictures.quantities import Quantity
-from scorrnet_cli.pictures.scale import Scale, choose_scale
+from scorrnet_cli.pictures.scale import Scale, choose_scale, ends_of
 from scorrnet_cli.pictures.source import Snapshot, Source
 from scorrnet_cli.report.means import FrameMeans
 from scorrnet_cli.report.packing import Grid, pack
@@ -59,7 +59,8 @@ class Album:
             The reference image.
         """
         scales = [
-            choose_scale(each, cells, self._mm) for each, cells in zip(self._quantities, self._cells, strict=True)
+            choose_scale(each, map(ends_of, cells), self._mm)
+            for each, cells in zip(self._quantities, self._cells, strict=True)
         ]
         factors = [np.float32(each.factor(self._mm)) for each in self._quantities]
         content = {
