@@ -221,7 +221,7 @@ class TestResult:
             "sigma_v_median_px": None,
         }
         assert content == {
-            "schema": 1,
+            "schema": 2,
             "version": scorrnet_cli.__version__,
             "output": "out.tif",
             "plot": "out.png",
