@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorrnet_cli import __version__, weights
+from scorrnet_cli import weights
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.displace import Guide, guide
 from scorrnet_cli.errors import FrameError, MeasurementError
@@ -26,6 +26,7 @@ from scorrnet_cli.refine import Refined, Refinement, assess, refine, refine_adap
 from scorrnet_cli.search import search
 from scorrnet_cli.segment import segment
 from scorrnet_cli.strain import strain_of
+from scorrnet_cli.version import __version__
 
 SMALLEST_SURFACE_PX = 256
 

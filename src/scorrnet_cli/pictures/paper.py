@@ -121,9 +121,14 @@ def check_picture(path: Path, overwrite: bool, asked_by: str) -> None:
     OutputError
         If the picture exists and may not be replaced, or its folder cannot be written.
     """
+    check_matplotlib(asked_by)
+    check_target(path, overwrite)
+
+
+def check_matplotlib(asked_by: str) -> None:
+    """Raise UsageError if matplotlib is not installed."""
     if importlib.util.find_spec("matplotlib") is None:
         raise UsageError(f"{asked_by} needs matplotlib", "", "Install it with pip install 'scorrnet[plot]'")
-    check_target(path, overwrite)
 
 
 def save_figure(path: Path, figure: Figure) -> None:

@@ -11,7 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 from string import Template
 
-from scorrnet_cli import __version__
 from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.quantities import QUANTITIES, Quantity
 from scorrnet_cli.pictures.source import Source
@@ -21,6 +20,7 @@ from scorrnet_cli.report.content import Album, label
 from scorrnet_cli.report.means import FrameMeans, means_of
 from scorrnet_cli.report.noise import Noise, measured_noise, stated_noise
 from scorrnet_cli.report.practice import Section, sections
+from scorrnet_cli.version import __version__
 
 
 @dataclass(frozen=True)
