@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,6 @@ SHIFT = (3.0, -2.0)
 
 def scorrnet(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def true_u(frame: int, x: FloatArray) -> FloatArray:
-    """Displacement to the right, px."""
-    return (frame + 1) * (SHIFT[0] + STRAIN * x)
 
 
 @dataclass(frozen=True)
@@ -71,12 +66,6 @@ def sequence(tmp_path: Path) -> Sequence:
 
 
 def write(path: Path, field: Field) -> None:
-    header = Header(field.shape[1:], field.shape[0], field.reference, field.process)
+    header = Header(field.shape[1:], field.shape[0], field.reference, field.process, field.calibration)
     with open_writer(path, header, overwrite=True) as writer:
         writer.append(field)
-
-
-def cut(field: Field, count: int) -> Field:
-    """The first frames of a field."""
-    names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
-    return replace(field, deformed=field.deformed[:count], **{name: getattr(field, name)[:count] for name in names})

@@ -36,7 +36,7 @@ def view(
     from scorrnet_cli.writers import open_result
 
     screen = Console(highlight=False, markup=False)
-    coloured = screen.color_system is not None
+    coloured = screen.color_system is not None and not screen.no_color
     columns = screen.width if screen.is_terminal else _PLAIN_COLUMNS
     rows = screen.height - _BESIDE_ROWS if screen.is_terminal else _PLAIN_ROWS
     (quantity,) = chosen_quantities([field])
