@@ -103,6 +103,9 @@ SettingsFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Settings from TOML or an earlier .h5; the flags above override them."),
 ]
+FrameChoice = Annotated[
+    str, typer.Option("--frame", metavar="N", help="Frames to take: all, last, or numbers from 0 as in 0,5,9.")
+]
 Plot = Annotated[bool, typer.Option("--plot", help="Draw the last frame: a PNG beside the result.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")]

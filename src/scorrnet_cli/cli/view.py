@@ -30,7 +30,7 @@ def view(
 
     from scorrnet_cli.pictures.blocks import picture, scale_lines
     from scorrnet_cli.pictures.quantities import chosen_quantities
-    from scorrnet_cli.pictures.scale import choose_scale
+    from scorrnet_cli.pictures.scale import choose_scale, ends_of
     from scorrnet_cli.pictures.source import Source, chosen_frames
     from scorrnet_cli.pictures.stills import gauge_words
     from scorrnet_cli.writers import open_result
@@ -44,9 +44,8 @@ def view(
         source = Source(stored)
         chosen = chosen_frames(frame, len(source))
         factor = quantity.factor(source.mm_per_px)
-        scale = choose_scale(
-            quantity, source.frames_of(quantity, chosen), source.mm_per_px, options.pair(limits, "--limits")
-        )
+        ends = (ends_of(snapshot.values(quantity)) for snapshot in source.snapshots(chosen))
+        scale = choose_scale(quantity, ends, source.mm_per_px, options.pair(limits, "--limits"))
         for snapshot in source.snapshots(chosen):
             words = f"{quantity.name}: {quantity.words}"
             if quantity.needs_strain:

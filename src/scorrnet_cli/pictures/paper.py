@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -33,7 +33,7 @@ _AXIS_MM, _GAP_MM, _BELOW_MM = 13.0, 3.0, 9.0  # left of the first panel, betwee
 _BAR_MM, _BAR_WIDTH_MM = 17.0, 3.5
 _CONTOURS = 10
 _CONTOUR_PX = 320  # contours are taken from fields averaged down to this, so that noise does not fray them
-_STYLE = {
+_STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 8.0,
     "axes.titlesize": 8.0,
@@ -162,7 +162,7 @@ def styled() -> Iterator[None]:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        matplotlib.rcParams.update(cast("Any", _STYLE))
         yield
 
 
@@ -254,7 +254,7 @@ def _add_contours(axes: Axes, panel: Panel, mm: float) -> None:
     step = max(1, math.ceil(max(panel.values.shape) / _CONTOUR_PX))
     coarse = averaged(panel.values, step)
     y, x = (((np.arange(size) + 0.5) * step - 0.5) * mm for size in coarse.shape)
-    levels = MaxNLocator(_CONTOURS).tick_values(panel.scale.low, panel.scale.high)
+    levels = np.asarray(MaxNLocator(_CONTOURS).tick_values(panel.scale.low, panel.scale.high))
     within = levels[(levels > np.nanmin(coarse)) & (levels < np.nanmax(coarse))]
     if within.size:
         lines = axes.contour(
@@ -283,14 +283,19 @@ def _add_bars(figure: Figure, grid: Sequence[Axes], panels: Sequence[Panel], loo
         if not look.shared:
             bar = grid[members[0]].inset_axes((1.03, 0.0, 0.045, 1.0))
             figure.colorbar(colours, cax=bar, **how)
-        elif len(groups) == 1:
-            figure.colorbar(
-                colours, ax=list(grid), fraction=0.05, aspect=figure.get_figheight() / bar_inch, pad=0.02, **how
-            )
-        else:
-            column = [grid[index] for index in members]
-            aspect = figure.get_figwidth() / len(groups) / bar_inch
-            figure.colorbar(colours, ax=column, location="bottom", fraction=0.05, aspect=aspect, pad=0.02, **how)
+            continue
+        around = list(grid) if len(groups) == 1 else [grid[index] for index in members]
+        beside = len(groups) == 1 or members[-1] - members[0] < len(members)  # in one row
+        length = figure.get_figheight() if beside else figure.get_figwidth()
+        figure.colorbar(
+            colours,
+            ax=around,
+            location="right" if beside else "bottom",
+            fraction=0.05,
+            aspect=length / len(groups) / bar_inch,
+            pad=0.02,
+            **how,
+        )
 
 
 def _colour_map(scale: Scale) -> Any:
