@@ -66,7 +66,7 @@ def measure_sequence(
     Yields
     ------
     Result
-        One for each frame, as it is measured; `Field.stack` puts them together.
+        One for each frame, as it is measured; `Result.stack` puts them together.
 
     Raises
     ------
@@ -77,12 +77,13 @@ def measure_sequence(
     from scorrnet_cli.field import Settings
     from scorrnet_cli.frames import read_frame, read_frames
     from scorrnet_cli.result import Result
+    from scorrnet_cli.strain import with_strain
 
     instruments = pipeline.load(settings or Settings())
     prepared = pipeline.prepare(instruments, read_frame(reference))
     for path in deformed:
         for frame in read_frames(path):
-            yield Result.of(pipeline.with_strain(pipeline.measure_pair(instruments, prepared, frame)))
+            yield Result.of(with_strain(pipeline.measure_pair(instruments, prepared, frame)))
 
 
 def read(path: _PathLike) -> Result:

@@ -1,10 +1,10 @@
-"""One measurement from frames to Field: segment, displace, refine, strain."""
+"""One measurement from frames to Field: segment, displace, refine."""
 
 from __future__ import annotations
 
 import datetime
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,6 @@ from scorrnet_cli.models.fusion import FusionNet
 from scorrnet_cli.refine import Refined, Refinement, assess, refine, refine_adaptively
 from scorrnet_cli.search import search
 from scorrnet_cli.segment import segment
-from scorrnet_cli.strain import strain_of
 from scorrnet_cli.version import __version__
 
 SMALLEST_SURFACE_PX = 256
@@ -183,11 +182,6 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) 
         what = "No point of the surface was found again in the deformed image"
         raise MeasurementError(what, deformed.info.name, "Does it show the same specimen?")
     return _field(prepared, deformed, result)
-
-
-def with_strain(field: Field) -> Field:
-    """Take the strain of a field, if that was asked for: the last stage, of displacements that are final."""
-    return replace(field, strain_field=strain_of(field)) if field.process.settings.strain else field
 
 
 def _refined(instruments: Instruments, reference: Surface, deformed: Tensor, start: Tensor) -> Refined:

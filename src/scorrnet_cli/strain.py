@@ -12,6 +12,7 @@ Solid Mechanics, 2000, chapter 2):
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -39,6 +40,11 @@ def strain_of(field: Field, how: StrainSettings | None = None) -> Strain:
     """
     how = how or field.process.settings.gauge
     return strain(field.u, field.v, field.valid, how, (field.sigma_u, field.sigma_v))
+
+
+def with_strain(field: Field) -> Field:
+    """Take the strain of a field if its settings ask for it: the last stage, of displacements that are final."""
+    return replace(field, strain_field=strain_of(field)) if field.process.settings.strain else field
 
 
 def strain(

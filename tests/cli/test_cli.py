@@ -52,7 +52,7 @@ class FakeInstruments:
 
 @dataclass(frozen=True)
 class FakePrepared:
-    reference: FrameInfo
+    frame: Frame
     mask: BoolArray
 
 
@@ -68,7 +68,7 @@ def fake_prepare(instruments: FakeInstruments, reference: Frame) -> FakePrepared
     mask[:, : WIDTH // 2] = True
     if instruments.settings.mask:
         mask = read_mask(instruments.settings.mask, reference.shape)
-    return FakePrepared(reference.info, mask)
+    return FakePrepared(reference, mask)
 
 
 def fake_measure_pair(instruments: FakeInstruments, prepared: FakePrepared, deformed: Frame) -> Field:
@@ -92,7 +92,7 @@ def fake_measure_pair(instruments: FakeInstruments, prepared: FakePrepared, defo
         zncc=where(mask, 0.99),
         sigma_u=sigma,
         sigma_v=sigma,
-        reference=prepared.reference,
+        reference=prepared.frame.info,
         deformed=(deformed.info,),
         process=instruments.process(),
     )
@@ -219,6 +219,8 @@ class TestResult:
             "zncc_median": float(np.float32(0.99)),
             "sigma_u_median_px": None,
             "sigma_v_median_px": None,
+            "at_s": None,
+            "strain": None,
         }
         assert content == {
             "schema": 2,
@@ -230,6 +232,10 @@ class TestResult:
             "image_size_px": [WIDTH, HEIGHT],
             "mask_area_px": 1200,
             "mask_share": 0.5,
+            "mm_per_px": None,
+            "scale_source": None,
+            "time_source": None,
+            "strain": None,
             "frames": [
                 {"name": "def.png", "sha256": hashes[1], **frame},
                 {"name": "def2.png", "sha256": hashes[2], **frame},

@@ -260,11 +260,12 @@ class _Run:
     def _field(self, prepared: Prepared, reference: Frame, item: Item) -> Field:
         """Measure a frame; one that fails gives an empty field that says why."""
         from scorrnet_cli import pipeline
+        from scorrnet_cli.strain import with_strain
 
         info = item.info
         if item.frame is not None:
             try:
-                return pipeline.with_strain(pipeline.measure_pair(self._instruments, prepared, item.frame))
+                return with_strain(pipeline.measure_pair(self._instruments, prepared, item.frame))
             except (FrameError, MeasurementError) as error:
                 info = replace(info, failure=printable_reason(error))
         return Field.empty(prepared.mask, reference.info, info, self._instruments.process())

@@ -234,6 +234,7 @@ def _fields(
 ) -> Iterator[tuple[Field, FrameSummary]]:
     """Measure every deformed image; one of several that fails gives an empty field."""
     from scorrnet_cli import pipeline
+    from scorrnet_cli.strain import with_strain
 
     total = len(times)
     for number, (item, at_s) in enumerate(zip(items, times, strict=True), start=1):
@@ -242,7 +243,7 @@ def _fields(
         try:
             frame = _readable(item, prepared.frame)
             talk.doing(frame.info.name)
-            field = pipeline.with_strain(pipeline.measure_pair(instruments, prepared, frame))
+            field = with_strain(pipeline.measure_pair(instruments, prepared, frame))
         except (FrameError, MeasurementError) as error:
             if total == 1:
                 raise
