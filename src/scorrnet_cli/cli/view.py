@@ -50,7 +50,7 @@ def view(
             words = f"{quantity.name}: {quantity.words}"
             if quantity.needs_strain:
                 words += f"; {gauge_words(snapshot.strain)}"
-            screen.print(f"{snapshot.name} (frame {snapshot.index} of 0 to {len(source) - 1}), {words}")
+            screen.print(f"{snapshot.name} (frame {snapshot.index} of 0..{len(source) - 1}), {words}")
             lines = picture(snapshot.values(quantity) * factor, scale, columns, rows, coloured=coloured)
             for line in lines:
                 screen.print(line, soft_wrap=True)
