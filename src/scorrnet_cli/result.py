@@ -122,7 +122,8 @@ class Result(Field):
         UsageError
             If there is no quantity of a name, or matplotlib is not installed.
         """
-        from scorrnet_cli.pictures.paper import Look, Panel, arrangement, check_matplotlib, draw
+        from scorrnet_cli.pictures.layout import arrangement
+        from scorrnet_cli.pictures.paper import Look, Panel, check_matplotlib, draw
         from scorrnet_cli.pictures.quantities import chosen_quantities
         from scorrnet_cli.pictures.scale import choose_scale, ends_of
         from scorrnet_cli.pictures.source import Snapshot

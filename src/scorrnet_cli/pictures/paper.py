@@ -15,6 +15,7 @@ import numpy as np
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import BoolArray, FloatArray
 from scorrnet_cli.pictures.coarse import averaged
+from scorrnet_cli.pictures.layout import INCH_PER_MM, figure_size
 from scorrnet_cli.pictures.scale import Scale
 from scorrnet_cli.pictures.vectors import Arrows
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
@@ -26,11 +27,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".pdf", ".svg")
 """Suffixes of still pictures."""
 DPI = 300
-_MM = 1 / 25.4
-_WIDE_MM, _HIGH_MM = 190.0, 140.0  # of a figure across a page of a journal
-_LARGEST_MM, _LEAST_MM = 105.0, 30.0  # longer side of a panel
-_AXIS_MM, _GAP_MM, _BELOW_MM = 13.0, 3.0, 9.0  # left of the first panel, between panels, titles and axes
-_BAR_MM, _BAR_WIDTH_MM = 17.0, 3.5
+_BAR_WIDTH_MM = 3.5
 _CONTOURS = 10
 _CONTOUR_PX = 320  # contours are taken from fields averaged down to this, so that noise does not fray them
 _STYLE: dict[str, Any] = {
@@ -173,7 +170,10 @@ def draw(panels: Sequence[Panel], columns: int, look: Look) -> Figure:
 
     rows = math.ceil(len(panels) / columns)
     with styled():
-        figure = Figure(figsize=_size(rows, columns, look), layout="compressed")
+        figure = Figure(
+            figsize=figure_size(rows, columns, look.shape, shared=look.shared, note=bool(look.note)),
+            layout="compressed",
+        )
         FigureCanvasAgg(figure)
         grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
         for spare in grid[len(panels) :]:
@@ -190,34 +190,6 @@ def draw(panels: Sequence[Panel], columns: int, look: Look) -> Figure:
         if look.note:
             figure.supxlabel(look.note, fontsize=6.5, color="0.35")
     return figure
-
-
-def arrangement(count: int, shape: tuple[int, int], *, shared: bool) -> int:
-    """Choose into how many columns panels (H, W) are put, so that they are drawn largest; `shared` as in `Look`."""
-    rows = {columns: math.ceil(count / columns) for columns in range(1, count + 1)}
-    return max(rows, key=lambda columns: (_scale_mm(rows[columns], columns, shape, shared), -columns))
-
-
-def _scale_mm(rows: int, columns: int, shape: tuple[int, int], shared: bool) -> float:
-    """Return how many mm a pixel of each panel gets if the figure is to fit on a page."""
-    height, width = shape
-    across = (_WIDE_MM - _around_mm(columns, shared)) / columns
-    down = _HIGH_MM / rows - _BELOW_MM
-    return min(across / width, down / height, _LARGEST_MM / max(width, height))
-
-
-def _around_mm(columns: int, shared: bool) -> float:
-    """Return how much of the width of a figure is not panels."""
-    return _AXIS_MM + (columns - 1) * _GAP_MM + (1 if shared else columns) * _BAR_MM
-
-
-def _size(rows: int, columns: int, look: Look) -> tuple[float, float]:
-    """Return width and height of a figure, inch."""
-    height, width = look.shape
-    scale = max(_scale_mm(rows, columns, look.shape, look.shared), _LEAST_MM / max(height, width))
-    across = columns * scale * width + _around_mm(columns, look.shared)
-    down = rows * (scale * height + _BELOW_MM) + 8.0 + (4.0 if look.note else 0.0)
-    return across * _MM, down * _MM
 
 
 def _fill(axes: Axes, panel: Panel, look: Look) -> None:
@@ -270,7 +242,7 @@ def _add_bars(figure: Figure, grid: Sequence[Axes], panels: Sequence[Panel], loo
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    bar_inch = _BAR_WIDTH_MM * _MM
+    bar_inch = _BAR_WIDTH_MM * INCH_PER_MM
     groups: dict[tuple[str, int], list[int]] = {}
     for index, panel in enumerate(panels):
         if panel.scale is not None:

@@ -10,8 +10,9 @@ import numpy as np
 
 from scorrnet_cli.field import Field, FloatArray
 from scorrnet_cli.pictures.images import Images
+from scorrnet_cli.pictures.layout import arrangement
 from scorrnet_cli.pictures.moving import moved
-from scorrnet_cli.pictures.paper import Look, Panel, arrangement, draw
+from scorrnet_cli.pictures.paper import Look, Panel, draw
 from scorrnet_cli.pictures.quantities import QUANTITIES, Quantity
 from scorrnet_cli.pictures.scale import Ends, Scale, choose_scale, ends_of
 from scorrnet_cli.pictures.source import Snapshot, Source
