@@ -66,7 +66,7 @@ def measure_sequence(
     Yields
     ------
     Result
-        One for each frame, as it is measured; `Field.stack` puts them together.
+        One for each frame, as it is measured; `Result.stack` puts them together.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -261,8 +261,8 @@ class Field:
             process=process,
         )
 
-    @staticmethod
-    def stack(parts: Sequence[Field]) -> Field:
+    @classmethod
+    def stack(cls, parts: Sequence[Field]) -> Self:
         """Put fields of one reference behind each other along T."""
         first = parts[0]
         strains = [part.strain_field for part in parts if part.strain_field is not None]
@@ -270,7 +270,7 @@ class Field:
             name: np.concatenate([getattr(part, name) for part in parts])
             for name in ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
         }
-        return Field(
+        return cls(
             **arrays,
             reference=first.reference,
             deformed=tuple(info for part in parts for info in part.deformed),

@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+CACHED = 2**19  # samples that a processor's cache holds; larger images are filtered in strips that it does hold
+STRIP_PX = 128
+
 
 def gaussian(x: Tensor, sigma: float) -> Tensor:
     """Convolve with a Gaussian; beyond the border there is nothing.
@@ -27,11 +30,22 @@ def gaussian(x: Tensor, sigma: float) -> Tensor:
     offsets = torch.arange(block + 2 * radius, device=x.device)[:, None] - torch.arange(block, device=x.device)
     taps = torch.exp(-0.5 * ((offsets - radius) / sigma) ** 2) * ((offsets >= 0) & (offsets <= 2 * radius))
     band = taps / taps[:, :1].sum()  # (block + 2 radius, block)
-    return along_columns(along_rows(x, band), band)
+    if x.device.type != "cpu" or x.numel() <= CACHED:
+        return along_columns(F.pad(along_rows(x, band), (0, 0, radius, radius)), band)
+    channels, height, _ = x.shape
+    filtered = torch.empty_like(x)
+    for channel in range(channels):
+        for top in range(0, height, STRIP_PX):
+            bottom = min(top + STRIP_PX, height)
+            first, last = max(top - radius, 0), min(bottom + radius, height)
+            rows = along_rows(x[channel : channel + 1, first:last], band)
+            rows = F.pad(rows, (0, 0, first - top + radius, bottom + radius - last))
+            filtered[channel, top:bottom] = along_columns(rows, band)[0]
+    return filtered
 
 
 def band_of(taps: Tensor) -> Tensor:
-    """Matrix (block + 2 r, block) with which `along_rows` and `along_columns` sum taps (2 r + 1) about each point."""
+    """Matrix (block + 2 r, block) that sums points times taps (2 r + 1) along an axis."""
     radius = len(taps) // 2
     block = _block(radius)
     band = taps.new_zeros(block + 2 * radius, block)
@@ -41,7 +55,7 @@ def band_of(taps: Tensor) -> Tensor:
 
 
 def _block(radius: int) -> int:
-    return 8 if radius < 12 else 32 if radius < 40 else 64
+    return 8 if radius < 12 else 16 if radius < 24 else 32 if radius < 40 else 64
 
 
 def along_rows(x: Tensor, band: Tensor) -> Tensor:
@@ -56,11 +70,12 @@ def along_rows(x: Tensor, band: Tensor) -> Tensor:
 
 
 def along_columns(x: Tensor, band: Tensor) -> Tensor:
-    """Filter (C, H, W) along y in the same way."""
+    """Filter (C, H + 2 radius, W) along y in the same way, to (C, H, W)."""
     channels, height, width = x.shape
     reach, block = band.shape
-    count, radius = -(-height // block), (reach - block) // 2
-    padded = F.pad(x, (0, 0, radius, count * block - height + radius))  # (C, H', W)
+    height -= reach - block
+    count = -(-height // block)
+    padded = F.pad(x, (0, 0, 0, count * block - height))  # (C, H', W)
     shape, strides = (channels, count, reach, width), (padded.stride(0), block * width, width, 1)
     filtered = torch.matmul(band.T, padded.as_strided(shape, strides))  # (C, count, block, W)
     return filtered.view(channels, count * block, width)[:, :height]

@@ -111,7 +111,7 @@ def slope_variances(sigmas: Tensor, weight: Tensor, window: Window, averaging_px
     values, patterns = _patterns(len(window.taps), averaging_px, bin_px)
     total = torch.zeros(len(sigmas), 3, *weight.shape, dtype=torch.float64)
     for i, across in enumerate(patterns):
-        along = {power: along_rows(sigmas, band_of(_tap(window, power) * across)) for power in range(window.order + 1)}
+        along = {power: _across(sigmas, _tap(window, power) * across) for power in range(window.order + 1)}
         for j, down in enumerate(patterns):
             if values[i] * values[j] < FADED * values[0] ** 2:
                 continue
@@ -150,6 +150,12 @@ def _tap(window: Window, power: int) -> Tensor:
     return window.taps * window.offsets**power
 
 
+def _across(x: Tensor, taps: Tensor) -> Tensor:
+    """Sum (C, H, W) along x times taps (2 r + 1), with r rows of nothing above and below for sums along y."""
+    radius = len(taps) // 2
+    return F.pad(along_rows(x, band_of(taps)), (0, 0, radius, radius))
+
+
 def _normal_matrix(weight: Tensor, window: Window) -> tuple[Tensor, Tensor]:
     """Matrix (M, M, H, W) of the normal equations, and where enough of the window is known, (H, W) bool."""
     powers = [(x, y) for x in range(2 * window.order + 1) for y in range(2 * window.order + 1 - x)]
@@ -163,8 +169,9 @@ def _normal_matrix(weight: Tensor, window: Window) -> tuple[Tensor, Tensor]:
 
 def _moments(x: Tensor, window: Window, powers: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Tensor]:
     """Sums over the window of (C, H, W) times powers of the offsets in x and y."""
-    bands = [band_of(_tap(window, power)) for power in range(1 + max(max(pair) for pair in powers))]
-    rows = {power: along_rows(x, bands[power]) for power in {pair[0] for pair in powers}}
+    taps = [_tap(window, power) for power in range(1 + max(max(pair) for pair in powers))]
+    bands = [band_of(tap) for tap in taps]
+    rows = {power: _across(x, taps[power]) for power in {pair[0] for pair in powers}}
     return {(i, j): along_columns(rows[i], bands[j]) for i, j in powers}
 
 

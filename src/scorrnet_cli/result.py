@@ -122,9 +122,10 @@ class Result(Field):
         UsageError
             If there is no quantity of a name, or matplotlib is not installed.
         """
-        from scorrnet_cli.pictures.paper import Look, Panel, arrangement, check_matplotlib, draw
+        from scorrnet_cli.pictures.layout import arrangement
+        from scorrnet_cli.pictures.paper import Look, Panel, check_matplotlib, draw
         from scorrnet_cli.pictures.quantities import chosen_quantities
-        from scorrnet_cli.pictures.scale import choose_scale
+        from scorrnet_cli.pictures.scale import choose_scale, ends_of
         from scorrnet_cli.pictures.source import Snapshot
 
         check_matplotlib("plot")
@@ -134,7 +135,7 @@ class Result(Field):
         panels = []
         for quantity in chosen_quantities(list(quantities) or ["u", "v"]):
             values = one.values(quantity)
-            scale = choose_scale(quantity, [values], mm_per_px)
+            scale = choose_scale(quantity, [ends_of(values)], mm_per_px)
             shown = values * np.float32(quantity.factor(mm_per_px))
             panels.append(Panel(one.name, None, shown, scale, quantity.symbol))
         shape = self.shape[1:]

@@ -74,7 +74,9 @@ def test_measure_takes_strain_and_units(images: Path) -> None:
 def test_json_tells_strain_and_units(images: Path) -> None:
     files = sorted(images.iterdir())
     result = scorrnet(
-        *("measure", *files, "-o", "a.h5", "--strain", "--strain-measure", "small", *FLAGS, "--json"),
+        "measure",
+        *files,
+        *("-o", "a.h5", "--strain", "--strain-measure", "small", *FLAGS, "--json"),
         *("--scale-bar", "0,0,30,40,5", "--times", "names"),
     )
     content = json.loads(result.stdout)

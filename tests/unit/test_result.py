@@ -47,6 +47,12 @@ def test_stored_strain_is_not_taken_again(field: sc.Result) -> None:
     assert with_it.strain(window=11).window_px == 11
 
 
+def test_results_are_stacked(field: sc.Result) -> None:
+    both = sc.Result.stack([field, field])
+    assert both.strain().exx.shape == (4, 40, 56)
+    assert both.deformed == field.deformed * 2
+
+
 def test_results_are_read_back(field: sc.Result, tmp_path: Path) -> None:
     with open_writer(tmp_path / "a.h5", Header((40, 56), 2, field.reference, field.process)) as writer:
         writer.append(field)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scorrnet_cli.cli import options
 from scorrnet_cli.cli.group import Debug
 from scorrnet_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from scorrnet_cli.probes import Probe
 
 _PLACES = "Places, px of the reference image; each may be given several times"
 
@@ -72,7 +75,7 @@ def probe(
     """
     from scorrnet_cli.cli.console import Talk
     from scorrnet_cli.cli.probe_curves import Request, run
-    from scorrnet_cli.probes import Line, Point, Rectangle
+    from scorrnet_cli.probes import Line
 
     request = Request(result, frame, output, plot, overwrite)
     talk = Talk(quiet)
@@ -81,14 +84,27 @@ def probe(
             raise UsageError("Profiles are a table of their own", "--profile", "Give the other places in another call")
         run(request, tuple(Line(name, *at) for name, at in _places("profile", profile, 4)), talk, profiles=True)
         return
-    probes = (
+    probes = chosen_probes(point, line, rect)
+    if not probes:
+        raise UsageError("There is nothing to read", "", "Give a --point, --line, --rect or --profile")
+    run(request, probes, talk, profiles=False)
+
+
+def chosen_probes(point: list[str] | None, line: list[str] | None, rect: list[str] | None) -> tuple[Probe, ...]:
+    """Read the probes that the options ask for.
+
+    Raises
+    ------
+    UsageError
+        If one is not understood.
+    """
+    from scorrnet_cli.probes import Line, Point, Rectangle
+
+    return (
         *(Point(name, *at) for name, at in _places("point", point, 2)),
         *(Line(name, *at) for name, at in _places("line", line, 4)),
         *(Rectangle(name, *_whole(name, at)) for name, at in _places("rect", rect, 4)),
     )
-    if not probes:
-        raise UsageError("There is nothing to read", "", "Give a --point, --line, --rect or --profile")
-    run(request, probes, talk, profiles=False)
 
 
 def _places(option: str, texts: list[str] | None, count: int) -> list[tuple[str, list[float]]]:

@@ -10,6 +10,7 @@ import typer
 
 from scorrnet_cli.cli import options
 from scorrnet_cli.cli.group import Debug
+from scorrnet_cli.cli.probe import Lines, Points, Rectangles, chosen_probes
 
 
 def report(
@@ -25,6 +26,9 @@ def report(
             metavar="STATIC", help="Result of images of the same scene at rest: noise floor of displacement and strain."
         ),
     ] = None,
+    point: Points = None,
+    line: Lines = None,
+    rect: Rectangles = None,
     field: options.Fields = None,
     images: options.Images = None,
     overwrite: options.Overwrite = False,
@@ -50,14 +54,14 @@ def report(
 
     talk = console.Talk(quiet)
     output = output or Path(f"{result.stem}.html")
+    quantities = chosen_quantities(field or list(QUANTITIES))
+    probes = chosen_probes(point, line, rect)
     check_target(output, overwrite)
     with ExitStack() as stack:
         stored = stack.enter_context(open_result(result))
         static = stack.enter_context(open_result(noise_floor)) if noise_floor else None
         shelf = Images.of(stored.path, stored.shape[1:], images)
-        order = Order(
-            title or result.stem, chosen_quantities(field or list(QUANTITIES)), Source(static) if static else None
-        )
+        order = Order(title or result.stem, quantities, Source(static) if static else None, probes)
         with talk.progress(stored.shape[0]):
             content = page(Source(stored), shelf, order, talk.advance)
         write_page(output, content)

@@ -30,13 +30,13 @@ def view(
 
     from scorrnet_cli.pictures.blocks import picture, scale_lines
     from scorrnet_cli.pictures.quantities import chosen_quantities
-    from scorrnet_cli.pictures.scale import choose_scale
+    from scorrnet_cli.pictures.scale import choose_scale, ends_of
     from scorrnet_cli.pictures.source import Source, chosen_frames
     from scorrnet_cli.pictures.stills import gauge_words
     from scorrnet_cli.writers import open_result
 
     screen = Console(highlight=False, markup=False)
-    coloured = screen.color_system is not None
+    coloured = screen.color_system is not None and not screen.no_color
     columns = screen.width if screen.is_terminal else _PLAIN_COLUMNS
     rows = screen.height - _BESIDE_ROWS if screen.is_terminal else _PLAIN_ROWS
     (quantity,) = chosen_quantities([field])
@@ -44,14 +44,13 @@ def view(
         source = Source(stored)
         chosen = chosen_frames(frame, len(source))
         factor = quantity.factor(source.mm_per_px)
-        scale = choose_scale(
-            quantity, source.frames_of(quantity, chosen), source.mm_per_px, options.pair(limits, "--limits")
-        )
+        ends = (ends_of(snapshot.values(quantity)) for snapshot in source.snapshots(chosen))
+        scale = choose_scale(quantity, ends, source.mm_per_px, options.pair(limits, "--limits"))
         for snapshot in source.snapshots(chosen):
             words = f"{quantity.name}: {quantity.words}"
             if quantity.needs_strain:
                 words += f"; {gauge_words(snapshot.strain)}"
-            screen.print(f"{snapshot.name} (frame {snapshot.index} of 0 to {len(source) - 1}), {words}")
+            screen.print(f"{snapshot.name} (frame {snapshot.index} of 0..{len(source) - 1}), {words}")
             lines = picture(snapshot.values(quantity) * factor, scale, columns, rows, coloured=coloured)
             for line in lines:
                 screen.print(line, soft_wrap=True)

@@ -15,7 +15,7 @@ from scorrnet_cli.videos import pyav
 from scorrnet_cli.writers.atomic import explained, written_whole
 
 DPI = 150
-_COLOURS, _GREYS = 256, 52
+_COLOURS, _GREYS = 256, 32
 _WHITE, _MARGIN_PX = 250, 8
 _QUALITY = "18"  # of x264: the lines of a figure stay clean
 

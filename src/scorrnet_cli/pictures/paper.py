@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import BoolArray, FloatArray
 from scorrnet_cli.pictures.coarse import averaged
+from scorrnet_cli.pictures.layout import INCH_PER_MM, figure_size
 from scorrnet_cli.pictures.scale import Scale
 from scorrnet_cli.pictures.vectors import Arrows
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
@@ -26,14 +27,10 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".pdf", ".svg")
 """Suffixes of still pictures."""
 DPI = 300
-_MM = 1 / 25.4
-_WIDE_MM, _HIGH_MM = 190.0, 140.0  # of a figure across a page of a journal
-_LARGEST_MM, _LEAST_MM = 105.0, 30.0  # longer side of a panel
-_AXIS_MM, _GAP_MM, _BELOW_MM = 13.0, 3.0, 9.0  # left of the first panel, between panels, titles and axes
-_BAR_MM, _BAR_WIDTH_MM = 17.0, 3.5
+_BAR_WIDTH_MM = 3.5
 _CONTOURS = 10
 _CONTOUR_PX = 320  # contours are taken from fields averaged down to this, so that noise does not fray them
-_STYLE = {
+_STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 8.0,
     "axes.titlesize": 8.0,
@@ -162,7 +159,7 @@ def styled() -> Iterator[None]:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        matplotlib.rcParams.update(cast("Any", _STYLE))
         yield
 
 
@@ -173,7 +170,10 @@ def draw(panels: Sequence[Panel], columns: int, look: Look) -> Figure:
 
     rows = math.ceil(len(panels) / columns)
     with styled():
-        figure = Figure(figsize=_size(rows, columns, look), layout="compressed")
+        figure = Figure(
+            figsize=figure_size(rows, columns, look.shape, shared=look.shared, note=bool(look.note)),
+            layout="compressed",
+        )
         FigureCanvasAgg(figure)
         grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
         for spare in grid[len(panels) :]:
@@ -190,34 +190,6 @@ def draw(panels: Sequence[Panel], columns: int, look: Look) -> Figure:
         if look.note:
             figure.supxlabel(look.note, fontsize=6.5, color="0.35")
     return figure
-
-
-def arrangement(count: int, shape: tuple[int, int], *, shared: bool) -> int:
-    """Choose into how many columns panels (H, W) are put, so that they are drawn largest; `shared` as in `Look`."""
-    rows = {columns: math.ceil(count / columns) for columns in range(1, count + 1)}
-    return max(rows, key=lambda columns: (_scale_mm(rows[columns], columns, shape, shared), -columns))
-
-
-def _scale_mm(rows: int, columns: int, shape: tuple[int, int], shared: bool) -> float:
-    """Return how many mm a pixel of each panel gets if the figure is to fit on a page."""
-    height, width = shape
-    across = (_WIDE_MM - _around_mm(columns, shared)) / columns
-    down = _HIGH_MM / rows - _BELOW_MM
-    return min(across / width, down / height, _LARGEST_MM / max(width, height))
-
-
-def _around_mm(columns: int, shared: bool) -> float:
-    """Return how much of the width of a figure is not panels."""
-    return _AXIS_MM + (columns - 1) * _GAP_MM + (1 if shared else columns) * _BAR_MM
-
-
-def _size(rows: int, columns: int, look: Look) -> tuple[float, float]:
-    """Return width and height of a figure, inch."""
-    height, width = look.shape
-    scale = max(_scale_mm(rows, columns, look.shape, look.shared), _LEAST_MM / max(height, width))
-    across = columns * scale * width + _around_mm(columns, look.shared)
-    down = rows * (scale * height + _BELOW_MM) + 8.0 + (4.0 if look.note else 0.0)
-    return across * _MM, down * _MM
 
 
 def _fill(axes: Axes, panel: Panel, look: Look) -> None:
@@ -254,7 +226,7 @@ def _add_contours(axes: Axes, panel: Panel, mm: float) -> None:
     step = max(1, math.ceil(max(panel.values.shape) / _CONTOUR_PX))
     coarse = averaged(panel.values, step)
     y, x = (((np.arange(size) + 0.5) * step - 0.5) * mm for size in coarse.shape)
-    levels = MaxNLocator(_CONTOURS).tick_values(panel.scale.low, panel.scale.high)
+    levels = np.asarray(MaxNLocator(_CONTOURS).tick_values(panel.scale.low, panel.scale.high))
     within = levels[(levels > np.nanmin(coarse)) & (levels < np.nanmax(coarse))]
     if within.size:
         lines = axes.contour(
@@ -270,7 +242,7 @@ def _add_bars(figure: Figure, grid: Sequence[Axes], panels: Sequence[Panel], loo
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    bar_inch = _BAR_WIDTH_MM * _MM
+    bar_inch = _BAR_WIDTH_MM * INCH_PER_MM
     groups: dict[tuple[str, int], list[int]] = {}
     for index, panel in enumerate(panels):
         if panel.scale is not None:
@@ -283,14 +255,19 @@ def _add_bars(figure: Figure, grid: Sequence[Axes], panels: Sequence[Panel], loo
         if not look.shared:
             bar = grid[members[0]].inset_axes((1.03, 0.0, 0.045, 1.0))
             figure.colorbar(colours, cax=bar, **how)
-        elif len(groups) == 1:
-            figure.colorbar(
-                colours, ax=list(grid), fraction=0.05, aspect=figure.get_figheight() / bar_inch, pad=0.02, **how
-            )
-        else:
-            column = [grid[index] for index in members]
-            aspect = figure.get_figwidth() / len(groups) / bar_inch
-            figure.colorbar(colours, ax=column, location="bottom", fraction=0.05, aspect=aspect, pad=0.02, **how)
+            continue
+        around = list(grid) if len(groups) == 1 else [grid[index] for index in members]
+        beside = len(groups) == 1 or members[-1] - members[0] < len(members)  # in one row
+        length = figure.get_figheight() if beside else figure.get_figwidth()
+        figure.colorbar(
+            colours,
+            ax=around,
+            location="right" if beside else "bottom",
+            fraction=0.05,
+            aspect=length / len(groups) / bar_inch,
+            pad=0.02,
+            **how,
+        )
 
 
 def _colour_map(scale: Scale) -> Any:

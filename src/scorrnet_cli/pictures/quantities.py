@@ -71,7 +71,7 @@ QUANTITIES = {
         Quantity("e1", "largest principal strain", "e_1", STRAIN, centred=True),
         Quantity("e2", "least principal strain", "e_2", STRAIN, centred=True),
         Quantity("von-mises", "equivalent strain (von Mises)", "e_{vM}", STRAIN),
-        Quantity("zncc", "correlation of the matched images", "ZNCC", PLAIN),
+        Quantity("zncc", "correlation of the matched images", r"\mathrm{ZNCC}", PLAIN),
         Quantity("sigma", "standard uncertainty, root mean square of u and v", r"\sigma", LENGTH),
     )
 }
@@ -113,7 +113,8 @@ def values_of(quantity: Quantity, field: Field, strain: Strain | None) -> FloatA
         values: FloatArray = getattr(strain, quantity.name.replace("-", "_"))[0]
         return values
     if quantity.name == "magnitude":
-        return np.hypot(field.u[0], field.v[0])
+        length: FloatArray = np.hypot(field.u[0], field.v[0])
+        return length
     if quantity.name == "sigma":
         mean: FloatArray = np.hypot(field.sigma_u[0], field.sigma_v[0]) * np.float32(np.sqrt(0.5))
         return mean

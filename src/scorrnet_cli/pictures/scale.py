@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,10 @@ from scorrnet_cli.pictures import colours
 from scorrnet_cli.pictures.quantities import Quantity
 
 _TAILS_PERCENT = (1.0, 99.0)
-_LEAST_SPAN = 1e-9
+_LEAST_SPAN, _LEAST_HALF = 1e-9, 1e-3
+
+Ends: TypeAlias = tuple[float, float] | None
+"""Where nearly all values of a frame lie; None if it has none."""
 
 
 @dataclass(frozen=True)
@@ -43,51 +47,49 @@ class Scale:
     def paint(self, values: FloatArray) -> NDArray[np.uint8]:
         """Return the colours of values in `unit`: (..., 3) uint8; those beyond the ends take the colour of the end."""
         place = (np.nan_to_num(values) - self.low) / (self.high - self.low) * colours.COLOURS
-        return self.colours[np.clip(place, 0, colours.COLOURS - 1).astype(int)]
+        painted: NDArray[np.uint8] = self.colours[np.clip(place, 0, colours.COLOURS - 1).astype(int)]
+        return painted
 
 
 def choose_scale(
-    quantity: Quantity,
-    frames: Iterable[FloatArray],
-    mm_per_px: float | None,
-    limits: tuple[float, float] | None = None,
+    quantity: Quantity, ends: Iterable[Ends], mm_per_px: float | None, limits: tuple[float, float] | None = None
 ) -> Scale:
-    """Choose one scale for all frames.
-
-    Its ends are the lowest 1 % and the highest 99 % of any frame. Where zero is the middle, they are made symmetric
-    unless the values lie all on one side and far from zero.
+    """Choose one scale for all frames, from the least to the greatest end of any frame.
 
     Parameters
     ----------
     quantity : Quantity
-    frames : iterable of (H, W) float32
-        Values as stored, NaN where unknown; looked at one after the other.
+    ends : iterable of Ends
+        Of each frame, from `ends_of`.
     mm_per_px : float or None
         The calibration, if there is one.
     limits : tuple of float, optional
         The ends in the unit that is shown, if the user has given them.
+
+    Returns
+    -------
+    Scale
+        Symmetric if zero is the middle of the quantity.
     """
     unit = quantity.unit(mm_per_px)
     if limits is not None:
         return Scale(*limits, unit, quantity.centred and limits[0] < 0.0 < limits[1])
     factor = quantity.factor(mm_per_px)
-    low, high = widest(frames)
+    known = [each for each in ends if each is not None]
+    low = min((each[0] for each in known), default=0.0)
+    high = max((each[1] for each in known), default=1.0)
     if quantity.centred:
         high = max(-low, high)
         low = -high
     if high - low < _LEAST_SPAN:
-        low, high = low - 1e-3, high + 1e-3
+        low, high = low - _LEAST_HALF, high + _LEAST_HALF
     return Scale(low * factor, high * factor, unit, quantity.centred)
 
 
-def widest(frames: Iterable[FloatArray]) -> tuple[float, float]:
-    """Return the least 1 % and the largest 99 % that any frame has; 0 and 1 if there are no values."""
-    ends = []
-    for values in frames:
-        known = values[np.isfinite(values)]
-        if known.size:
-            ends.append(np.percentile(known, _TAILS_PERCENT))
-    if not ends:
-        return 0.0, 1.0
-    lows, highs = zip(*ends, strict=True)
-    return float(min(lows)), float(max(highs))
+def ends_of(values: FloatArray) -> Ends:
+    """Return what 1 % and 99 % of the known values lie below; None if there are none."""
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return None
+    low, high = np.percentile(known, _TAILS_PERCENT)
+    return float(low), float(high)

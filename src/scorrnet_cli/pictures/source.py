@@ -67,8 +67,7 @@ class Source:
     def __init__(self, result: StoredResult) -> None:
         self.result = result
         self.snapshot = lru_cache(maxsize=_KEPT)(self._snapshot)
-        scale = self.snapshot(0).field.calibration
-        self.mm_per_px = None if scale is None else scale.mm_per_px
+        self.mm_per_px = result.calibration.mm_per_px if result.calibration else None
 
     def __len__(self) -> int:
         return self.result.shape[0]
@@ -80,10 +79,6 @@ class Source:
     def snapshots(self, indices: Sequence[int]) -> Iterator[Snapshot]:
         """Read frames one after the other."""
         return map(self.snapshot, indices)
-
-    def frames_of(self, quantity: Quantity, indices: Sequence[int]) -> Iterator[FloatArray]:
-        """Give a quantity of one frame after the other, as it is stored."""
-        return (snapshot.values(quantity) for snapshot in self.snapshots(indices))
 
 
 def chosen_frames(text: str, count: int) -> list[int]:

@@ -10,12 +10,13 @@ import numpy as np
 
 from scorrnet_cli.field import Field, FloatArray
 from scorrnet_cli.pictures.images import Images
+from scorrnet_cli.pictures.layout import arrangement
 from scorrnet_cli.pictures.moving import moved
-from scorrnet_cli.pictures.paper import Look, Panel, arrangement, draw
+from scorrnet_cli.pictures.paper import Look, Panel, draw
 from scorrnet_cli.pictures.quantities import QUANTITIES, Quantity
-from scorrnet_cli.pictures.scale import Scale, choose_scale
+from scorrnet_cli.pictures.scale import Ends, Scale, choose_scale, ends_of
 from scorrnet_cli.pictures.source import Snapshot, Source
-from scorrnet_cli.pictures.vectors import arrows, magnification
+from scorrnet_cli.pictures.vectors import arrows, longest_px, magnification
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,26 +70,42 @@ class Artist:
         self._source = source
         self._images = images
         self._wish = wish
-        self.scales: dict[str, Scale] = {
-            each.name: choose_scale(each, source.frames_of(each, wish.frames), source.mm_per_px, wish.limits)
-            for each in wish.quantities
-        }
-        fields = (snapshot.field for snapshot in source.snapshots(wish.frames))
-        self._magnified = magnification(fields) if wish.vectors else 1.0
+        self._magnified = 1.0
+        self.scales = self._look_through()
         self._reference = None if wish.over_deformed else images.grey(source.result.reference)
 
+    def _look_through(self) -> dict[str, Scale]:
+        """Look at all frames once, to choose what they share."""
+        wish = self._wish
+        ends: dict[str, list[Ends]] = {each.name: [] for each in wish.quantities}
+        longest = 0.0
+        if wish.limits is None or wish.vectors:
+            for shown in self._source.snapshots(wish.frames):
+                longest = max(longest, longest_px(shown.field))
+                for each in wish.quantities if wish.limits is None else ():
+                    ends[each.name].append(ends_of(shown.values(each)))
+        self._magnified = magnification(longest, self._source.result.shape[1:])
+        mm = self._source.mm_per_px
+        return {each.name: choose_scale(each, ends[each.name], mm, wish.limits) for each in wish.quantities}
+
     def figure(self, frames: Sequence[int] | None = None) -> Figure:
-        """Draw frames, all that were wished for if not told which; each quantity of each frame is a panel."""
+        """Draw frames, all that were wished for if not told which; each quantity of each frame is a panel.
+
+        Several quantities of several frames are rows and columns: frames lie along the narrower side of the images.
+        """
         frames = self._wish.frames if frames is None else frames
         quantities = self._wish.quantities
-        panels = [self._panel(shown, each) for shown in self._source.snapshots(frames) for each in quantities]
-        shape = self._source.result.shape[1:]
+        height, width = self._source.result.shape[1:]
+        rows = [[self._panel(shown, each) for each in quantities] for shown in self._source.snapshots(frames)]
         several = len(frames) > 1
-        columns = (
-            len(quantities) if several and len(quantities) > 1 else arrangement(len(panels), shape, shared=several)
-        )
-        look = Look(shape, self._source.mm_per_px, self._wish.contours, shared=several, note=self._note())
-        return draw(panels, columns, look)
+        if several and len(quantities) > 1:
+            if height > width:
+                rows = [list(column) for column in zip(*rows, strict=True)]
+            columns = len(rows[0])
+        else:
+            columns = arrangement(len(frames) * len(quantities), (height, width), shared=several)
+        look = Look((height, width), self._source.mm_per_px, self._wish.contours, shared=several, note=self._note())
+        return draw([panel for row in rows for panel in row], columns, look)
 
     def _panel(self, shown: Snapshot, quantity: Quantity) -> Panel:
         scale = self.scales[quantity.name]
@@ -136,7 +153,7 @@ def overview(grey: FloatArray, field: Field) -> Figure:
     for name in ("u", "v", "zncc"):
         quantity = QUANTITIES[name]
         values = getattr(field, name)[0]
-        scale = choose_scale(quantity, [values], None)
+        scale = choose_scale(quantity, [ends_of(values)], None)
         title = f"{field.deformed[0].name}: {name}"
         panels.append(Panel(title, grey, values, scale, quantity.symbol))
     return draw(panels, arrangement(len(panels), grey.shape, shared=False), Look(grey.shape))

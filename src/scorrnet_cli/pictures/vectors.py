@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,16 +65,25 @@ class Arrows:
         quiver.set_path_effects([Stroke(linewidth=_OUTLINE_PX, foreground="white"), Normal()])
 
 
-def magnification(fields: Iterable[Field]) -> float:
-    """Choose how much arrows are magnified, a round number, so that the longest just do not touch."""
-    longest, step = 0.0, 1
-    for field in fields:
-        step = _step(field)
-        if (length := _length(field)).size:
-            longest = max(longest, float(np.percentile(length, 99.0)))
+def longest_px(field: Field) -> float:
+    """Return the length, px, that 99 % of the displacements of a frame do not exceed."""
+    length = np.hypot(field.u, field.v)[field.valid]
+    return float(np.percentile(length, 99.0)) if length.size else 0.0
+
+
+def magnification(longest: float, shape: tuple[int, int]) -> float:
+    """Choose how much arrows are magnified, a round number, so that arrows of the longest just do not touch.
+
+    Parameters
+    ----------
+    longest : float
+        Longest displacement of all frames, px.
+    shape : tuple of int
+        (H, W) of the images.
+    """
     if longest == 0.0:
         return 1.0
-    fitting = step / longest
+    fitting = _step(shape) / longest
     power = 10.0 ** math.floor(math.log10(fitting))
     return power * max(digit for digit in (1.0, 2.0, 5.0) if digit * power <= fitting * (1 + 1e-9))
 
@@ -92,7 +100,7 @@ def arrows(field: Field, magnified: float, *, to_moved: bool) -> Arrows:
     to_moved : bool
         Whether they end where the points have moved to, instead of beginning where they were.
     """
-    step = _step(field)
+    step = _step(field.shape[1:])
     y, x = (axis.ravel() for axis in np.mgrid[step // 2 : field.shape[1] : step, step // 2 : field.shape[2] : step])
     u, v = field.u[0, y, x], field.v[0, y, x]
     known = np.isfinite(u) & np.isfinite(v)
@@ -102,11 +110,6 @@ def arrows(field: Field, magnified: float, *, to_moved: bool) -> Arrows:
     return Arrows(x, y, u, v, magnified, "tail")
 
 
-def _length(field: Field) -> FloatArray:
-    length: FloatArray = np.hypot(field.u[0], field.v[0])[field.valid[0]]
-    return length
-
-
-def _step(field: Field) -> int:
+def _step(shape: tuple[int, int]) -> int:
     """Return the distance between arrows, px."""
-    return max(1, max(field.shape[1:]) // _ACROSS)
+    return max(1, max(shape) // _ACROSS)

@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 480, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 14, 30, 44
 _COLOURS = ("#0b5cad", "#c2410c", "#3f7d20", "#7c3aad", "#9a6700", "#0f766e", "#b0185e", "#475569")
 _DASHES = ("", "7 4", "2 3", "9 3 2 3")
-_LEGEND_PX = 9  # a letter of the legend, about
+_LEGEND_PX, _LEGEND_LINE_PX = 8, 19  # a letter and a line of the legend, about
 _TICKS = 5
 
 _Axis: TypeAlias = Callable[[float], float]
@@ -55,15 +55,19 @@ def chart(title: str, x_label: str, x: Sequence[float], curves: Sequence[Curve])
     low, high = ticks[0], ticks[-1]
     x_low, x_high = x[0], x[-1]
 
+    legend, lines = _legend(curves)
+    top = _TOP + (lines - 1) * _LEGEND_LINE_PX
+    height = HEIGHT + top - _TOP
+
     def across(value: float) -> float:
         return _LEFT + (value - x_low) / (x_high - x_low) * (WIDTH - _LEFT - _RIGHT)
 
     def down(value: float) -> float:
-        return HEIGHT - _BOTTOM - (value - low) / (high - low) * (HEIGHT - _TOP - _BOTTOM)
+        return height - _BOTTOM - (value - low) / (high - low) * (HEIGHT - _TOP - _BOTTOM)
 
     places = " ".join(f"{across(value):.1f}" for value in x)
     parts = [
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" data-x="{places}">',
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" data-x="{places}">',
         f"<title>{html.escape(title)}</title>",
     ]
     for tick in ticks:
@@ -72,21 +76,33 @@ def chart(title: str, x_label: str, x: Sequence[float], curves: Sequence[Curve])
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4.5:.1f}" text-anchor="end">{_written(tick, ticks)}</text>')
     x_ticks = [tick for tick in _ticks(x_low, x_high) if x_low <= tick <= x_high]
     parts.extend(
-        f'<text x="{across(tick):.1f}" y="{HEIGHT - 24}" text-anchor="middle">{_written(tick, x_ticks)}</text>'
+        f'<text x="{across(tick):.1f}" y="{height - 24}" text-anchor="middle">{_written(tick, x_ticks)}</text>'
         for tick in x_ticks
     )
     parts.append(
-        f'<text x="{(WIDTH + _LEFT) / 2:.0f}" y="{HEIGHT - 5}" text-anchor="middle">{html.escape(x_label)}</text>'
+        f'<text x="{(WIDTH + _LEFT) / 2:.0f}" y="{height - 5}" text-anchor="middle">{html.escape(x_label)}</text>'
     )
-    parts.append(f'<line class="now" x1="-9" x2="-9" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>')
-    legend = float(_LEFT)
-    for index, curve in enumerate(curves):
+    parts.append(f'<line class="now" x1="-9" x2="-9" y1="{top}" y2="{height - _BOTTOM}"/>')
+    for index, (curve, (left, line)) in enumerate(zip(curves, legend, strict=True)):
         style = f'stroke="{_COLOURS[index % len(_COLOURS)]}" stroke-dasharray="{_DASHES[index % len(_DASHES)]}"'
+        y = 14 + line * _LEGEND_LINE_PX
         parts.append(f'<path class="curve" {style} d="{_path(x, curve.values, across, down)}"/>')
-        parts.append(f'<line class="curve" {style} x1="{legend:.0f}" x2="{legend + 24:.0f}" y1="14" y2="14"/>')
-        parts.append(f'<text x="{legend + 30:.0f}" y="18.5">{html.escape(curve.name)}</text>')
-        legend += 46 + _LEGEND_PX * len(curve.name)
+        parts.append(f'<line class="curve" {style} x1="{left}" x2="{left + 24}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<text x="{left + 30}" y="{y + 4.5}">{html.escape(curve.name)}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def _legend(curves: Sequence[Curve]) -> tuple[list[tuple[int, int]], int]:
+    """Return where each curve is named, its left edge and line, and the number of lines."""
+    places = []
+    left, line = _LEFT, 0
+    for curve in curves:
+        width = 46 + _LEGEND_PX * len(curve.name)
+        if left > _LEFT and left + width > WIDTH:
+            left, line = _LEFT, line + 1
+        places.append((left, line))
+        left += width
+    return places, line + 1
 
 
 def _path(x: Sequence[float], values: Sequence[float], across: _Axis, down: _Axis) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from PIL import Image
 from scorrnet_cli.field import FloatArray
 from scorrnet_cli.pictures import colours
 from scorrnet_cli.pictures.quantities import Quantity
-from scorrnet_cli.pictures.scale import Scale, choose_scale
+from scorrnet_cli.pictures.scale import Scale, choose_scale, ends_of
 from scorrnet_cli.pictures.source import Snapshot, Source
 from scorrnet_cli.report.means import FrameMeans
 from scorrnet_cli.report.packing import Grid, pack
@@ -48,7 +48,9 @@ class Album:
         for quantity, cells in zip(self._quantities, self._cells, strict=True):
             cells.append(self.grid.averaged(shown.values(quantity)))
 
-    def to_json(self, frames: Sequence[FrameMeans], grey: FloatArray | None) -> str:
+    def to_json(
+        self, frames: Sequence[FrameMeans], grey: FloatArray | None, marks: Sequence[Mapping[str, object]]
+    ) -> str:
         """Return all that the page's script needs, as JSON that may stand in HTML.
 
         Parameters
@@ -57,9 +59,12 @@ class Album:
             All frames that were added.
         grey : (H, W) float32 or None
             The reference image.
+        marks : sequence of mappings
+            ``name`` and ``corners`` (x, y), px, of what is marked on the pictures.
         """
         scales = [
-            choose_scale(each, cells, self._mm) for each, cells in zip(self._quantities, self._cells, strict=True)
+            choose_scale(each, map(ends_of, cells), self._mm)
+            for each, cells in zip(self._quantities, self._cells, strict=True)
         ]
         factors = [np.float32(each.factor(self._mm)) for each in self._quantities]
         content = {
@@ -71,6 +76,7 @@ class Album:
                 name: base64.b64encode(table.tobytes()).decode("ascii")
                 for name, table in (("sequential", colours.sequential()), ("diverging", colours.diverging()))
             },
+            "marks": marks,
             "image": None if grey is None else _image(grey, self.grid),
             "planes": [
                 [pack(cells[index] * factor) for cells, factor in zip(self._cells, factors, strict=True)]

@@ -15,11 +15,13 @@ from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.quantities import QUANTITIES, Quantity
 from scorrnet_cli.pictures.source import Source
 from scorrnet_cli.pictures.stills import gauge_words
+from scorrnet_cli.probes import Probe
 from scorrnet_cli.report.charts import Curve, chart
 from scorrnet_cli.report.content import Album, label
 from scorrnet_cli.report.means import FrameMeans, means_of
 from scorrnet_cli.report.noise import Noise, measured_noise, stated_noise
 from scorrnet_cli.report.practice import Section, sections
+from scorrnet_cli.report.probing import Probes
 from scorrnet_cli.version import __version__
 
 
@@ -34,11 +36,14 @@ class Order:
         What is shown.
     static : Source, optional
         A result of images at rest, for the noise floor.
+    probes : sequence of Probe
+        Places of which curves are drawn.
     """
 
     title: str
     quantities: Sequence[Quantity]
     static: Source | None = None
+    probes: Sequence[Probe] = ()
 
 
 def page(source: Source, images: Images, order: Order, step: Callable[[], None]) -> str:
@@ -57,12 +62,19 @@ def page(source: Source, images: Images, order: Order, step: Callable[[], None])
     -------
     str
         The whole page.
+
+    Raises
+    ------
+    UsageError
+        If a probe lies outside of the image, or nothing was measured in the static images.
     """
+    probes = Probes(order.probes, source.result.shape[1:])
     album = Album(source, order.quantities)
     frames = []
     for shown in source.snapshots(range(len(source))):
         album.add(shown)
         frames.append(means_of(shown))
+        probes.add(shown, shown.strain.how)
         step()
     strain = source.snapshot(len(source) - 1).strain
     noise = _noise(source, order, frames)
@@ -72,11 +84,11 @@ def page(source: Source, images: Images, order: Order, step: Callable[[], None])
         "summary": html.escape(_summary(source)),
         "last": str(len(frames) - 1),
         "sampling": html.escape(_sampling(album.grid.step, gauge_words(strain), grey is not None)),
-        "curves": _curves(frames, source.mm_per_px),
+        "curves": _curves(frames, probes, source.mm_per_px),
         "practice": _practice(sections(source, strain.how, noise)),
         "frames": _frames(frames, source.mm_per_px),
         "footer": f"Made by scorrnet {__version__}.",
-        "data": album.to_json(frames, grey),
+        "data": album.to_json(frames, grey, probes.marks()),
         "style": _read("report.css"),
         "script": _read("report.js"),
     }
@@ -107,15 +119,18 @@ def _sampling(step: int, gauge: str, has_image: bool) -> str:
     return f"Shown here: {cells}. Strain: {gauge}. Colours span 1 to 99 % of the values of all frames.{missing}"
 
 
-def _curves(frames: Sequence[FrameMeans], mm_per_px: float | None) -> str:
-    """Draw the means over the frames; nothing if there is only one."""
+def _curves(frames: Sequence[FrameMeans], probes: Probes, mm_per_px: float | None) -> str:
+    """Draw means and probes over the frames; nothing if there is only one."""
     if len(frames) < 2:
         return ""
     times = [frame.at_s for frame in frames if frame.at_s is not None]
     rising = len(times) == len(frames) and all(one < two for one, two in pairwise(times))
     x, x_label = (times, "time (s)") if rising else ([float(index) for index in range(len(frames))], "frame")
-    charts = []
-    for title, names in (("Mean displacement", ("u", "v")), ("Mean strain", ("exx", "eyy", "exy"))):
+    charts = probes.curves(mm_per_px)
+    for title, names in (
+        ("Mean displacement of the surface", ("u", "v")),
+        ("Mean strain of the surface", ("exx", "eyy", "exy")),
+    ):
         quantity = QUANTITIES[names[0]]
         factor = quantity.factor(mm_per_px)
         curves = [Curve(name, [factor * frame.means[name] for frame in frames]) for name in names]

@@ -62,9 +62,8 @@ def sections(source: Source, gauge: StrainSettings, noise: Noise) -> list[Sectio
 def _set_up(source: Source) -> tuple[Fact, ...]:
     result = source.result
     count, height, width = result.shape
-    field = source.snapshot(0).field
-    scale = field.calibration
-    masked = int(field.mask.sum())
+    scale = result.calibration
+    masked = int(source.snapshot(0).field.mask.sum())
     last = f" to {result.deformed[-1].name}" if count > 1 else ""
     return (
         Fact("Reference image", f"{result.reference.name}, sha256 {result.reference.sha256}"),
@@ -72,6 +71,7 @@ def _set_up(source: Source) -> tuple[Fact, ...]:
         Fact("Image size", f"{width} x {height} px"),
         Fact("Measured surface", f"{masked} px, {masked / (height * width):.1%} of the image; {_mask(result.process)}"),
         Fact("Scale", f"{scale.mm_per_px:.6g} mm per px ({scale.source})" if scale else ""),
+        Fact("Image acquisition rate", result.time_source),
         Fact("Field of view", f"{_mm(width, scale.mm_per_px)} x {_mm(height, scale.mm_per_px)} mm" if scale else ""),
         *(
             Fact(name)
@@ -80,7 +80,6 @@ def _set_up(source: Source) -> tuple[Fact, ...]:
                 "Lens, focal length",
                 "Aperture",
                 "Stand-off distance",
-                "Image acquisition rate",
                 "Exposure time",
                 "Lighting",
                 "Patterning technique",
@@ -114,7 +113,7 @@ def _displacement(settings: Settings) -> tuple[Fact, ...]:
         Fact("Shape function", "displacement at every pixel; no subset shape function"),
         Fact("Step", "1 px"),
         Fact("Effective spatial resolution", resolution),
-        Fact("Reference", "every frame to the first image (Lagrangian)"),
+        Fact("Reference", "every frame to the reference image, displacements at its pixels (Lagrangian)"),
     )
 
 

@@ -54,6 +54,29 @@
 
   const background = new Image();
 
+  // A black line with a white rim is seen on any colour.
+  function drawMark(context, { name, corners }) {
+    const scale = zoom / grid.step;
+    const places = corners.map(([x, y]) => [(x + 0.5 - grid.x) * scale, (y + 0.5 - grid.y) * scale]);
+    const size = Math.max(picture.width, picture.height) / 75;
+    context.beginPath();
+    if (places.length === 1) context.arc(...places[0], size / 2, 0, 2 * Math.PI);
+    else places.forEach((place, index) => (index ? context.lineTo(...place) : context.moveTo(...place)));
+    context.font = `${Math.max(14, 1.6 * size)}px sans-serif`;
+    const [left, top] = places[0], text = [name, left + size, top - size / 2];
+    for (const [style, width] of [["white", 5], ["black", 2]]) {
+      context.strokeStyle = style;
+      context.lineWidth = width;
+      context.stroke();
+    }
+    context.strokeStyle = "white";
+    context.lineWidth = 4;
+    context.lineJoin = "round";
+    context.strokeText(...text);
+    context.fillStyle = "black";
+    context.fillText(...text);
+  }
+
   function drawPicture() {
     const context = picture.getContext("2d");
     context.imageSmoothingEnabled = true;
@@ -62,6 +85,7 @@
     context.imageSmoothingEnabled = false;
     const shown = fields[field];
     context.drawImage(painted(planes[field], shown), 0, 0, picture.width, picture.height);
+    for (const mark of data.marks) drawMark(context, mark);
     const bar = byId("bar").getContext("2d"), strip = bar.createImageData(256, 1);
     for (let i = 0; i < 256; i++) strip.data.set([...colours[shown.map].subarray(3 * i, 3 * i + 3), 255], 4 * i);
     bar.putImageData(strip, 0, 0);
