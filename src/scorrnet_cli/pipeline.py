@@ -11,19 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorrnet_cli import __version__, weights
+from scorrnet_cli import weights
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.displace import Guide, guide
 from scorrnet_cli.errors import FrameError, MeasurementError
 from scorrnet_cli.field import BoolArray, Field, Process, Settings
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask
+from scorrnet_cli.gauge import DEFAULT_PASSES
 from scorrnet_cli.matching import Surface, surface
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.fusion import FusionNet
-from scorrnet_cli.refine import DEFAULT_PASSES, Refined, Refinement, assess, refine, refine_adaptively
+from scorrnet_cli.refine import Refined, Refinement, assess, refine, refine_adaptively
 from scorrnet_cli.search import search
 from scorrnet_cli.segment import segment
+from scorrnet_cli.version import __version__
 
 SMALLEST_SURFACE_PX = 256
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -47,7 +47,9 @@ class Memory(Protocol):
         """Return what image `index` gave, None if it must be measured; FrameError if it is another one now."""
 
 
-def read_items(sources: Iterable[Source], memory: Memory) -> Generator[Item]:
+def read_items(
+    sources: Iterable[Source], memory: Memory, time: Callable[[Source, int], float | None]
+) -> Generator[Item]:
     """Read the deformed images one after the other.
 
     Parameters
@@ -55,6 +57,8 @@ def read_items(sources: Iterable[Source], memory: Memory) -> Generator[Item]:
     sources : iterable of Source
     memory : Memory
         What need not be measured again.
+    time : callable
+        Tells when a page of a source was taken, s; None if that is not known.
 
     Yields
     ------
@@ -64,7 +68,7 @@ def read_items(sources: Iterable[Source], memory: Memory) -> Generator[Item]:
     Raises
     ------
     FrameError
-        If an image is no longer the one that an earlier run measured.
+        If an image is no longer the one that an earlier run measured, or does not tell its time.
     """
     for source in sources:
         known = _recalled(source, memory)
@@ -75,7 +79,8 @@ def read_items(sources: Iterable[Source], memory: Memory) -> Generator[Item]:
                     yield Item(index, known[page].image, kept=known[page])
                 else:
                     info, frame = next(read)
-                    yield Item(index, info, frame)
+                    info = replace(info, at_s=time(source, page))
+                    yield Item(index, info, frame and replace(frame, info=info))
 
 
 def read_reference(source: Source) -> Frame:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from scorrnet_cli.batch import parts as kept_parts
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import Item, digest_of, printable_reason, read_items, read_reference
-from scorrnet_cli.batch.sources import Plan, Selection, make_live_plan, make_plan
+from scorrnet_cli.batch.sources import Plan, Selection, Source, make_live_plan, make_plan
 from scorrnet_cli.batch.threads import Behind, ahead
 from scorrnet_cli.batch.whole import check_place, check_size, complete
+from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
 from scorrnet_cli.field import Field, FloatArray
 from scorrnet_cli.figures import FrameSummary, Report
 from scorrnet_cli.frames import Frame
+from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, read_hdf5
 
 if TYPE_CHECKING:
@@ -55,6 +57,10 @@ class Task:
         Of files that come one by one: makes them end soon. None if all are there.
     picture : callable or None
         Is given the grey levels of the reference (H, W) and the last field, to draw them.
+    calibration : Calibration, optional
+        The scale of the images.
+    clock : Clock, optional
+        Where the times of the images are known from.
     """
 
     paths: Iterable[Path]
@@ -67,6 +73,20 @@ class Task:
     resume: bool
     hurry: Callable[[], None] | None = None
     picture: Callable[[FloatArray, Field], Path] | None = None
+    calibration: Calibration | None = None
+    clock: Clock | None = None
+
+    def times(self, reference: Source) -> Callable[[Source, int], float | None]:
+        """Return what tells the time of a page, s after the reference, or after the first image with a frame rate."""
+        clock = self.clock
+        start = 0.0
+        if clock and clock.stamps:
+            start = clock.read(reference.path, reference.pages[0], 0)
+
+        def time(source: Source, page: int) -> float | None:
+            return clock.read(source.path, page, source.number + page) - start if clock else None
+
+        return time
 
 
 @dataclass(frozen=True)
@@ -132,18 +152,31 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
     listener.doing("looking at the images")
     plan = (make_live_plan if task.hurry else make_plan)(task.paths, task.selection, task.reference, task.where)
     reference = read_reference(plan.reference)
+    time = task.times(plan.reference)
+    if plan.total is not None:  # what does not tell its time is better known of before anything is measured
+        for source in plan.deformed:
+            for page in source.pages:
+                time(source, page)
     listener.doing("loading the networks")
     instruments = load()
     process = instruments.process()
     if plan.total is not None:
         check_size(task.output, Header(reference.shape, plan.total, reference.info, process), split=task.split)
     mask = process.settings.mask
-    parts = Parts(task.output, reference.info, reference.shape, process, digest_of(Path(mask)) if mask else "")
+    parts = Parts(
+        task.output,
+        reference.info,
+        reference.shape,
+        process,
+        digest_of(Path(mask)) if mask else "",
+        task.calibration,
+        task.clock.source if task.clock else "",
+    )
     with closing(parts):
         if resume:
             parts.resume(plan.total)
         listener.begun(instruments, plan.total)
-        return _Run(task, plan, instruments, parts, listener).measure(reference, resume)
+        return _Run(task, plan, instruments, parts, listener, time).measure(reference, resume)
 
 
 def _check(task: Task) -> bool:
@@ -164,8 +197,17 @@ def _check(task: Task) -> bool:
 class _Run:
     """The measurement of one sequence, from its reference to its result."""
 
-    def __init__(self, task: Task, plan: Plan, instruments: Instruments, parts: Parts, listener: Listener) -> None:
+    def __init__(
+        self,
+        task: Task,
+        plan: Plan,
+        instruments: Instruments,
+        parts: Parts,
+        listener: Listener,
+        time: Callable[[Source, int], float | None],
+    ) -> None:
         self._task = task
+        self._time = time
         self._plan = plan
         self._instruments = instruments
         self._parts = parts
@@ -194,7 +236,9 @@ class _Run:
         return Outcome(report, self._resumed, self._compute_s)
 
     def _measure_frames(self, prepared: Prepared, reference: Frame) -> None:
-        items = ahead(read_items(self._plan.deformed, self._parts), _AHEAD, self._task.hurry or (lambda: None))
+        items = ahead(
+            read_items(self._plan.deformed, self._parts, self._time), _AHEAD, self._task.hurry or (lambda: None)
+        )
         with closing(items), Behind(self._keep, _BEHIND) as behind:
             for item in items:
                 self._take(prepared, reference, item, behind)
@@ -216,13 +260,14 @@ class _Run:
     def _field(self, prepared: Prepared, reference: Frame, item: Item) -> Field:
         """Measure a frame; one that fails gives an empty field that says why."""
         from scorrnet_cli import pipeline
+        from scorrnet_cli.strain import with_strain
 
         info = item.info
         if item.frame is not None:
             try:
-                return pipeline.measure_pair(self._instruments, prepared, item.frame)
+                return with_strain(pipeline.measure_pair(self._instruments, prepared, item.frame))
             except (FrameError, MeasurementError) as error:
-                info = type(info)(info.name, info.sha256, printable_reason(error))
+                info = replace(info, failure=printable_reason(error))
         return Field.empty(prepared.mask, reference.info, info, self._instruments.process())
 
     def _keep(self, measured: _Measured) -> None:
@@ -257,4 +302,7 @@ class _Run:
             mask_area_px=int(prepared.mask.sum()),
             frames=frames,
             time_s=time_s,
+            calibration=task.calibration,
+            time_source=task.clock.source if task.clock else "",
+            gauge=self._parts.process.settings.asked_gauge,
         )

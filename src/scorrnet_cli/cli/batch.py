@@ -82,6 +82,14 @@ def batch(
     segmentation_weights: options.SegmentationWeights = None,
     displacement_weights: options.DisplacementWeights = None,
     refinement_weights: options.RefinementWeights = None,
+    strain: options.Strain = None,
+    strain_window: options.StrainWindow = None,
+    strain_measure: options.StrainMeasure = None,
+    strain_order: options.StrainOrder = None,
+    mm_per_px: options.MmPerPx = None,
+    scale_bar: options.ScaleBar = None,
+    fps: options.Fps = None,
+    times: options.Times = None,
     settings: options.SettingsFile = None,
     plot: options.Plot = False,
     json: options.Json = False,
@@ -110,6 +118,10 @@ def batch(
         segmentation_weights,
         displacement_weights,
         refinement_weights,
+        strain,
+        strain_window,
+        strain_measure,
+        strain_order,
     )
     from scorrnet_cli.batch.sources import Selection
     from scorrnet_cli.cli.batch_jobs import Request, run
@@ -129,5 +141,7 @@ def batch(
         plot=plot,
         overwrite=overwrite,
         settings=asked,
+        calibration=options.scale(mm_per_px, scale_bar),
+        clock=options.clock(fps, times),
     )
     run(request, Talk(quiet, verbose), json=json)
