@@ -7,6 +7,7 @@ formulas as MathML, which browsers draw by themselves.
 from __future__ import annotations
 
 import re
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,13 @@ from scorrnet_cli.cli import app
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 _PICTURES = {"plate_hole.png": ROOT / "examples/plate_hole/result.png"}
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 _BLOCK, _INLINE = re.compile(r"\$\$(.+?)\$\$", re.DOTALL), re.compile(r"\$(?!\s)([^$\n]+?)(?<!\s)\$")
+_FORMULAS, _MARK = "formulas", "\ue000"
 _MARKUP = re.compile(r"\[bold\](.*?)\[/bold\]")
 
 
@@ -38,15 +41,32 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Turn TeX between dollars into MathML, outside of code."""
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Take the TeX between dollars out of a page, outside of code, and put a mark in its place.
+
+    Markdown would take underscores for emphasis, and a formula at the beginning of a line for a block.
+    """
+    formulas: list[str] = []
+    page.meta[_FORMULAS] = formulas
+
+    def keep(html: str) -> str:
+        formulas.append(html)
+        return f"{_MARK}{len(formulas) - 1}{_MARK}"
+
+    def taken(text: str) -> str:
+        text = _BLOCK.sub(
+            lambda found: keep(f'<span class="formula">{convert(found[1].strip(), display="block")}</span>'), text
+        )
+        return _INLINE.sub(lambda found: keep(convert(found[1])), text)
+
     parts = _CODE.split(markdown)
-    return "".join(part if index % 2 else _with_formulas(part) for index, part in enumerate(parts))
+    return "".join(part if index % 2 else taken(part) for index, part in enumerate(parts))
 
 
-def _with_formulas(text: str) -> str:
-    text = _BLOCK.sub(lambda found: f'<div class="formula">{convert(found[1], display="block")}</div>', text)
-    return _INLINE.sub(lambda found: convert(found[1]), text)
+def on_page_content(html: str, page: Page, **_: Any) -> str:
+    """Put the formulas, as MathML, where their marks are."""
+    formulas = page.meta[_FORMULAS]
+    return re.sub(f"{_MARK}(\\d+){_MARK}", lambda found: formulas[int(found[1])], html)
 
 
 def commands() -> dict[str, Any]:
@@ -85,11 +105,9 @@ def _described(words: str, command: Any) -> list[str]:
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
     usage = " ".join(["scorrnet", words, *(_placeholder(each) for each in arguments)])
     lines = ["```console", f"$ {usage}{' [OPTIONS]' if options else ''}", "```", "", *_help(command.help or "")]
-    if arguments:
-        lines += ["", "| argument | |", "|---|---|", *(_row([_placeholder(each), _text(each)]) for each in arguments)]
-    if options:
-        lines += ["", "| option | value | |", "|---|---|---|"]
-        lines += [_row([", ".join(_names(each)), _value(each), _text(each)]) for each in options]
+    for title, parameters in (("Arguments", arguments), ("Options", options)):
+        if parameters:
+            lines += ["", f"**{title}**", "", *(f"- {_name(each)}: {_text(each)}" for each in parameters)]
     return lines
 
 
@@ -103,16 +121,21 @@ def _help(text: str) -> list[str]:
         elif re.search(r"\w {3,}\w", paragraph):
             lines += ["```text", *(line.strip() for line in paragraph.splitlines()), "```", ""]
         else:
-            lines += [" ".join(line.strip() for line in _MARKUP.sub(r"`\1`", paragraph).splitlines()), ""]
+            lines += [" ".join(line.strip() for line in _MARKUP.sub(r"`\1`", _escaped(paragraph)).splitlines()), ""]
     return lines
 
 
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+def _escaped(text: str) -> str:
+    """Keep Markdown from taking names in angle brackets for tags, and stars for emphasis."""
+    return text.replace("<", "&lt;").replace("*", r"\*")
 
 
-def _names(option: Any) -> list[str]:
-    return [f"`{name}`" for name in (*option.opts, *option.secondary_opts)]
+def _name(parameter: Any) -> str:
+    """Return an argument or option as it is written, with what stands for its value."""
+    if parameter.param_type_name == "argument":
+        return f"`{_placeholder(parameter)}`"
+    names = ", ".join((*parameter.opts, *parameter.secondary_opts))
+    return f"`{f'{names} {_value(parameter)}'.strip()}`"
 
 
 def _placeholder(argument: Any) -> str:
@@ -120,16 +143,18 @@ def _placeholder(argument: Any) -> str:
 
 
 def _value(option: Any) -> str:
+    """Return what stands for the value, as the help shows it: a name, or the words to choose from."""
     if option.is_flag:
         return ""
-    choices = getattr(option.type, "choices", None)
-    written = option.metavar or (" or ".join(map(str, choices)) if choices else option.type.name.upper())
-    return f"`{written}`"
+    kind = option.type_descriptor.annotation
+    if option.metavar is None and isinstance(kind, type) and issubclass(kind, Enum):
+        return "|".join(str(choice.value) for choice in kind)
+    return str(option.metavar or kind.__name__.upper())
 
 
 def _text(parameter: Any) -> str:
     """Return the help of a parameter, with its default if it has one that tells something."""
-    text = str(parameter.help or "").strip()
+    text = _escaped(str(parameter.help or "").strip())
     default = parameter.default
     plain = isinstance(default, str | int | float) and not isinstance(default, bool)
     if parameter.param_type_name == "option" and plain and default != "" and "Default" not in text:
