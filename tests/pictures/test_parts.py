@@ -16,8 +16,8 @@ from scorrnet_cli.frames import sha256
 from scorrnet_cli.pictures import blocks, colours
 from scorrnet_cli.pictures.coarse import averaged
 from scorrnet_cli.pictures.images import Images
-from scorrnet_cli.pictures.moving import moved
 from scorrnet_cli.pictures.layout import arrangement
+from scorrnet_cli.pictures.moving import moved
 from scorrnet_cli.pictures.quantities import QUANTITIES, chosen_quantities
 from scorrnet_cli.pictures.scale import Scale, choose_scale, ends_of
 from scorrnet_cli.pictures.source import chosen_frames, spread_evenly

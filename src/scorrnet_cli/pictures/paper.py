@@ -226,8 +226,9 @@ def _add_contours(axes: Axes, panel: Panel, mm: float) -> None:
     step = max(1, math.ceil(max(panel.values.shape) / _CONTOUR_PX))
     coarse = averaged(panel.values, step)
     y, x = (((np.arange(size) + 0.5) * step - 0.5) * mm for size in coarse.shape)
-    levels = np.asarray(MaxNLocator(_CONTOURS).tick_values(panel.scale.low, panel.scale.high))
-    within = levels[(levels > np.nanmin(coarse)) & (levels < np.nanmax(coarse))]
+    low, high = max(panel.scale.low, np.nanmin(coarse)), min(panel.scale.high, np.nanmax(coarse))
+    levels = np.asarray(MaxNLocator(_CONTOURS).tick_values(low, high))
+    within = levels[(levels > low) & (levels < high)]
     if within.size:
         lines = axes.contour(
             x, y, np.ma.masked_invalid(coarse), levels=within, colors="k", linewidths=0.4, linestyles="-"
