@@ -37,6 +37,13 @@ class Settings:
         Image file that replaces the segmentation: non-zero is measured.
     segmentation_weights, displacement_weights, refinement_weights : str, optional
         Weight files (safetensors) that replace the bundled ones.
+    warm_start : bool
+        Whether each frame of a sequence starts from the ones before it. Without, frames are independent.
+    update : str
+        When a frame of a sequence becomes the image that later ones are compared with: ``auto``, ``never``, or a
+        number N for every N frames. Displacements are those from the first image all the same.
+    increments : bool
+        Compare each frame with the one before, and leave the displacements as they are, from frame to frame.
     """
 
     device: str = "auto"
@@ -48,6 +55,9 @@ class Settings:
     segmentation_weights: str | None = None
     displacement_weights: str | None = None
     refinement_weights: str | None = None
+    warm_start: bool = True
+    update: str = "auto"
+    increments: bool = False
 
     def __post_init__(self) -> None:
         if self.window_px is not None and not 1.0 <= self.window_px <= 64.0:
@@ -61,6 +71,16 @@ class Settings:
             if len(roi) != 4 or roi[2] < 1 or roi[3] < 1:
                 raise UsageError("A region is X,Y,W,H with W and H of at least 1 px", f"roi = {self.roi}")
             object.__setattr__(self, "roi", roi)
+        if self.update not in ("auto", "never") and not (self.update.isdecimal() and int(self.update) > 0):
+            raise UsageError("The reference is updated auto, never, or every N frames", f"update = {self.update}")
+        if self.update_every and (self.increments or not self.warm_start):
+            how = "increments = true" if self.increments else "warm_start = false"
+            raise UsageError("There is no reference to update so", f"update = {self.update}, {how}", "Leave one out")
+
+    @property
+    def update_every(self) -> int:
+        """Number of frames after which the reference is updated; 0 if that is no fixed number."""
+        return int(self.update) if self.update.isdecimal() else 0
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str = "settings") -> Settings:
@@ -100,6 +120,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "segmentation_weights": (str, _NONE),
     "displacement_weights": (str, _NONE),
     "refinement_weights": (str, _NONE),
+    "warm_start": (bool,),
+    "update": (str,),
+    "increments": (bool,),
 }
 
 
@@ -115,11 +138,14 @@ class FrameInfo:
         Hash of the file's bytes; empty if they could not be read.
     failure : str
         Why nothing was measured in this image; empty if something was.
+    reference_frame : int
+        Which deformed image it was compared with, counted from 0; -1 is the reference image.
     """
 
     name: str
     sha256: str
     failure: str = ""
+    reference_frame: int = -1
 
 
 @dataclass(frozen=True)
