@@ -213,6 +213,7 @@ class TestResult:
             assert frame["u_px"].pop("median") == pytest.approx(1.526, abs=1e-3)
         frame = {
             "error": None,
+            "reference_frame": -1,
             "valid_share": 1199 / 1200,
             "u_px": {"min": 0.5, "max": 2.5},
             "v_px": {"min": FAKE_V, "median": FAKE_V, "max": FAKE_V},

@@ -110,6 +110,9 @@ def table(outcome: Outcome) -> Table:
         ("mask area", f"{report.mask_area_px} px ({report.mask_area_px / (width * height):.1%})"),
         ("frames", f"{len(good)} of {len(report.frames)} measured{before}"),
     ]
+    updated = sum(frame.image.reference_frame >= 0 for frame in good)
+    if updated:
+        rows.append(("compared", f"{updated} frames with an earlier frame, the others with the reference"))
     if good:
         rows += _quantities(good)
     rows += [("failed", f"{frame.image.name}: {frame.error}") for frame in bad[:_LISTED]]
