@@ -1,5 +1,6 @@
-"""Find the displacement however large: the network around zero, then around what most of the surface shares, then
-outward from what was found, and last around what the rest shares, as the parts of a broken specimen do.
+"""Find the displacement however large: the network around zero, then around the affine motion that what was found
+agrees on, then around the shift that most of the surface shares, then outward from what was found, and last around what
+the rest shares, as the parts of a broken specimen do.
 
 The network reaches about 40 px. Where that is enough, nothing here costs more than a look at the result. In a sequence
 the field of the frame before leads most of the way; where it leads so close that the refinement needs no more, the
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli import spline
+from scorrnet_cli.consensus import affine_consensus
 from scorrnet_cli.displace import Guide, common_shift, displace, extrapolate
 from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.matching import Surface
@@ -68,6 +70,12 @@ def search(
     found = _look(surface, deformed, displace(network, guide, deformed))
     if found.share >= ENOUGH:
         return found.field
+    affine = affine_consensus(found.field, _dependable(surface, found))
+    if affine is not None:
+        candidate = _look(surface, deformed, displace(network, guide, deformed, affine))
+        if candidate.share >= ENOUGH:
+            return candidate.field
+        found = _better(surface, found, candidate)
     around = common_shift(guide, deformed, surface.mask)[:, None, None].expand_as(found.field)
     known = _dependable(surface, found)
     parted = False  # whether what is left was last sought as a part that moves on its own

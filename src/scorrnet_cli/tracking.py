@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,7 +30,8 @@ from scorrnet_cli.frames import Frame
 from scorrnet_cli.refine import Refined
 
 REFERENCE = -1  # the place of the reference image among the frames
-LOSS_STEP = 0.02  # share of the mask: whenever so much more is lost, another reference is tried
+LOSS_STEP = 0.05  # share of the mask: whenever so much more is lost, another reference is tried
+LOST = 4  # steps at once, after which nothing leads to the frame and its motion is sought anew
 POOR_ZNCC, ZNCC_STEP = 0.8, 0.05  # below, another reference is tried whenever the correlation has fallen so much more
 MORE_POINTS = 1.01  # what another reference must give, over the points that there are, to be better
 BETTER_ZNCC = 0.1  # or so much more correlation with no fewer points
@@ -123,22 +125,19 @@ class Tracker:
 
     def _best(self, index: int, frame: Frame) -> Field:
         """Measure a frame; where it gets worse, compare it with the one before; where it can, with the reference."""
-        failure = None
-        field = None
+        start = self._start(index)
         try:
-            field = self._compared(frame, self._reference, self._start(index))
-        except MeasurementError as error:
-            failure = error
-        if self._past and (field is None or _loss(summarise(field, 0.0)) > self._worst):
-            try:
-                other = self._compared(frame, self._past[-1].index, None)
-            except MeasurementError:
-                other = None
-            if other is not None and (field is None or _is_better(other, field)):
-                field = other
-        if field is None:
-            assert failure is not None
-            raise failure
+            field = self._compared(frame, self._reference, start)
+        except MeasurementError:
+            if not self._past:
+                raise
+            return self._preferring_reference(frame, self._compared(frame, self._past[-1].index, None))
+        loss = _loss(summarise(field, 0.0))
+        if self._past and loss > self._worst:
+            lost = loss - self._past[-1].loss >= LOST
+            with suppress(MeasurementError):
+                other = self._compared(frame, self._past[-1].index, None if lost else start)
+                field = other if _is_better(other, field) else field
         return self._preferring_reference(frame, field)
 
     def _preferring_reference(self, frame: Frame, field: Field) -> Field:
