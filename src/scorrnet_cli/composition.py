@@ -18,9 +18,9 @@ SLOPE_WINDOW_PX = 4.0
 def compose(first: Refined, second: Refined) -> Refined:
     """Put two displacements one behind the other: u(X) = u1(X) + u2(X + u1(X)).
 
-    An error of u1 also moves the place where u2 is taken, so it counts I + grad u2 times. The two errors are not
-    independent: noise of the image in the middle enters both, with opposite signs, and cancels as far as both
-    displacements average over the same points.
+    An error of u1 also moves the place where u2 is taken, so it counts I + grad u2 times; then the errors are added in
+    quadrature. Noise of the image in the middle enters both, with opposite signs, and cancels in part: of few steps
+    the sum states up to a third too much, of many, whose systematic errors add up, about what is true.
 
     Parameters
     ----------

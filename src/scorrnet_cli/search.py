@@ -1,6 +1,6 @@
 """Find the displacement however large: the network around zero, then around the affine motion that what was found
-agrees on, then around the shift that most of the surface shares, then outward from what was found, and last around what
-the rest shares, as the parts of a broken specimen do.
+agrees on or, if there is none, the shift that most of the surface shares, then outward from what was found, and last
+around what the rest shares, as the parts of a broken specimen do.
 
 The network reaches about 40 px. Where that is enough, nothing here costs more than a look at the result. In a sequence
 the field of the frame before leads most of the way; where it leads so close that the refinement needs no more, the
@@ -70,14 +70,10 @@ def search(
     found = _look(surface, deformed, displace(network, guide, deformed))
     if found.share >= ENOUGH:
         return found.field
-    affine = affine_consensus(found.field, _dependable(surface, found))
-    if affine is not None:
-        candidate = _look(surface, deformed, displace(network, guide, deformed, affine))
-        if candidate.share >= ENOUGH:
-            return candidate.field
-        found = _better(surface, found, candidate)
-    around = common_shift(guide, deformed, surface.mask)[:, None, None].expand_as(found.field)
     known = _dependable(surface, found)
+    around = affine_consensus(found.field, known)
+    if around is None:
+        around = common_shift(guide, deformed, surface.mask)[:, None, None].expand_as(found.field)
     parted = False  # whether what is left was last sought as a part that moves on its own
     for _ in range(ROUNDS):
         candidate = _look(surface, deformed, displace(network, guide, deformed, around))

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,9 +32,9 @@ REFERENCE = -1  # the place of the reference image among the frames
 LOSS_STEP = 0.05  # share of the mask: whenever so much more is lost, another reference is tried
 LOST = 4  # steps at once, after which nothing leads to the frame and its motion is sought anew
 POOR_ZNCC, ZNCC_STEP = 0.8, 0.05  # below, another reference is tried whenever the correlation has fallen so much more
-MORE_POINTS = 1.01  # what another reference must give, over the points that there are, to be better
+MORE_POINTS = 1.05  # what another reference must give, over the points that there are, to be better
 BETTER_ZNCC = 0.1  # or so much more correlation with no fewer points
-AS_MANY_POINTS = 0.99
+AS_MANY_POINTS = 0.95
 
 
 @dataclass(frozen=True)
@@ -126,19 +125,35 @@ class Tracker:
     def _best(self, index: int, frame: Frame) -> Field:
         """Measure a frame; where it gets worse, compare it with the one before; where it can, with the reference."""
         start = self._start(index)
+        found: Field | None = None
+        failure: MeasurementError | None = None
         try:
-            field = self._compared(frame, self._reference, start)
+            found = self._compared(frame, self._reference, start)
+        except MeasurementError as error:
+            failure = error
+        if self._past and self._is_lost(found):
+            for reference in dict.fromkeys((self._past[-1].index, REFERENCE)):
+                found = self._better(found, frame, reference, None)
+                if not self._is_lost(found):
+                    break
+        elif self._past and found is not None and _loss(summarise(found, 0.0)) > self._worst:
+            found = self._better(found, frame, self._past[-1].index, start)
+        if found is None:
+            assert failure is not None
+            raise failure
+        return self._preferring_reference(frame, found)
+
+    def _is_lost(self, found: Field | None) -> bool:
+        """Tell whether so much is gone at once that the start may have led astray."""
+        return found is None or _loss(summarise(found, 0.0)) - self._past[-1].loss >= LOST
+
+    def _better(self, found: Field | None, frame: Frame, reference: int, start: Tensor | None) -> Field | None:
+        """Compare a frame with another image; return what is better, that or what was found."""
+        try:
+            other = self._compared(frame, reference, start)
         except MeasurementError:
-            if not self._past:
-                raise
-            return self._preferring_reference(frame, self._compared(frame, self._past[-1].index, None))
-        loss = _loss(summarise(field, 0.0))
-        if self._past and loss > self._worst:
-            lost = loss - self._past[-1].loss >= LOST
-            with suppress(MeasurementError):
-                other = self._compared(frame, self._past[-1].index, None if lost else start)
-                field = other if _is_better(other, field) else field
-        return self._preferring_reference(frame, field)
+            return found
+        return other if found is None or _is_better(other, found) else found
 
     def _preferring_reference(self, frame: Frame, field: Field) -> Field:
         """Measure to the reference itself if a field found by way of another image shows that it matches as well."""

@@ -203,15 +203,16 @@ def _fields(
     talk: Talk,
 ) -> Iterator[tuple[Field, FrameSummary]]:
     """Measure every deformed image; one of several that fails gives an empty field."""
-    from scorrnet_cli import pipeline
+    from scorrnet_cli.tracking import Tracker
 
+    tracker = Tracker(instruments, prepared)
     for number, item in enumerate(items, start=1):
         start = time.perf_counter()
         reason = None
         try:
             frame = _readable(item, reference)
             talk.doing(frame.info.name)
-            field = pipeline.measure_pair(instruments, prepared, frame)
+            field = tracker.measure(number - 1, frame)
         except (FrameError, MeasurementError) as error:
             if total == 1:
                 raise
