@@ -16,21 +16,20 @@ from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.evaluation.fields import affine
 from scorrnet_cli.evaluation.rendering import Displacement, Outline, Scene, photograph
 from scorrnet_cli.evaluation.speckle import scatter_disks
-from scorrnet_cli.field import Field, FrameInfo, Settings
+from scorrnet_cli.field import Field, FloatArray, FrameInfo, Settings
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.tracking import Tracker
 
 pytestmark = pytest.mark.weights
 SAMPLES = 2  # a pixel and axis: true to about a hundredth of a pixel, and four times as fast as for measuring
 LARGEST_RMSE_PX = 0.05
-Image = np.ndarray
 
 
-def frame(image: Tensor | Image, name: str) -> Frame:
+def frame(image: Tensor | FloatArray, name: str) -> Frame:
     return Frame(np.asarray(image, np.float32), 255.0, FrameInfo(name, ""))
 
 
-def tracked(images: Sequence[Tensor | Image], mask: Tensor, settings: Settings | None = None) -> Iterator[Field]:
+def tracked(images: Sequence[Tensor | FloatArray], mask: Tensor, settings: Settings | None = None) -> Iterator[Field]:
     """Measure images after the first one by one."""
     instruments = pipeline.load((settings or Settings()).but(device="cpu"))
     tracker = Tracker(instruments, pipeline.prepare(instruments, frame(images[0], "0"), mask))
@@ -123,25 +122,10 @@ def test_a_part_that_leaves_is_lost_from_then_on_and_found_when_it_comes_back() 
         assert float(off.median().nan_to_num()) < 2, shift
 
 
-@pytest.fixture(scope="module")
-def fading() -> list[Image]:
-    """Speckle that moves by 0.7 px a frame and turns into another one, and back."""
-    size = 96
-    rng = np.random.default_rng(3)
-    x, y = np.fft.rfftfreq(size), np.fft.fftfreq(size)[:, np.newaxis]
-    one, two = (np.fft.rfft2(rng.normal(size=(size, size))) * np.exp(-((np.hypot(x, y) / 0.12) ** 2)) for _ in "12")
-    images = []
-    for number, angle in enumerate((0, 0, 15, 30, 45, 60, 75, 90, 90, 60, 30, 10)):
-        mixed = math.cos(math.radians(angle)) * one + math.sin(math.radians(angle)) * two
-        pattern = np.fft.irfft2(mixed * np.exp(-2j * np.pi * x * 0.7 * number))
-        images.append(np.round(128 + 40 * pattern / pattern.std()))
-    return images
-
-
 EVERYWHERE = torch.ones(96, 96, dtype=torch.bool)
 
 
-def test_the_reference_is_updated_where_it_must_and_preferred_where_it_can(fading: list[Image]) -> None:
+def test_the_reference_is_updated_where_it_must_and_preferred_where_it_can(fading: list[FloatArray]) -> None:
     fields = list(tracked(fading, EVERYWHERE))
     used = [field.deformed[0].reference_frame for field in fields]
     assert used[:2] == [-1, -1]
@@ -156,7 +140,7 @@ def test_the_reference_is_updated_where_it_must_and_preferred_where_it_can(fadin
     assert all(np.isfinite(field.sigma_u[field.valid]).all() for field in fields)
 
 
-def test_without_updates_the_surface_is_lost(fading: list[Image]) -> None:
+def test_without_updates_the_surface_is_lost(fading: list[FloatArray]) -> None:
     fields = tracked(fading[:8], EVERYWHERE, Settings(update="never"))
     with pytest.raises(MeasurementError):
         for field in fields:
@@ -166,7 +150,7 @@ def test_without_updates_the_surface_is_lost(fading: list[Image]) -> None:
 
 
 @pytest.mark.parametrize("every", [1, 3])
-def test_updates_at_fixed_intervals(fading: list[Image], every: int) -> None:
+def test_updates_at_fixed_intervals(fading: list[FloatArray], every: int) -> None:
     still = fading[:2] + [np.roll(fading[1], 2 * step, 1) for step in range(1, 6)]
     fields = list(tracked(still, EVERYWHERE, Settings(update=str(every))))
     used = [field.deformed[0].reference_frame for field in fields]
@@ -175,7 +159,7 @@ def test_updates_at_fixed_intervals(fading: list[Image], every: int) -> None:
         assert np.nanmedian(field.u) == pytest.approx(0.7 + 2 * number, abs=0.03)
 
 
-def test_increments_are_those_from_frame_to_frame_and_the_surface_moves_along(fading: list[Image]) -> None:
+def test_increments_are_those_from_frame_to_frame_and_the_surface_moves_along(fading: list[FloatArray]) -> None:
     mask = torch.zeros(96, 96, dtype=torch.bool)
     mask[20:76, 20:60] = True
     still = fading[:2] + [np.roll(fading[1], 4 * step, 1) for step in range(1, 4)]
@@ -188,7 +172,7 @@ def test_increments_are_those_from_frame_to_frame_and_the_surface_moves_along(fa
     assert all(after.mask.sum() == pytest.approx(before.mask.sum(), rel=0.05) for before, after in pairwise(fields))
 
 
-def test_frames_by_themselves_do_not_depend_on_each_other(fading: list[Image]) -> None:
+def test_frames_by_themselves_do_not_depend_on_each_other(fading: list[FloatArray]) -> None:
     alone = Settings(warm_start=False)
     whole = list(tracked(fading[:4], EVERYWHERE, alone))
     last = next(tracked([fading[0], fading[3]], EVERYWHERE, alone))
