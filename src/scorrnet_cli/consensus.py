@@ -67,4 +67,5 @@ def _local_motions(basis: Tensor, values: Tensor, weight: Tensor) -> Tensor:
     chosen = chosen[:: len(chosen) // CELLS + 1]
     matrix, pull = chosen[:, :9].view(-1, 3, 3), chosen[:, 9:15].view(-1, 3, 2)
     ridge = 1e-9 * torch.eye(3, dtype=matrix.dtype, device=matrix.device)
-    return torch.linalg.solve(matrix + ridge, pull)
+    motions: Tensor = torch.linalg.solve(matrix + ridge, pull)
+    return motions

@@ -156,9 +156,7 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
     return Prepared(reference, guide(instruments.displacement, grey, mask), ready, instruments.process())
 
 
-def measure_pair(
-    instruments: Instruments, prepared: Prepared, deformed: Frame, start: Tensor | None = None
-) -> Field:
+def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, start: Tensor | None = None) -> Field:
     """Measure the displacement between the reference and one deformed image.
 
     Parameters

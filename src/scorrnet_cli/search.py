@@ -26,7 +26,9 @@ ENOUGH = 0.95  # share of the surface in sight that must match for the search to
 GROWTH = 0.01  # share of the surface that a round must add for another to be tried
 ROUNDS = 8
 CLOSE_ENOUGH = 0.98  # share of the surface in sight that a start must match closely for the network not to be asked
-CLOSE_ZNCC = 0.8  # about 1 px off for speckle of 4 px, where the refinement ends at the same field as from the network's
+CLOSE_ZNCC = (
+    0.8  # about 1 px off for speckle of 4 px, where the refinement ends at the same field as from the network's
+)
 NEIGHBOURHOOD_PX = 8.0
 AGREEING = 0.8  # share of its neighbourhood that must match for a point to be built upon
 
@@ -43,9 +45,7 @@ class _Found:
 
 
 @torch.no_grad()
-def search(
-    network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, start: Tensor | None = None
-) -> Tensor:
+def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, start: Tensor | None = None) -> Tensor:
     """Measure the displacement of every pixel, beyond the reach of the network too.
 
     Parameters

@@ -26,13 +26,14 @@ from scorrnet_cli.frames import Frame, check_same_shape, read_mask
 
 HEIGHT, WIDTH = 40, 60
 Contents: TypeAlias = dict[str, Any]
+CPU = torch.device("cpu")
 
 
 @dataclass
 class FakeInstruments:
     settings: Settings
     device: str = "cpu"
-    where: torch.device = torch.device("cpu")
+    where: torch.device = CPU
 
     def process(self) -> Process:
         used = {"segmentation": "5" * 64, "displacement": "d" * 64}

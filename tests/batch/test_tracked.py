@@ -92,6 +92,10 @@ def test_what_makes_no_sense_is_refused(settings: dict[str, Any]) -> None:
 
 
 def test_usage(images: Path, scorrnet: Run) -> None:
-    for flags in (("--update", "0"), ("--update", "2", "--no-warm-start"), ("--update", "2", "--reference", "previous")):
+    for flags in (
+        ("--update", "0"),
+        ("--update", "2", "--no-warm-start"),
+        ("--update", "2", "--reference", "previous"),
+    ):
         result = scorrnet("batch", images, *FLAGS, *flags)
         assert (result.exit_code, "update = " in result.stderr) == (2, True), result.stderr

@@ -39,13 +39,14 @@ from scorrnet_cli.writers import read_hdf5, read_settings
 
 HEIGHT, WIDTH = 40, 60
 FAKE_U, FAKE_V = 1.5, -0.25
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class FakeInstruments:
     settings: Settings
     device: str
-    where: torch.device = torch.device("cpu")
+    where: torch.device = CPU
 
     def process(self) -> Process:
         used = {"segmentation": "5" * 64, "displacement": "d" * 64}
@@ -62,9 +63,7 @@ def fake_load(settings: Settings) -> FakeInstruments:
     return FakeInstruments(settings, describe(choose_device(settings.device)))
 
 
-def fake_prepare(
-    instruments: FakeInstruments, reference: Frame, surface_mask: Tensor | None = None
-) -> FakePrepared:
+def fake_prepare(instruments: FakeInstruments, reference: Frame, surface_mask: Tensor | None = None) -> FakePrepared:
     """Mask the left half, or what the settings say; an image of one grey level has no speckle."""
     if np.ptp(reference.grey) == 0:
         raise MeasurementError("No speckle was found", reference.info.name, "Give a --mask")

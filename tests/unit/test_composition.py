@@ -28,7 +28,9 @@ def _two(x: Tensor, y: Tensor) -> Tensor:
 
 def _result(field: Tensor, valid: Tensor, sigma: float = 0.01) -> Refined:
     field = field.where(valid, torch.nan)
-    return Refined(field, valid, torch.where(valid, 0.9, torch.nan), torch.full_like(field, sigma).where(valid, torch.nan))
+    return Refined(
+        field, valid, torch.where(valid, 0.9, torch.nan), torch.full_like(field, sigma).where(valid, torch.nan)
+    )
 
 
 def test_the_second_displacement_is_taken_where_the_first_ends() -> None:
@@ -57,7 +59,7 @@ def test_what_the_second_does_not_know_is_not_valid() -> None:
 
 
 def test_sigma_of_independent_errors_is_true() -> None:
-    """Fields with independent noise, composed many times: the spread is what sigma says, slopes of the second included."""
+    """Fields with independent noise, composed many times: the spread is what sigma says, slopes included."""
     x, y = _grid()
     generator = torch.Generator().manual_seed(4)
     valid = torch.ones_like(x, dtype=torch.bool)
