@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,8 @@ DERIVED = ("e1", "e2", "von_mises")
 """Layers that follow from those of strain; see `Strain`."""
 LAYERS = (*LENGTHS, "zncc", *STRAINS, *DERIVED)
 """All layers, in the order in which they are listed."""
+
+_KEPT = 2  # frames in memory: that of the places read now, with strain and without
 
 
 class Box(NamedTuple):
@@ -98,6 +100,7 @@ class LayeredResult:
     def __init__(self, stored: StoredResult, frames: str) -> None:
         self.stored = stored
         self.frames = tuple(chosen_frames(frames, stored.shape[0]))
+        self._frame = lru_cache(maxsize=_KEPT)(self._read)
         self.gauge = stored.gauge or stored.process.settings.gauge
 
     @property
@@ -134,13 +137,16 @@ class LayeredResult:
         whole = Box(0, 0, self.shape[1], self.shape[0])
         box = box or whole
         wider = box.grown(self.gauge.window_px, self.shape)
-        field = _cut(self.stored.frame(index, strain=strain), wider)
+        field = _cut(self._frame(index, strain), wider)
         inner = Box(box.left - wider.left, box.top - wider.top, box.width, box.height).slices
         arrays = {name: getattr(field, name)[0][inner] for name in (*LENGTHS, "zncc")}
         if strain:
             taken = field.strain_field or strain_of(field, self.gauge)
             arrays |= {name: getattr(taken, name)[0][inner] for name in (*STRAINS, *DERIVED)}
         return Layers(index, field.deformed[0], box, field.valid[0][inner], field.mask[0][inner], arrays)
+
+    def _read(self, index: int, strain: bool) -> Field:
+        return self.stored.frame(index, strain=strain)
 
 
 @contextmanager

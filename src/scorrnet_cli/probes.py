@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -250,13 +250,6 @@ def sample(layers: Layers, name: str, x: ArrayLike, y: ArrayLike) -> Array:
     ):
         total += np.where(weight > 0, weight * plane[row, column], 0.0)
     return total
-
-
-def box_of(probes: Sequence[Probe]) -> Box:
-    """Return the smallest box that holds those of all probes."""
-    left, top = (min(probe.box[axis] for probe in probes) for axis in (0, 1))
-    right, bottom = (max(probe.box[axis] + probe.box[axis + 2] for probe in probes) for axis in (0, 1))
-    return Box(left, top, right - left, bottom - top)
 
 
 def _around(x: tuple[float, ...], y: tuple[float, ...]) -> Box:

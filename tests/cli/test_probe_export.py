@@ -152,6 +152,10 @@ class TestExport:
             assert word in result.stdout
         assert len(list((folder / "mm_csv").glob("*.csv"))) == T
 
+    def test_says_what_a_format_leaves_out(self) -> None:
+        rows = dict(line.split(None, 1) for line in scorrnet("export", "mm.h5", "--to", "pyvale").stdout.splitlines())
+        assert (rows["unit"].strip(), rows["strain"].strip()) == ("px", "not written")
+
     def test_one_file_formats_are_named_after_the_result(self, folder: Path) -> None:
         assert scorrnet("export", "px.h5", "--to", "npz", "--frame", "last", "-q").stdout == ""
         assert np.load(folder / "px.npz")["u"].shape == (1, H, W)

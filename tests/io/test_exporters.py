@@ -295,7 +295,7 @@ def test_a_file_in_the_place_of_a_folder_is_refused(result: Path) -> None:
 
 
 def test_a_failure_leaves_no_file(result: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: Grid, index: int) -> Layers:
+    def fail(self: Grid, index: int, *, strain: bool = True) -> Layers:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Grid, "frame", fail)

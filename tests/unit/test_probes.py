@@ -17,7 +17,7 @@ from scorrnet_cli.field import Field, FrameInfo, Process, Settings
 from scorrnet_cli.filters import gaussian
 from scorrnet_cli.gauge import Strain, StrainSettings
 from scorrnet_cli.layers import Box, LayeredResult, Layers, open_layers
-from scorrnet_cli.probes import Line, Point, Rectangle, box_of, profile, sample
+from scorrnet_cli.probes import Line, Point, Rectangle, profile, sample
 from scorrnet_cli.strain import strain
 from scorrnet_cli.writers import Header, open_writer
 
@@ -158,13 +158,12 @@ def test_a_profile_goes_from_end_to_end(result: Path) -> None:
     assert known.sum() > 30
 
 
-def test_a_part_gives_the_same_as_the_whole(result: Path) -> None:
-    probes = (Point("p", 30.5, 20.5), Rectangle("r", 80, 50, 20, 20))
-    box = box_of(probes)
-    assert box == Box(30, 20, 70, 50)
-    for probe in probes:
-        whole, part = (probe.read(layers_of(result, box=where), HOW) for where in (None, box))
-        assert part == pytest.approx(whole, abs=1e-6)
+@pytest.mark.parametrize(
+    "probe", [Point("p", 30.5, 20.5), Rectangle("r", 80, 50, 20, 20)], ids=lambda probe: probe.kind
+)
+def test_a_part_gives_the_same_as_the_whole(result: Path, probe: Point | Rectangle) -> None:
+    whole, part = (probe.read(layers_of(result, box=where), HOW) for where in (None, probe.box))
+    assert part == pytest.approx(whole, abs=1e-6)
 
 
 def correlated(rng: np.random.Generator, count: int, side: int, averaging_px: float) -> NDArray[np.float32]:

@@ -84,8 +84,11 @@ def export(
             ("format", kind.words),
             ("frames", str(len(opened.frames))),
             ("grid", points),
-            ("unit", opened.unit),
-            ("strain", f"{opened.gauge.measure}, VSG {opened.gauge.vsg_size_px} px"),
+            ("unit", "px" if kind.in_px else opened.unit),
+            (
+                "strain",
+                f"{opened.gauge.measure}, VSG {opened.gauge.vsg_size_px} px" if kind.has_strain else "not written",
+            ),
             ("written to", f"{output} ({len(files)} files)" if kind.is_folder else str(output)),
         ]
     if not quiet:

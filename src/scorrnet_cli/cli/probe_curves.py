@@ -16,7 +16,7 @@ from scorrnet_cli.cli.evaluate.report import check_picture
 from scorrnet_cli.cli.probe_plot import draw
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.layers import LayeredResult, Layers, open_layers
-from scorrnet_cli.probes import Line, Point, Probe, box_of, profile
+from scorrnet_cli.probes import Line, Point, Probe, profile
 from scorrnet_cli.writers.atomic import check_not_result, check_target, explained, written_whole
 
 Row = dict[str, Any]
@@ -115,14 +115,12 @@ def _titles(kind: type[Probe], result: LayeredResult) -> dict[str, str]:
 
 def _rows(result: LayeredResult, probes: Sequence[Probe], talk: Talk, *, profiles: bool) -> Iterator[Row]:
     """Give the rows of one frame after the other."""
-    box = box_of(probes)
-    strain = profiles or not all(isinstance(probe, Line) for probe in probes)
     for index in result.frames:
-        layers = result.layers(index, box, strain=strain)
-        start: Row = {"frame": index, "image": layers.image.name}
+        start: Row = {"frame": index, "image": result.stored.deformed[index].name}
         if result.times_s is not None:
             start["time"] = result.times_s[index]
         for probe in probes:
+            layers = result.layers(index, probe.box, strain=profiles or not isinstance(probe, Line))
             row = start | {"probe": probe.name}
             if profiles and isinstance(probe, Line):
                 yield from (row | values for values in _profile_rows(probe, layers, result))

@@ -52,9 +52,9 @@ class Grid:
         """Distance of neighbouring points, in the unit of the result."""
         return self.step * self.result.factor
 
-    def frame(self, index: int) -> Layers:
-        """Read a frame: arrays (h, w), lengths in the unit of the result."""
-        layers = self.result.layers(index)
+    def frame(self, index: int, *, strain: bool = True) -> Layers:
+        """Read a frame: arrays (h, w), lengths in the unit of the result; without strain if not wanted."""
+        layers = self.result.layers(index, strain=strain)
         thin = (slice(None, None, self.step),) * 2
         factor = np.float32(self.result.factor)
         arrays: dict[str, FloatArray] = {}
@@ -93,6 +93,10 @@ class Format:
         Writes a file that names the files of all frames, given their names.
     index_suffix : str
         Of that file.
+    has_strain : bool
+        Whether strain is written.
+    in_px : bool
+        Whether lengths are in px even if the result has a scale.
     """
 
     words: str
@@ -101,6 +105,8 @@ class Format:
     write_all: WriteAll | None = None
     write_index: Callable[[Path, Grid, Sequence[str]], None] | None = None
     index_suffix: str = ""
+    has_strain: bool = True
+    in_px: bool = False
 
     @property
     def is_folder(self) -> bool:
@@ -158,7 +164,7 @@ def export(kind: Format, grid: Grid, output: Path, *, overwrite: bool, after_fra
     if kind.write_frame:
         for index, path in zip(grid.result.frames, files, strict=False):
             with written_whole(path) as part, explained(path):
-                kind.write_frame(part, grid, grid.frame(index))
+                kind.write_frame(part, grid, grid.frame(index, strain=kind.has_strain))
             after_frame()
     if kind.write_index:
         with written_whole(files[-1]) as part, explained(files[-1]):

@@ -36,4 +36,6 @@ def write_frame(path: Path, grid: Grid, layers: Layers) -> None:
         write_rows(file, table, _FORMS, ",")
 
 
-FORMAT = Format("what pyvale's import_2d reads, a file a frame, px", ".dic2d", write_frame=write_frame)
+FORMAT = Format(
+    "what pyvale's import_2d reads, a file a frame", ".dic2d", write_frame=write_frame, has_strain=False, in_px=True
+)
