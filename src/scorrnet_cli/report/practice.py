@@ -121,10 +121,8 @@ def _reference(settings: Settings) -> str:
     """Say what each frame was compared with."""
     if settings.increments:
         return "each frame to the one before; displacements from frame to frame, at the pixels of the earlier one"
-    updated = (
-        "" if settings.update == "never" else f"; with large motion later images take its place ({settings.update})"
-    )
-    return f"displacements from the reference image, at its pixels (Lagrangian){updated}"
+    where = "displacements from the reference image, at its pixels (Lagrangian)"
+    return f"{where}; update of the reference within a sequence: {settings.update}"
 
 
 def gaussian_resolution_px(window_px: float, passes: int) -> float:
