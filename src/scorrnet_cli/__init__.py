@@ -52,7 +52,7 @@ def measure(reference: _PathLike, deformed: _PathLike, settings: Settings | None
 def measure_sequence(
     reference: _PathLike, deformed: Iterable[_PathLike], settings: Settings | None = None
 ) -> Iterator[Result]:
-    """Measure a sequence, every frame to the same reference; what depends on that alone is done once.
+    """Measure a sequence, every frame to the same reference and from the ones before it on; see `tracking`.
 
     Parameters
     ----------
@@ -78,12 +78,13 @@ def measure_sequence(
     from scorrnet_cli.frames import read_frame, read_frames
     from scorrnet_cli.result import Result
     from scorrnet_cli.strain import with_strain
+    from scorrnet_cli.tracking import Tracker
 
     instruments = pipeline.load(settings or Settings())
-    prepared = pipeline.prepare(instruments, read_frame(reference))
-    for path in deformed:
-        for frame in read_frames(path):
-            yield Result.of(with_strain(pipeline.measure_pair(instruments, prepared, frame)))
+    tracker = Tracker(instruments, pipeline.prepare(instruments, read_frame(reference)))
+    frames = (frame for path in deformed for frame in read_frames(path))
+    for index, frame in enumerate(frames):
+        yield Result.of(with_strain(tracker.measure(index, frame)))
 
 
 def read(path: _PathLike) -> Result:

@@ -41,6 +41,13 @@ class Settings:
         Whether strain is taken too.
     strain_window_px, strain_measure, strain_order, strain_weights : int, str, int and str
         How it is taken, see `StrainSettings`.
+    warm_start : bool
+        Whether each frame of a sequence starts from the ones before it. Without, frames are independent.
+    update : str
+        When a frame of a sequence becomes the image that later ones are compared with: ``auto``, ``never``, or a
+        number N for every N frames. Displacements are those from the first image all the same.
+    increments : bool
+        Compare each frame with the one before, and leave the displacements as they are, from frame to frame.
     """
 
     device: str = "auto"
@@ -57,6 +64,9 @@ class Settings:
     strain_measure: str = StrainSettings.measure
     strain_order: int = StrainSettings.order
     strain_weights: str = StrainSettings.weights
+    warm_start: bool = True
+    update: str = "auto"
+    increments: bool = False
 
     def __post_init__(self) -> None:
         if self.window_px is not None and not 1.0 <= self.window_px <= 64.0:
@@ -70,7 +80,17 @@ class Settings:
             if len(roi) != 4 or roi[2] < 1 or roi[3] < 1:
                 raise UsageError("A region is X,Y,W,H with W and H of at least 1 px", f"roi = {self.roi}")
             object.__setattr__(self, "roi", roi)
+        if self.update not in ("auto", "never") and not (self.update.isdecimal() and int(self.update) > 0):
+            raise UsageError("The reference is updated auto, never, or every N frames", f"update = {self.update}")
+        if self.update_every and (self.increments or not self.warm_start):
+            how = "increments = true" if self.increments else "warm_start = false"
+            raise UsageError("There is no reference to update so", f"update = {self.update}, {how}", "Leave one out")
         _ = self.gauge  # raises what is wrong with it
+
+    @property
+    def update_every(self) -> int:
+        """Number of frames after which the reference is updated; 0 if that is no fixed number."""
+        return int(self.update) if self.update.isdecimal() else 0
 
     @property
     def gauge(self) -> StrainSettings:
@@ -128,6 +148,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "strain_measure": (str,),
     "strain_order": (int,),
     "strain_weights": (str,),
+    "warm_start": (bool,),
+    "update": (str,),
+    "increments": (bool,),
 }
 
 
@@ -145,12 +168,15 @@ class FrameInfo:
         Why nothing was measured in this image; empty if something was.
     at_s : float, optional
         When it was taken, s after the first image; None if that is not known.
+    reference_frame : int
+        Which deformed image it was compared with, counted from 0; -1 is the reference image.
     """
 
     name: str
     sha256: str
     failure: str = ""
     at_s: float | None = None
+    reference_frame: int = -1
 
 
 @dataclass(frozen=True)

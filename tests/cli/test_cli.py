@@ -25,10 +25,11 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
+from torch import Tensor
 from typer.testing import CliRunner, Result
 
 import scorrnet_cli
-from scorrnet_cli import archive, weights
+from scorrnet_cli import archive, tracking, weights
 from scorrnet_cli.cli import app
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.errors import MeasurementError
@@ -38,12 +39,14 @@ from scorrnet_cli.writers import read_hdf5, read_settings
 
 HEIGHT, WIDTH = 40, 60
 FAKE_U, FAKE_V = 1.5, -0.25
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class FakeInstruments:
     settings: Settings
     device: str
+    where: torch.device = CPU
 
     def process(self) -> Process:
         used = {"segmentation": "5" * 64, "displacement": "d" * 64}
@@ -60,7 +63,7 @@ def fake_load(settings: Settings) -> FakeInstruments:
     return FakeInstruments(settings, describe(choose_device(settings.device)))
 
 
-def fake_prepare(instruments: FakeInstruments, reference: Frame) -> FakePrepared:
+def fake_prepare(instruments: FakeInstruments, reference: Frame, surface_mask: Tensor | None = None) -> FakePrepared:
     """Mask the left half, or what the settings say; an image of one grey level has no speckle."""
     if np.ptp(reference.grey) == 0:
         raise MeasurementError("No speckle was found", reference.info.name, "Give a --mask")
@@ -71,7 +74,9 @@ def fake_prepare(instruments: FakeInstruments, reference: Frame) -> FakePrepared
     return FakePrepared(reference, mask)
 
 
-def fake_measure_pair(instruments: FakeInstruments, prepared: FakePrepared, deformed: Frame) -> Field:
+def fake_measure_pair(
+    instruments: FakeInstruments, prepared: FakePrepared, deformed: Frame, start: Tensor | None = None
+) -> Field:
     """Give the known field, with one invalid point; an image of one grey level cannot be measured."""
     if np.ptp(deformed.grey) == 0:
         raise MeasurementError("Nothing matches", deformed.info.name)
@@ -104,6 +109,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     fake = types.SimpleNamespace(load=fake_load, prepare=fake_prepare, measure_pair=fake_measure_pair)
     monkeypatch.setitem(sys.modules, "scorrnet_cli.pipeline", fake)
     monkeypatch.setattr(scorrnet_cli, "pipeline", fake, raising=False)
+    monkeypatch.setattr(tracking, "pipeline", fake)
     return fake
 
 
@@ -213,6 +219,7 @@ class TestResult:
             assert frame["u_px"].pop("median") == pytest.approx(1.526, abs=1e-3)
         frame = {
             "error": None,
+            "reference_frame": -1,
             "valid_share": 1199 / 1200,
             "u_px": {"min": 0.5, "max": 2.5},
             "v_px": {"min": FAKE_V, "median": FAKE_V, "max": FAKE_V},

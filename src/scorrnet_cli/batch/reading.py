@@ -23,6 +23,8 @@ class Item:
     ----------
     index : int
         Its place among the deformed images.
+    place : tuple of (Path, int)
+        The file and the page of it, see `read_image`.
     info : FrameInfo
         Which image; `failure` says why it could not be read.
     frame : Frame or None
@@ -32,6 +34,7 @@ class Item:
     """
 
     index: int
+    place: tuple[Path, int]
     info: FrameInfo
     frame: Frame | None = None
     kept: FrameSummary | None = None
@@ -75,20 +78,21 @@ def read_items(
         missing = [page for page in source.pages if page not in known]
         with closing(_read(source, missing)) as read:
             for index, page in enumerate(source.pages, source.first):
+                place = (source.path, page)
                 if page in known:
-                    yield Item(index, known[page].image, kept=known[page])
+                    yield Item(index, place, known[page].image, kept=known[page])
                 else:
                     info, frame = next(read)
                     info = replace(info, at_s=time(source, page))
-                    yield Item(index, info, frame and replace(frame, info=info))
+                    yield Item(index, place, info, frame and replace(frame, info=info))
 
 
-def read_reference(source: Source) -> Frame:
-    """Read the reference image; FrameError if that fails."""
-    with closing(read_frames(source.path, source.pages)) as frames:
+def read_image(path: Path, page: int) -> Frame:
+    """Read one image; FrameError if that fails."""
+    with closing(read_frames(path, (page,))) as frames:
         for frame in frames:
             return frame
-    raise FrameError("The file has fewer images than its header says", str(source.path))
+    raise FrameError("The file has fewer images than its header says", str(path))
 
 
 def _recalled(source: Source, memory: Memory) -> dict[int, FrameSummary]:

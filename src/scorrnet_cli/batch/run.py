@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from scorrnet_cli.batch import parts as kept_parts
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.reading import Item, digest_of, printable_reason, read_items, read_reference
+from scorrnet_cli.batch.reading import Item, digest_of, printable_reason, read_image, read_items
 from scorrnet_cli.batch.sources import Plan, Selection, Source, make_live_plan, make_plan
 from scorrnet_cli.batch.threads import Behind, ahead
 from scorrnet_cli.batch.whole import check_place, check_size, complete
@@ -25,6 +25,7 @@ from scorrnet_cli.writers import Header, read_hdf5
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
+    from scorrnet_cli.tracking import Tracker
 
 _Measured: TypeAlias = tuple[int, Field, float]  # place, field and time of measuring it in s
 _AHEAD = 2  # frames decoded before they are needed
@@ -151,7 +152,7 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
     resume = _check(task)
     listener.doing("looking at the images")
     plan = (make_live_plan if task.hurry else make_plan)(task.paths, task.selection, task.reference, task.where)
-    reference = read_reference(plan.reference)
+    reference = read_image(plan.reference.path, plan.reference.pages[0])
     time = task.times(plan.reference)
     if plan.total is not None:  # what does not tell its time is better known of before anything is measured
         for source in plan.deformed:
@@ -213,6 +214,7 @@ class _Run:
         self._parts = parts
         self._listener = listener
         self._summaries: dict[int, FrameSummary] = {}
+        self._places: dict[int, tuple[Path, int]] = {}
         self._resumed = 0
         self._compute_s = 0.0
 
@@ -227,7 +229,7 @@ class _Run:
         if not resume:
             self._parts.begin(self._plan.total)
         try:
-            self._measure_frames(prepared, reference)
+            self._measure_frames(prepared)
             report = self._complete(prepared, reference, start)
         finally:
             if not self._parts.count():
@@ -235,40 +237,49 @@ class _Run:
         self._parts.remove()
         return Outcome(report, self._resumed, self._compute_s)
 
-    def _measure_frames(self, prepared: Prepared, reference: Frame) -> None:
+    def _measure_frames(self, prepared: Prepared) -> None:
+        from scorrnet_cli.tracking import Tracker
+
+        tracker = Tracker(
+            self._instruments,
+            prepared,
+            image=lambda index: read_image(*self._places[index]),
+            kept=lambda index: read_hdf5(self._parts.shard(index)),
+        )
         items = ahead(
             read_items(self._plan.deformed, self._parts, self._time), _AHEAD, self._task.hurry or (lambda: None)
         )
         with closing(items), Behind(self._keep, _BEHIND) as behind:
             for item in items:
-                self._take(prepared, reference, item, behind)
+                self._take(tracker, prepared, item, behind)
 
-    def _take(self, prepared: Prepared, reference: Frame, item: Item, behind: Behind[_Measured]) -> None:
+    def _take(self, tracker: Tracker, prepared: Prepared, item: Item, behind: Behind[_Measured]) -> None:
         """Measure a frame, unless an earlier run has, and have it kept."""
+        self._places[item.index] = item.place
         if item.kept is not None:
+            tracker.note(item.index, item.kept)
             self._resumed += 1
             self._summaries[item.index] = item.kept
             self._listener.resumed(item.kept)
             return
         self._listener.doing(item.info.name)
         start = time.perf_counter()
-        field = self._field(prepared, reference, item)
+        field = self._field(tracker, prepared, item)
         elapsed_s = time.perf_counter() - start
         self._compute_s += elapsed_s
         behind.give((item.index, field, elapsed_s))
 
-    def _field(self, prepared: Prepared, reference: Frame, item: Item) -> Field:
+    def _field(self, tracker: Tracker, prepared: Prepared, item: Item) -> Field:
         """Measure a frame; one that fails gives an empty field that says why."""
-        from scorrnet_cli import pipeline
         from scorrnet_cli.strain import with_strain
 
         info = item.info
         if item.frame is not None:
             try:
-                return with_strain(pipeline.measure_pair(self._instruments, prepared, item.frame))
+                return with_strain(tracker.measure(item.index, item.frame))
             except (FrameError, MeasurementError) as error:
                 info = replace(info, failure=printable_reason(error))
-        return Field.empty(prepared.mask, reference.info, info, self._instruments.process())
+        return Field.empty(prepared.mask, prepared.frame.info, info, self._instruments.process())
 
     def _keep(self, measured: _Measured) -> None:
         """Write a frame, in a thread of its own, and tell of it."""

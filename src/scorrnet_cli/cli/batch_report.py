@@ -112,6 +112,9 @@ def table(outcome: Outcome) -> Table:
         ("frames", f"{len(good)} of {len(report.frames)} measured{before}"),
         *units(report),
     ]
+    updated = sum(frame.image.reference_frame >= 0 for frame in good)
+    if updated:
+        rows.append(("compared", f"{updated} frames with an earlier frame, the others with the reference"))
     if good:
         rows += _quantities(good, report.calibration)
     rows += [("failed", f"{frame.image.name}: {frame.error}") for frame in bad[:_LISTED]]

@@ -233,17 +233,18 @@ def _fields(
     talk: Talk,
 ) -> Iterator[tuple[Field, FrameSummary]]:
     """Measure every deformed image; one of several that fails gives an empty field."""
-    from scorrnet_cli import pipeline
     from scorrnet_cli.strain import with_strain
+    from scorrnet_cli.tracking import Tracker
 
     total = len(times)
+    tracker = Tracker(instruments, prepared)
     for number, (item, at_s) in enumerate(zip(items, times, strict=True), start=1):
         start = time.perf_counter()
         reason = None
         try:
             frame = _readable(item, prepared.frame)
             talk.doing(frame.info.name)
-            field = with_strain(pipeline.measure_pair(instruments, prepared, frame))
+            field = with_strain(tracker.measure(number - 1, frame))
         except (FrameError, MeasurementError) as error:
             if total == 1:
                 raise

@@ -39,6 +39,7 @@ def to_json(report: Report) -> str:
         frames          for each deformed image
             name, sha256
             error               null, or why it could not be measured
+            reference_frame     place of the frame it was compared with, -1 for the reference
             valid_share         valid points over masked pixels
             u_px, v_px          {min, median, max} over valid points
             zncc_median
@@ -76,6 +77,7 @@ def _frame_content(frame: FrameSummary) -> dict[str, Any]:
         "name": frame.image.name,
         "sha256": frame.image.sha256,
         "error": frame.error,
+        "reference_frame": frame.image.reference_frame,
         "valid_share": frame.valid_share,
         "u_px": _spread_content(frame.u),
         "v_px": _spread_content(frame.v),

@@ -11,7 +11,9 @@ The layout::
       frames
         reference           name, sha256
         deformed            name (T), sha256 (T), status (T) uint8: 1 measured, 2 failed, 0 not yet looked at;
-                            reason (T), why it failed
+                            reason (T), why it failed; reference_frame (T) int32, the frame it was compared with,
+                            -1 the reference. Displacements are those from the reference, unless the setting
+                            ``increments`` is true: then they are those from that frame, at its pixels
       process               NXprocess: program, version, date, device, weights and settings as JSON
     /entry/strain           if asked for, see `hdf5_strain`; the scale of the images and their times: `hdf5_units`
     /VTKHDF                 ImageData with T steps; its arrays are links to those of displacement and strain
@@ -36,7 +38,13 @@ from scorrnet_cli.writers.hdf5_read import DATA, FAILED, FLAGS, FLOATS, FORMAT_V
 from scorrnet_cli.writers.hdf5_strain import create_strain, write_strain
 from scorrnet_cli.writers.hdf5_units import create_times, read_times, write_scale, write_times
 
-_COLUMNS = {"name": h5py.string_dtype(), "sha256": h5py.string_dtype(), "status": "u1", "reason": h5py.string_dtype()}
+_COLUMNS = {
+    "name": h5py.string_dtype(),
+    "sha256": h5py.string_dtype(),
+    "status": "u1",
+    "reason": h5py.string_dtype(),
+    "reference_frame": "i4",
+}
 
 
 class Hdf5Sink(Sink):
@@ -69,6 +77,7 @@ class Hdf5Sink(Sink):
                 deformed["sha256"][first + index] = info.sha256
                 deformed["status"][first + index] = FAILED if info.failure else MEASURED
                 deformed["reason"][first + index] = info.failure
+                deformed["reference_frame"][first + index] = info.reference_frame
                 write_times(file, first + index, [info.at_s])
                 if STRAIN in file:
                     write_strain(file, first + index, None if strain is None else strain[index : index + 1])

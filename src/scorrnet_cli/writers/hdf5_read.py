@@ -147,11 +147,12 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
 
 
 def _read_deformed(group: h5py.Group) -> tuple[FrameInfo, ...]:
-    """Return which images were measured; the first files of format 1 do not tell why one failed."""
-    columns = [group[name].asstr()[...] for name in ("name", "sha256")]
-    columns.append(group["reason"].asstr()[...] if "reason" in group else np.full(len(columns[0]), ""))
-    rows = zip(*columns, strict=True)
-    return tuple(FrameInfo(str(name), str(digest), str(reason)) for name, digest, reason in rows)
+    """Return which images were measured; the first files of format 1 tell less of them."""
+    names, digests = (group[name].asstr()[...] for name in ("name", "sha256"))
+    reasons = group["reason"].asstr()[...] if "reason" in group else np.full(len(names), "")
+    references = group["reference_frame"][...] if "reference_frame" in group else np.full(len(names), -1)
+    rows = zip(names, digests, reasons, references, strict=True)
+    return tuple(FrameInfo(str(name), str(digest), str(why), int(place)) for name, digest, why, place in rows)
 
 
 def _read_process(file: h5py.File, path: str | os.PathLike[str]) -> Process:
