@@ -59,6 +59,7 @@ def make_field(process: Process) -> Callable[[int, int, int], Field]:
             zncc=draw(mask),
             sigma_u=draw(valid),
             sigma_v=draw(valid),
+            fallback=valid & (rng.random(shape) < 0.2),
             reference=FrameInfo("Referenz ä.tif", "0" * 64),
             deformed=tuple(FrameInfo(f"Verformt ö_{t}.tif[{t}]", f"{t:064x}") for t in range(frames)),
             process=process,

@@ -42,7 +42,8 @@ def compose(first: Refined, second: Refined) -> Refined:
     su, sv = first.sigma
     step = second.sigma.flatten(1)[:, place]
     carried = torch.stack([torch.hypot((1 + ux) * su, uy * sv), torch.hypot(vx * su, (1 + vy) * sv)])
-    return Refined(motion + spline.taken_at(onward, motion), valid, zncc, torch.hypot(carried, step))
+    fallback = first.fallback | second.fallback.flatten()[place]
+    return Refined(motion + spline.taken_at(onward, motion), valid, zncc, torch.hypot(carried, step), fallback)
 
 
 def filled(field: Tensor, known: Tensor) -> Tensor:

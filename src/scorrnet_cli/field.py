@@ -204,6 +204,10 @@ class Process:
     settings: Settings
 
 
+PER_PIXEL = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")
+"""Names of the arrays of a `Field`."""
+
+
 @dataclass(frozen=True)
 class Field:
     """Displacement of every measured pixel in one or more deformed images.
@@ -222,6 +226,9 @@ class Field:
         Zero-mean normalised cross-correlation of the matched images, -1..1; NaN outside `mask`.
     sigma_u, sigma_v : (T, H, W) float32
         Standard uncertainty, px; NaN where not `valid` and everywhere without refinement.
+    fallback : (T, H, W) bool
+        True where the result of one window of 5 px stands in for that of the refinement network, which knows nothing
+        like what was seen there.
     reference : FrameInfo
         The reference image.
     deformed : tuple of FrameInfo
@@ -243,6 +250,7 @@ class Field:
     zncc: FloatArray
     sigma_u: FloatArray
     sigma_v: FloatArray
+    fallback: BoolArray
     reference: FrameInfo
     deformed: tuple[FrameInfo, ...]
     process: Process = field(repr=False)
@@ -254,7 +262,7 @@ class Field:
         shape = self.u.shape
         if len(shape) != 3 or shape[0] != len(self.deformed):
             raise ValueError(f"u must be (T, H, W) with T = {len(self.deformed)}, not {shape}")
-        for name in ("v", "mask", "valid", "zncc", "sigma_u", "sigma_v"):
+        for name in PER_PIXEL:
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} must have the shape of u, {shape}, not {getattr(self, name).shape}")
 
@@ -282,6 +290,7 @@ class Field:
             **arrays,
             mask=mask[np.newaxis],
             valid=np.zeros((1, *mask.shape), bool),
+            fallback=np.zeros((1, *mask.shape), bool),
             reference=reference,
             deformed=(deformed,),
             process=process,
@@ -292,10 +301,7 @@ class Field:
         """Put fields of one reference behind each other along T."""
         first = parts[0]
         strains = [part.strain_field for part in parts if part.strain_field is not None]
-        arrays: dict[str, Any] = {
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
-        }
+        arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in PER_PIXEL}
         return cls(
             **arrays,
             reference=first.reference,

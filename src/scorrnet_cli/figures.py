@@ -61,6 +61,8 @@ class FrameSummary:
         Median over the mask.
     sigma_u, sigma_v : float
         Medians of the standard uncertainties, px; NaN without refinement.
+    fallback_share : float
+        Share of the valid points where one window stands in for the refinement network.
     time_s : float
         Time of measuring it, without reading it.
     strain : StrainSummary, optional
@@ -76,6 +78,7 @@ class FrameSummary:
     zncc: float
     sigma_u: float
     sigma_v: float
+    fallback_share: float
     time_s: float
     strain: StrainSummary | None = None
 
@@ -142,6 +145,7 @@ def summarise(field: Field, time_s: float, error: str | None = None) -> FrameSum
         zncc=_spread(field.zncc).median,
         sigma_u=_spread(field.sigma_u).median,
         sigma_v=_spread(field.sigma_v).median,
+        fallback_share=int(field.fallback.sum()) / points if points else 0.0,
         time_s=time_s,
         strain=None if field.strain_field is None else _strain_summary(field.strain_field),
     )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scorrnet_cli.field import BoolArray, Field, FloatArray, FrameInfo
+from scorrnet_cli.field import PER_PIXEL, BoolArray, Field, FloatArray, FrameInfo
 from scorrnet_cli.gauge import ARRAYS
 from scorrnet_cli.pictures.source import chosen_frames
 from scorrnet_cli.strain import strain_of
@@ -172,8 +172,7 @@ def open_layers(path: Path, frames: str = "all") -> Iterator[LayeredResult]:
 def _cut(field: Field, box: Box) -> Field:
     """Return what lies in a box."""
     rows, columns = box.slices
-    names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
-    arrays: dict[str, Any] = {name: np.ascontiguousarray(getattr(field, name)[:, rows, columns]) for name in names}
+    arrays: dict[str, Any] = {name: np.ascontiguousarray(getattr(field, name)[:, rows, columns]) for name in PER_PIXEL}
     strain = field.strain_field
     if strain is not None:
         strain = replace(strain, **{name: getattr(strain, name)[:, rows, columns] for name in STRAINS})

@@ -15,7 +15,7 @@ from scorrnet_cli import weights
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.displace import Guide, guide
 from scorrnet_cli.errors import FrameError, MeasurementError
-from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process, Settings
+from scorrnet_cli.field import PER_PIXEL, BoolArray, Field, FrameInfo, Process, Settings
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask
 from scorrnet_cli.gauge import DEFAULT_PASSES
 from scorrnet_cli.matching import Surface, surface
@@ -224,9 +224,8 @@ def field_of(prepared: Prepared, deformed: FrameInfo, result: Refined) -> Field:
     u, v = result.displacement.where(valid, math.nan)
     sigma_u, sigma_v = result.sigma.where(valid, math.nan)
     zncc = result.zncc.where(mask, math.nan)
-    names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
-    tensors = (u, v, mask, valid, zncc, sigma_u, sigma_v)
-    arrays = {name: tensor[None].cpu().numpy() for name, tensor in zip(names, tensors, strict=True)}
+    tensors = (u, v, mask, valid, zncc, sigma_u, sigma_v, result.fallback & valid)
+    arrays = {name: tensor[None].cpu().numpy() for name, tensor in zip(PER_PIXEL, tensors, strict=True)}
     return Field(**arrays, reference=prepared.frame.info, deformed=(deformed,), process=prepared.process)
 
 

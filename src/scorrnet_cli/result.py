@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.field import Field
+from scorrnet_cli.field import PER_PIXEL, Field
 from scorrnet_cli.gauge import Strain
 from scorrnet_cli.units import Calibration
 
@@ -25,6 +25,7 @@ _WORDS = {
     "zncc": "zero-mean normalised cross-correlation",
     "mask": "the surface",
     "valid": "the result can be used",
+    "fallback": "one window stands in for the refinement network",
 }
 _STRAIN_WORDS = {
     "exx": "strain along x",
@@ -197,10 +198,9 @@ class Result(Field):
     def _frame(self, index: int) -> Field:
         """Return one frame."""
         chosen = slice(index, index + 1)
-        arrays = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
         return replace(
             self,
-            **{name: getattr(self, name)[chosen] for name in arrays},
+            **{name: getattr(self, name)[chosen] for name in PER_PIXEL},
             deformed=self.deformed[chosen],
             strain_field=None if self.strain_field is None else self.strain_field[chosen],
         )

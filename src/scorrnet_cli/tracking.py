@@ -228,9 +228,9 @@ class Tracker:
 
     def _result(self, field: Field) -> Refined:
         """Put a field on the device."""
-        tensors = (np.stack([field.u[0], field.v[0]]), field.valid[0], field.zncc[0])
-        sigma = np.stack([field.sigma_u[0], field.sigma_v[0]])
-        return Refined(*(torch.from_numpy(array).to(self._instruments.where) for array in (*tensors, sigma)))
+        both = np.stack([field.u[0], field.v[0]]), np.stack([field.sigma_u[0], field.sigma_v[0]])
+        arrays = (both[0], field.valid[0], field.zncc[0], both[1], field.fallback[0])
+        return Refined(*(torch.from_numpy(array).to(self._instruments.where) for array in arrays))
 
     def _forget(self) -> None:
         """Let go of what no later frame needs."""

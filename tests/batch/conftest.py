@@ -92,6 +92,7 @@ class FakePipeline(types.SimpleNamespace):
             zncc=where(0.99),
             sigma_u=where(0.01),
             sigma_v=where(0.01),
+            fallback=np.zeros_like(mask),
             reference=prepared.frame.info,
             deformed=(deformed.info,),
             process=instruments.process(),

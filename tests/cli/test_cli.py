@@ -97,6 +97,7 @@ def fake_measure_pair(
         zncc=where(mask, 0.99),
         sigma_u=sigma,
         sigma_v=sigma,
+        fallback=np.zeros_like(valid),
         reference=prepared.frame.info,
         deformed=(deformed.info,),
         process=instruments.process(),

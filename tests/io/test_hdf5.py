@@ -20,7 +20,7 @@ from scorrnet_cli.writers import Header, open_writer, read_hdf5, read_settings, 
 
 MakeField = Callable[[int, int, int], Field]
 FLOATS = ("u", "v", "zncc", "sigma_u", "sigma_v")
-FLAGS = ("mask", "valid")
+FLAGS = ("mask", "valid", "fallback")
 T, H, W = 3, 40, 56
 
 

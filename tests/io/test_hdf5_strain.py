@@ -13,7 +13,7 @@ import pytest
 import tifffile
 
 from scorrnet_cli.errors import OutputError, UsageError
-from scorrnet_cli.field import Field, Settings
+from scorrnet_cli.field import PER_PIXEL, Field, Settings
 from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
 from scorrnet_cli.strain import strain_of, with_strain
 from scorrnet_cli.units import Calibration
@@ -82,7 +82,10 @@ def test_packed_frames_and_views_keep_all_of_it(tmp_path: Path, full: Field) -> 
     one = tmp_path / "000000.h5"
     for index in range(T):
         part = slice(index, index + 1)
-        arrays = {name: getattr(full, name)[part] for name in ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")}
+        arrays = {
+            name: getattr(full, name)[part]
+            for name in ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")
+        }
         strain = full.strain_field[part]  # type: ignore[index]
         write(one.with_stem(f"{index:06d}"), replace(full, deformed=full.deformed[part], strain_field=strain, **arrays))
     with open_writer(tmp_path / "whole.h5", header(full)) as writer:

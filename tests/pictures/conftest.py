@@ -57,6 +57,7 @@ def sequence(tmp_path: Path) -> Sequence:
         zncc=where(0.9 + 0.001 * x + 0 * frames),
         sigma_u=where(np.full((T, H, W), 0.003, np.float32)),
         sigma_v=where(np.full((T, H, W), 0.004, np.float32)),
+        fallback=np.zeros_like(masks),
         reference=infos[0],
         deformed=tuple(infos[1:]),
         process=Process("1.0", "2026-01-02T03:04:05+00:00", "cpu", {"displacement": "ab" * 32}, Settings()),

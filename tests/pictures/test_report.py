@@ -168,7 +168,7 @@ class TestPage:
         assert np.isnan(unpacked(Page(target).data, 1, "u")).all()
 
     def test_one_frame_has_no_curves(self, sequence: Sequence) -> None:
-        names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
+        names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")
         arrays = {name: getattr(sequence.field, name)[:1] for name in names}
         write(sequence.result, replace(sequence.field, deformed=sequence.field.deformed[:1], **arrays))
         target = sequence.folder / "report.html"

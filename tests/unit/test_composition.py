@@ -28,9 +28,8 @@ def _two(x: Tensor, y: Tensor) -> Tensor:
 
 def _result(field: Tensor, valid: Tensor, sigma: float = 0.01) -> Refined:
     field = field.where(valid, torch.nan)
-    return Refined(
-        field, valid, torch.where(valid, 0.9, torch.nan), torch.full_like(field, sigma).where(valid, torch.nan)
-    )
+    zncc, sigmas = torch.where(valid, 0.9, torch.nan), torch.full_like(field, sigma).where(valid, torch.nan)
+    return Refined(field, valid, zncc, sigmas, torch.zeros_like(valid))
 
 
 def test_the_second_displacement_is_taken_where_the_first_ends() -> None:

@@ -14,7 +14,7 @@ from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field, Process, Settings
 
 MakeField = Callable[[int, int, int], Field]
-ARRAYS = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
+ARRAYS = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ def affine_field() -> Field:
         np.where(valid, 1, np.nan).astype(np.float32),
         sigma,
         sigma,
+        np.zeros_like(valid),
         FrameInfo("r.png", ""),
         infos,
         process,

@@ -97,7 +97,7 @@ def test_corrections_point_at_what_is_wrong() -> None:
     assert torch.equal(left.middle, wrong)
     inner = left.differences[..., 20:-20, 20:-20]
     assert float(inner.mean()) == pytest.approx(-0.05, abs=0.003)
-    assert inner.shape[1] == 7
+    assert inner.shape[1] == 8
 
 
 def test_refinement_without_training_stays_near_the_truth_and_knows_what_left_the_image() -> None:
@@ -122,6 +122,7 @@ def test_where_features_leave_the_known_range_one_window_stands_in() -> None:
         for weigher in (network.first, network.second):
             weigher.low.fill_(-1e6)
             weigher.high.fill_(1e6)
+            assert weigher.last.bias is not None
             weigher.last.bias.fill_(0.3)  # says something
         trained = refine_adaptively(seen, deformed, truth, network)
         where = (slice(40, 50), slice(60, 80))
@@ -138,7 +139,7 @@ def test_where_features_leave_the_known_range_one_window_stands_in() -> None:
 
 def test_a_weigher_knows_the_features_that_counted_and_no_others() -> None:
     weigher = FusionNet().second
-    features = torch.linspace(-1, 1, 31)[None, :, None, None].repeat(1, 1, 2, 3)
+    features = torch.linspace(-1, 1, 34)[None, :, None, None].repeat(1, 1, 2, 3)
     features[..., 1, 2] = 9.0
     assert not bool(weigher.knows(features).any())
     counted = torch.tensor([[[True, True, True], [True, True, False]]])

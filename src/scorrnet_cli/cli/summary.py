@@ -44,6 +44,7 @@ def to_json(report: Report) -> str:
             u_px, v_px          {min, median, max} over valid points
             zncc_median
             sigma_u_median_px, sigma_v_median_px
+            fallback_share      valid points where one window stands in for the refinement network
             time_s              measuring it, without reading it
             at_s                when the image was taken
             strain              null, or exx, eyy, exy: {min, median, max}, and the medians sigma_exx_median, ...
@@ -84,6 +85,7 @@ def _frame_content(frame: FrameSummary) -> dict[str, Any]:
         "zncc_median": _known(frame.zncc),
         "sigma_u_median_px": _known(frame.sigma_u),
         "sigma_v_median_px": _known(frame.sigma_v),
+        "fallback_share": frame.fallback_share,
         "time_s": frame.time_s,
         "at_s": frame.image.at_s,
         "strain": frame.strain and _strain_content(frame.strain),
@@ -167,6 +169,7 @@ def _quantities(frame: FrameSummary, scale: Calibration | None) -> list[tuple[st
         ("zncc", f"median {number(frame.zncc, 4)}"),
         ("sigma", f"median u {number(frame.sigma_u, 4)}, v {number(frame.sigma_v, 4)} px"),
         *(strain_rows(frame.strain) if frame.strain else ()),
+        *([("fallback", f"one window at {frame.fallback_share:.1%} of the points")] if frame.fallback_share else []),
     ]
 
 

@@ -33,8 +33,8 @@ class FusionConfig:
         One for each hidden layer.
     """
 
-    features: tuple[int, int] = (29, 31)
-    fields: tuple[int, int] = (7, 7)
+    features: tuple[int, int] = (29, 34)
+    fields: tuple[int, int] = (7, 8)
     width: int = 40
     dilations: tuple[int, ...] = (1, 2, 4, 8, 8, 4, 2, 1)
 

@@ -6,7 +6,7 @@ The layout::
     /entry                  NXentry, default displacement; format_version
       displacement          NXdata, signal u, auxiliary signal v, axes frame, y, x
         u, v, zncc, sigma_u, sigma_v    (T, H, W) float32, NaN where there is no value
-        mask, valid                     (T, H, W) uint8, 0 or 1
+        mask, valid, fallback           (T, H, W) uint8, 0 or 1
         frame (T), y (H), x (W)         int64, counted from 0; y points down
       frames
         reference           name, sha256

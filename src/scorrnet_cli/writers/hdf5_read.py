@@ -13,17 +13,17 @@ import h5py
 import numpy as np
 
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.field import Field, FrameInfo, Process, Settings
+from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process, Settings
 from scorrnet_cli.gauge import StrainSettings
 from scorrnet_cli.writers.hdf5_make import DATA as DATA
 from scorrnet_cli.writers.hdf5_strain import read_strain, read_strain_settings
 from scorrnet_cli.writers.hdf5_units import read_scale, read_times
 
 FORMAT_VERSION = 2
-"""2 came with strain, the scale of the images and their times; all of these may be missing, as in files of format 1."""
+"""2 came with strain, scale, times and `fallback`; all of these may be missing, as they are in files of format 1."""
 FLOATS = {"u": "px", "v": "px", "zncc": "", "sigma_u": "px", "sigma_v": "px"}
 """The arrays of numbers and their units."""
-FLAGS = ("mask", "valid")
+FLAGS = ("mask", "valid", "fallback")
 FRAMES = "entry/frames"
 PROCESS = "entry/process"
 MEASURED, FAILED = 1, 2
@@ -80,9 +80,10 @@ class StoredResult:
     def frames(self, chosen: slice = slice(None), *, strain: bool = True) -> Field:
         """Read several frames, all if not told which, with or without the strain that is stored."""
         with _explained(self.path):
+            arrays: dict[str, Any] = {name: self._data[name][chosen] for name in FLOATS}
+            arrays |= {name: self._flag(name, chosen) for name in FLAGS}
             return Field(
-                **{name: self._data[name][chosen] for name in FLOATS},
-                **{name: self._data[name][chosen].astype(bool) for name in FLAGS},
+                **arrays,
                 reference=self.reference,
                 deformed=self.deformed[chosen],
                 process=self.process,
@@ -90,6 +91,11 @@ class StoredResult:
                 time_source=self.time_source,
                 strain_field=read_strain(self._file, chosen) if strain else None,
             )
+
+    def _flag(self, name: str, chosen: slice) -> BoolArray:
+        """Read a flag; files of format 1 have no `fallback`."""
+        flags: BoolArray = self._data[name if name in self._data else "valid"][chosen].astype(bool)
+        return flags if name in self._data else np.zeros_like(flags)
 
 
 @contextmanager
