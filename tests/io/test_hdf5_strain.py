@@ -13,7 +13,7 @@ import pytest
 import tifffile
 
 from scorrnet_cli.errors import OutputError, UsageError
-from scorrnet_cli.field import PER_PIXEL, Field, Settings
+from scorrnet_cli.field import Field, Settings
 from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
 from scorrnet_cli.strain import strain_of, with_strain
 from scorrnet_cli.units import Calibration
