@@ -182,6 +182,15 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) 
     return _field(prepared, deformed, result)
 
 
+def located(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Tensor:
+    """Measure the displacement (2, H, W), px, by the network alone: what the refinement starts from.
+
+    It means something inside the mask. Parameters and errors are those of `measure_pair`.
+    """
+    check_same_shape(prepared.frame, deformed)
+    return search(instruments.displacement, prepared.guide, prepared.surface, _standard(deformed, instruments.where))
+
+
 def _refined(instruments: Instruments, reference: Surface, deformed: Tensor, start: Tensor) -> Refined:
     settings = instruments.settings
     if instruments.refinement is not None:

@@ -79,7 +79,20 @@ def segment(network: ENet, reference: Tensor) -> Tensor:
     -------
     (H, W) bool
     """
-    likely = speckle_probability(network, reference) > 0.5
+    return speckled(speckle_probability(network, reference), reference)
+
+
+def speckled(probability: Tensor, reference: Tensor) -> Tensor:
+    """Find the speckled surface (H, W) where that is probable, see `segment`.
+
+    Parameters
+    ----------
+    probability : (H, W) float32
+        From `speckle_probability`.
+    reference : (H, W) float32
+        Grey image of any scale.
+    """
+    likely = probability > 0.5
     if not bool(likely.any()):
         return likely
     contrast = local_contrast(reference)
