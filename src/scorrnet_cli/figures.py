@@ -78,6 +78,12 @@ class Report:
         One for each deformed image.
     time_s : float
         Time of finding the mask and measuring every frame, without the start of the program.
+    unsure_share : float or None
+        How unsure the mask is, see `sureness`; None if it was given.
+    warnings : tuple of str
+        Why it may be wrong.
+    probability : Path or None
+        The picture of the probability that each pixel is speckle.
     """
 
     output: Path
@@ -88,6 +94,9 @@ class Report:
     mask_area_px: int
     frames: tuple[FrameSummary, ...]
     time_s: float
+    unsure_share: float | None = None
+    warnings: tuple[str, ...] = ()
+    probability: Path | None = None
 
     @property
     def points_per_s(self) -> float:

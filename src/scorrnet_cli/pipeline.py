@@ -23,7 +23,8 @@ from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.fusion import FusionNet
 from scorrnet_cli.refine import DEFAULT_PASSES, Refined, Refinement, assess, refine, refine_adaptively
 from scorrnet_cli.search import search
-from scorrnet_cli.segment import segment
+from scorrnet_cli.segment import speckle_probability, speckled
+from scorrnet_cli.sureness import Sureness, sureness
 
 SMALLEST_SURFACE_PX = 256
 
@@ -76,12 +77,15 @@ class Prepared:
     surface : Surface
         For the refinement.
     process : Process
+    sureness : Sureness or None
+        Of the mask; None if that was given.
     """
 
     frame: Frame
     guide: Guide
     surface: Surface
     process: Process
+    sureness: Sureness | None = None
 
     @property
     def mask(self) -> BoolArray:
@@ -135,6 +139,7 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
     grey = _standard(reference, instruments.where)
     name = reference.info.name
     mask_file = instruments.settings.mask
+    sure = None
     if surface_mask is not None:
         mask = surface_mask
     elif mask_file is not None:
@@ -142,7 +147,9 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
         mask = torch.from_numpy(given).to(instruments.where)
     else:
         assert instruments.segmentation is not None
-        mask = segment(instruments.segmentation, grey)
+        probability = speckle_probability(instruments.segmentation, grey)
+        mask = speckled(probability, grey)
+        sure = sureness(probability, mask)
     if instruments.settings.roi is not None:
         mask = mask & _rectangle(instruments.settings.roi, mask, name)
     todo = "Give the surface with --mask FILE" if mask_file is None else "Check the mask and the region"
@@ -153,7 +160,7 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
         raise MeasurementError("The surface is too thin or too scattered to be measured", name, todo)
     if float(grey[mask].std()) == 0:
         raise MeasurementError("The surface has no contrast at all", name, todo)
-    return Prepared(reference, guide(instruments.displacement, grey, mask), ready, instruments.process())
+    return Prepared(reference, guide(instruments.displacement, grey, mask), ready, instruments.process(), sure)
 
 
 def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Field:

@@ -84,6 +84,7 @@ def batch(
     refinement_weights: options.RefinementWeights = None,
     settings: options.SettingsFile = None,
     plot: options.Plot = False,
+    probability: options.Probability = False,
     json: options.Json = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
@@ -127,6 +128,7 @@ def batch(
         watch=watch,
         idle_s=idle,
         plot=plot,
+        probability=probability,
         overwrite=overwrite,
         settings=asked,
     )

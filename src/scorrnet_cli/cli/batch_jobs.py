@@ -23,6 +23,7 @@ from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError, ScorrnetError, UsageError
 from scorrnet_cli.field import Field, FloatArray, Settings
 from scorrnet_cli.frames import count_frames
+from scorrnet_cli.writers.probability import check_probability, probability_beside
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments
@@ -45,6 +46,7 @@ class Request:
     watch: bool
     idle_s: float | None
     plot: bool
+    probability: bool
     overwrite: bool
     settings: Settings
 
@@ -83,7 +85,7 @@ class Request:
         """Find the images of a folder, without what lies there for other reasons."""
         output = self._output(folder)
         mask = [Path(self.settings.mask)] if self.settings.mask else []
-        return find_images(folder, self.pattern, [output, _picture(output), *mask])
+        return find_images(folder, self.pattern, [output, _picture(output), probability_beside(output), *mask])
 
     def _output(self, folder: Path) -> Path:
         if self.recursive or self.output is None:
@@ -95,11 +97,14 @@ class Request:
     ) -> Task:
         inputs = {path.resolve() for path in (*(paths if isinstance(paths, list) else ()), self.reference) if path}
         picture = _picture(output) if self.plot else None
-        for path in (output, picture):
+        probability = probability_beside(output) if self.probability else None
+        for path in (output, picture, probability):
             if path and path.resolve() in inputs:
                 raise OutputError("The result would replace an image", str(path), "Give another name with -o")
         if picture:
             plot.check_plot(picture, self.overwrite or self.resume)
+        if probability:
+            check_probability(probability, self.settings, self.overwrite or self.resume)
         return Task(
             paths=paths,
             where=where,
@@ -111,6 +116,7 @@ class Request:
             resume=self.resume,
             hurry=hurry,
             picture=partial(_draw, picture) if picture else None,
+            probability=probability,
         )
 
 

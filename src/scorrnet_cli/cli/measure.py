@@ -21,6 +21,7 @@ def measure(
     refinement_weights: options.RefinementWeights = None,
     settings: options.SettingsFile = None,
     plot: options.Plot = False,
+    probability: options.Probability = False,
     json: options.Json = False,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
@@ -50,5 +51,5 @@ def measure(
     from scorrnet_cli.cli.console import Talk
     from scorrnet_cli.cli.sequence import Job, run
 
-    job = Job.of(reference, deformed or [], output, asked, plot=plot, overwrite=overwrite)
+    job = Job.of(reference, deformed or [], output, asked, plot=plot, probability=probability, overwrite=overwrite)
     run(job, Talk(quiet, verbose), json=json)

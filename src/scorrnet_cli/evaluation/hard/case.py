@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from scorrnet_cli.evaluation.hard.backdrops import backdrop
@@ -16,6 +15,7 @@ from scorrnet_cli.evaluation.speckle import scatter_disks
 
 SIZE_PX = 320
 SEED = 5_000_000
+USUAL = Camera()
 _REACH_PX = 24  # by which backgrounds that move do so at most
 
 
@@ -50,7 +50,7 @@ class Case:
     bodies: tuple[Body, ...]
     dot_px: tuple[float, float] = (3.0, 5.0)
     share: float = 0.5
-    camera: Camera = Camera()
+    camera: Camera = USUAL
     behind: str = "clutter"
     stays: bool = True
     size_px: int = SIZE_PX
@@ -78,7 +78,9 @@ class Case:
         first = backdrop(self.behind, wide, 2 * self.number)
         if self.stays:
             return _window(first, self.size_px, (0, 0)), _window(first, self.size_px, (-9, 14))
-        return _window(first, self.size_px, (0, 0)), _window(backdrop(self.behind, wide, 2 * self.number + 1), self.size_px, (0, 0))
+        return _window(first, self.size_px, (0, 0)), _window(
+            backdrop(self.behind, wide, 2 * self.number + 1), self.size_px, (0, 0)
+        )
 
 
 def _window(image: Tensor, size: int, shift: tuple[int, int]) -> Tensor:

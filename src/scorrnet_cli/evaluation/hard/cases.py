@@ -80,7 +80,10 @@ def _backgrounds() -> Iterator[Case]:
 def _second_body() -> Iterator[Case]:
     """Two speckled bodies side by side, each with its own motion; both belong to the mask."""
     left, right = outlines.plate((95.0, 160.0), (62.0, 115.0), 3.0), outlines.disk((245.0, 165.0), 55.0)
-    for first, second in ((_MOTIONS[0], shift(-1.5, 17.3)), (_moved(0.0, -3.0, (-6.0, 4.0)), _moved(0.01, 9.0, (7.3, -12.4)))):
+    for first, second in (
+        (_MOTIONS[0], shift(-1.5, 17.3)),
+        (_moved(0.0, -3.0, (-6.0, 4.0)), _moved(0.01, 9.0, (7.3, -12.4))),
+    ):
         yield Case("background", "another speckled body", 0, (Body(left, first), Body(right, second)))
 
 
@@ -163,5 +166,9 @@ def chosen(kinds: str | None, cases: Iterable[Case] = CASES) -> list[Case]:
     asked = {name.strip() for name in kinds.split(",")}
     known = {name for case in cases for name in (case.group, case.kind)}
     for name in sorted(asked - known):
-        raise UsageError(f"There is no kind {name!r}", "--kinds", f"Choose from {', '.join(dict.fromkeys([case.group for case in cases] + [case.kind for case in cases]))}")
+        raise UsageError(
+            f"There is no kind {name!r}",
+            "--kinds",
+            f"Choose from {', '.join(dict.fromkeys([case.group for case in cases] + [case.kind for case in cases]))}",
+        )
     return [case for case in cases if asked & {case.group, case.kind}]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from scorrnet_cli.evaluation.fields import affine
 from scorrnet_cli.evaluation.hard import outlines
 from scorrnet_cli.evaluation.hard.backdrops import backdrop
 from scorrnet_cli.evaluation.hard.bed import measured, rmse, share
 from scorrnet_cli.evaluation.hard.bodies import Body, cut_out, true_field
 from scorrnet_cli.evaluation.hard.optics import Camera, expose
-from scorrnet_cli.evaluation.fields import affine
 from scorrnet_cli.evaluation.rendering import Outline, Pair
 from scorrnet_cli.evaluation.speckle import scatter_disks
 from scorrnet_cli.pipeline import Instruments

@@ -53,9 +53,7 @@ class ScaleFigures:
     iou: float
 
 
-def scale_figures(
-    instruments: Instruments, scales: Sequence[tuple[int, float]] = SCALES
-) -> Iterator[ScaleFigures]:
+def scale_figures(instruments: Instruments, scales: Sequence[tuple[int, float]] = SCALES) -> Iterator[ScaleFigures]:
     """Look for a plate with a hole and a notch that grows with the image."""
     for number, (size, dot_px) in enumerate(scales):
         shape, middle = (size, size), (0.5 * size, 0.5 * size)
