@@ -271,7 +271,7 @@ def _pixel_kernel(samples: int) -> Tensor:
 
 def _integrate(values: Tensor, kernel: Tensor) -> Tensor:
     """Weighted sums over pixels along the last axis: (..., (W + 2 HALO_PX) samples) becomes (..., W)."""
-    lines = values.unflatten(-1, (-1, kernel.shape[1]))
+    lines = values.view(*values.shape[:-1], -1, kernel.shape[1])
     width = lines.shape[-2] - 2 * HALO_PX
     total = torch.zeros(*values.shape[:-1], width, dtype=values.dtype)
     for shift, weights in enumerate(kernel):

@@ -22,6 +22,11 @@ _DPI = 110
 _PANEL_INCH = 2.6
 _SMALLEST_PX, _LARGEST_PX = 1e-3, 1.0  # errors between which the colours tell them apart
 
+_MASKS = np.array(
+    [[255, 255, 255], [214, 96, 77], [67, 147, 195], [190, 190, 190]], np.uint8
+)  # none, true, found, both
+_NOT_MEASURED = np.array([[255, 255, 255], [67, 147, 195]], np.uint8)
+
 
 def check_sheets(folder: Path, overwrite: bool) -> None:
     """Make sure before measuring that the sheets can be drawn; the folder is made.
@@ -72,17 +77,15 @@ def _draw_one(trial: Trial, panels: list[Axes]) -> None:
     for panel, image in zip(panels, (trial.reference, trial.deformed), strict=False):
         panel.imshow(image.numpy(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     true, found = trial.mask.numpy(), trial.found.numpy()
-    colours = np.array([[255, 255, 255], [214, 96, 77], [67, 147, 195], [190, 190, 190]], np.uint8)
-    panels[2].imshow(colours[true + 2 * found.astype(int)], interpolation="nearest")
+    panels[2].imshow(_MASKS[true + 2 * found.astype(int)], interpolation="nearest")
     error = trial.error.numpy()
     shown = np.where(true, error, np.nan).clip(_SMALLEST_PX, _LARGEST_PX)
-    panels[3].set_facecolor("white")
-    image = panels[3].imshow(shown, cmap="inferno", norm=LogNorm(_SMALLEST_PX, _LARGEST_PX), interpolation="nearest")
-    panels[3].figure.colorbar(image, ax=panels[3], fraction=0.046, label="error (px)")
+    panels[3].imshow(_NOT_MEASURED[true.astype(int)], interpolation="nearest")
+    drawn = panels[3].imshow(shown, cmap="inferno", norm=LogNorm(_SMALLEST_PX, _LARGEST_PX), interpolation="nearest")
+    panels[3].figure.colorbar(drawn, ax=panels[3], fraction=0.046, label="error (px)")
     points = trial.points[FOUND].refined
     panels[0].set_title(f"{trial.case.kind}: reference", fontsize="small")
     panels[1].set_title("deformed", fontsize="small")
     panels[2].set_title(f"mask, IoU {trial.iou:.3f}: red missed, blue too much", fontsize="x-small")
-    panels[3].set_title(
-        f"valid {share(points.isfinite()):.1%}, below 0.1 px {share(points < 0.1):.1%}", fontsize="x-small"
-    )
+    right = f"below 0.1 px {share(points < 0.1):.1%}"
+    panels[3].set_title(f"{right}, valid {share(points.isfinite()):.1%}: blue not", fontsize="x-small")

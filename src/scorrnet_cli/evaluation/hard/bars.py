@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
 
 from scorrnet_cli.evaluation.hard.bed import FOUND, GIVEN, Points, Trial, kind_figures, middle, rmse, share
+from scorrnet_cli.evaluation.metrics import averaged
 
 NEAR_PX, GENTLE = 32.0, 0.3  # displacement, and each of its derivatives, of what every measurement meets
 FAR_PX = 64.0
@@ -56,40 +60,54 @@ def bars(trials: Sequence[Trial], largest_change_px: float = math.nan) -> Iterat
     Parameters
     ----------
     trials : sequence of Trial
+        One at least.
     largest_change_px : float
         By which the exchange of the background changes a field at most, rms.
     """
     yield from _displacement_bars(trials)
     masks = [each for each in kind_figures(trials) if each.group == "background" and each.mask == FOUND]
-    ious = [each.iou for each in masks]
-    mean, worst = (sum(ious) / len(ious), min(ious)) if ious else (math.nan, math.nan)
-    yield Bar("IoU of the mask, hard backgrounds", "mean", "IoU", mean, math.nan, 0.97, at_most=False)
-    yield Bar("IoU of the mask, hard backgrounds", "worst kind", "IoU", worst, math.nan, 0.90, at_most=False)
+    mean, worst = averaged([each.iou for each in masks]), min((each.iou for each in masks), default=math.nan)
+    what = "IoU of the mask, hard backgrounds"
+    yield Bar(what, "mean", "IoU", mean, math.nan, 0.97, at_most=False)
+    yield Bar(what, "worst kind", "IoU", worst, math.nan, 0.90, at_most=False)
     what = "exchange of the background"
     yield Bar(what, "largest change, rms", "px", largest_change_px, math.nan, LARGEST_CHANGE_PX, at_most=True)
 
 
-def _displacement_bars(trials: Sequence[Trial]) -> Iterator[Bar]:
-    def pooled(mask: str, mine: Sequence[Trial]) -> Points:
-        nothing = Points(*[next(iter(trials)).points[mask].network[:0]] * 4)
-        return Points.joined([nothing, *(trial.points[mask] for trial in mine)])
+class _Both(NamedTuple):
+    """Points with the mask that was found, and with the true one."""
 
-    every = [pooled(mask, trials) for mask in (FOUND, GIVEN)]
-    near = [each.only((each.moved <= NEAR_PX) & (each.slope <= GENTLE)) for each in every]
+    found: Points
+    given: Points
+
+    @staticmethod
+    def of(trials: Iterable[Trial], which: Callable[[Points], Tensor]) -> _Both:
+        """Take those points of several pairs that a condition holds for."""
+        parts = [[trial.points[mask] for trial in trials] for mask in (FOUND, GIVEN)]
+        return _Both(*(Points.joined([each.only(which(each)) for each in mine]) for mine in parts))
+
+    def at_most(self, what: str, quantity: str, figure: Callable[[Points], float], limit_px: float) -> Bar:
+        return Bar(what, quantity, "px", figure(self.found), figure(self.given), limit_px, at_most=True)
+
+    def at_least(self, what: str, quantity: str, which: Callable[[Points], Tensor], limit: float) -> Bar:
+        found, given = share(which(self.found)), share(which(self.given))
+        return Bar(what, quantity, "share", found, given, limit, at_most=False)
+
+
+def _displacement_bars(trials: Sequence[Trial]) -> Iterator[Bar]:
+    near = _Both.of(trials, lambda points: (points.moved <= NEAR_PX) & (points.slope <= GENTLE))
     what = "to 32 px, gradients to 0.3: network alone"
-    yield Bar(what, "median", "px", *(middle(each.network)[0] for each in near), 0.03, at_most=True)
-    yield Bar(what, "mean", "px", *(middle(each.network)[1] for each in near), 0.10, at_most=True)
-    yield Bar(what, "below 1 px", "share", *(share(each.network < 1.0) for each in near), 0.995, at_most=False)
-    far = [each.only((each.moved > NEAR_PX) & (each.moved <= FAR_PX)) for each in every]
-    what = "32 to 64 px: network alone"
-    yield Bar(what, "below 1 px", "share", *(share(each.network < 1.0) for each in far), 0.98, at_most=False)
+    yield near.at_most(what, "median", lambda points: middle(points.network)[0], 0.03)
+    yield near.at_most(what, "mean", lambda points: middle(points.network)[1], 0.10)
+    yield near.at_least(what, "below 1 px", lambda points: points.network < 1.0, 0.995)
+    far = _Both.of(trials, lambda points: (points.moved > NEAR_PX) & (points.moved <= FAR_PX))
+    yield far.at_least("32 to 64 px: network alone", "below 1 px", lambda points: points.network < 1.0, 0.98)
     turned = [trial for trial in trials if trial.case.kind in TURNED]
+    over = _Both.of(turned, lambda points: points.moved.isfinite())
     what = "rotation of 20 to 45 degrees, stretch of 30 to 80 %: refined"
-    over = [pooled(mask, turned) for mask in (FOUND, GIVEN)]
-    yield Bar(what, "below 0.1 px", "share", *(share(each.refined < 0.1) for each in over), 0.95, at_most=False)
+    yield over.at_least(what, "below 0.1 px", lambda points: points.refined < 0.1, 0.95)
     noisy = [trial for trial in trials if trial.case.camera.noise == USUAL_NOISE]
-    over = [pooled(mask, noisy) for mask in (FOUND, GIVEN)]
-    over = [each.only(each.moved <= NEAR_PX) for each in over]
+    over = _Both.of(noisy, lambda points: points.moved <= NEAR_PX)
     what = "noise of 2 grey levels, to 32 px: refined"
-    yield Bar(what, "RMSE over valid", "px", *(rmse(each.refined) for each in over), 0.02, at_most=True)
-    yield Bar(what, "valid", "share", *(share(each.refined.isfinite()) for each in over), 0.99, at_most=False)
+    yield over.at_most(what, "RMSE over valid", lambda points: rmse(points.refined), 0.02)
+    yield over.at_least(what, "valid", lambda points: points.refined.isfinite(), 0.99)

@@ -49,8 +49,9 @@ class Points(NamedTuple):
 
     @staticmethod
     def joined(parts: Sequence[Points]) -> Points:
-        """Put the points of several pairs together."""
-        return Points(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+        """Put the points of several pairs, or of none, together."""
+        nothing = Points(*torch.empty(4, 0))
+        return Points(*(torch.cat(columns) for columns in zip(nothing, *parts, strict=True)))
 
 
 @dataclass(frozen=True)

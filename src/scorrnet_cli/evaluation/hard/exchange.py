@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -54,9 +54,10 @@ class Exchange:
     lost_share: float
 
 
-def exchanges(instruments: Instruments, specimens: dict[str, Outline] = SPECIMENS) -> Iterator[Exchange]:
-    """Measure every specimen before two backgrounds, with the true mask; the camera's noise is the same in both."""
-    for number, (name, outline) in enumerate(specimens.items()):
+def exchanges(instruments: Instruments, names: Sequence[str] = tuple(SPECIMENS)) -> Iterator[Exchange]:
+    """Measure specimens before two backgrounds, with the true mask; the camera's noise is the same in both."""
+    for name in names:
+        number, outline = list(SPECIMENS).index(name), SPECIMENS[name]
         before, after = BACKGROUNDS[number % len(BACKGROUNDS)]
         body = Body(outline, affine(0.02, 1.0, (6.4, -9.3), SIZE_PX))
         shape = (SIZE_PX, SIZE_PX)
