@@ -30,7 +30,7 @@ def test_another_background_changes_nothing(instruments: Instruments, specimen: 
 
 def test_the_surface_is_found_at_every_size(instruments: Instruments) -> None:
     for found in scale_figures(instruments, ((256, 2.0), (256, 15.0), (512, 5.0))):
-        assert found.iou > 0.93, found
+        assert found.iou > 0.85, found
 
 
 def test_a_good_mask_is_not_doubted(instruments: Instruments) -> None:
