@@ -23,7 +23,7 @@ from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.fusion import FusionNet
 from scorrnet_cli.refine import DEFAULT_PASSES, Refined, Refinement, assess, refine, refine_adaptively
 from scorrnet_cli.search import search
-from scorrnet_cli.segment import speckle_probability, speckled
+from scorrnet_cli.segment import LIKELY, paint_probability
 from scorrnet_cli.sureness import Sureness, sureness
 
 SMALLEST_SURFACE_PX = 256
@@ -147,8 +147,8 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
         mask = torch.from_numpy(given).to(instruments.where)
     else:
         assert instruments.segmentation is not None
-        probability = speckle_probability(instruments.segmentation, grey)
-        mask = speckled(probability, grey)
+        probability = paint_probability(instruments.segmentation, grey)
+        mask = probability > LIKELY
         sure = sureness(probability, mask)
     if instruments.settings.roi is not None:
         mask = mask & _rectangle(instruments.settings.roi, mask, name)

@@ -58,7 +58,7 @@ def sureness(probability: Tensor, mask: Tensor) -> Sureness:
     Parameters
     ----------
     probability : (H, W) float32
-        From `segment.speckle_probability`.
+        From `segment.paint_probability`.
     mask : (H, W) bool
         What was made of it.
     """

@@ -45,10 +45,7 @@ class TestBodies:
         disks = scatter_disks(SHAPE, 2)
         plate = outlines.plate((31.5, 23.5), (24.0, 18.0))
         left, right = outlines.half_plane((30.3, 23.0), 70.0), outlines.half_plane((30.3, 23.0), 250.0)
-        parts = [
-            Body(lambda x, y, half=half: torch.maximum(plate(x, y), half(x, y)), shift(0.0, 0.0))
-            for half in (left, right)
-        ]
+        parts = [Body(outlines.cut(plate, other), shift(0.0, 0.0)) for other in (left, right)]
         whole = cut_out(SHAPE, disks, [Body(plate, shift(0.0, 0.0))], moved=False)
         torch.testing.assert_close(cut_out(SHAPE, disks, parts, moved=False).paint, whole.paint, atol=1e-3, rtol=0)
         assert float(whole.cover.sum()) == pytest.approx(4 * 24 * 18, rel=1e-3)
