@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli import spline
 from scorrnet_cli.filters import plane_through, wide_mean
 from scorrnet_cli.models.corrnet import CorrNet, CorrNetConfig, Encoded, normalise
 from scorrnet_cli.padding import pad_to_multiple
@@ -54,17 +55,19 @@ def displace(network: CorrNet, reference: Guide, deformed: Tensor, start: Tensor
     deformed : (H, W) float32
         Grey image of any scale.
     start : (2, H, W) float32, optional
-        Field to search around, px; zero if not given. The network reaches about 40 px beyond it.
+        Field to search around, px; zero if not given. The network reaches about 40 px beyond it, and sees the
+        deformed image as the field brings it back, so that rotation and strain count as far as they are left.
 
     Returns
     -------
     (2, H, W) float32
         u, v in px at reference pixels, everywhere; it means something inside the mask.
     """
-    image, (height, width) = pad_to_multiple(deformed[None, None], network.stride, network.smallest_image_px)
-    around = None if start is None else pad_to_multiple(start[None], network.stride, network.smallest_image_px)[0]
-    field = network.steps(reference.reference, network.encode(image), reference.mask, around)[-1]
-    return field[0, :, :height, :width]
+    seen = deformed if start is None else spline.taken_at(deformed[None], start)[0]
+    image, (height, width) = pad_to_multiple(seen[None, None], network.stride, network.smallest_image_px)
+    field = network.steps(reference.reference, network.encode(image), reference.mask)[-1]
+    rest = field[0, :, :height, :width]
+    return rest if start is None else rest + spline.taken_at(start, rest)
 
 
 def common_shift(reference: Guide, deformed: Tensor, part: Tensor) -> Tensor:

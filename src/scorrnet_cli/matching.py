@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli import spline
-from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, wide_mean
+from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, plane_through, wide_mean
 
 PHOTOMETRY_WINDOWS = 3.0  # width of the window for gain and offset, in windows of the displacement
 OUTLIER_SPREADS = 6.0  # residuals beyond so many standard deviations count little
@@ -112,7 +112,8 @@ def correlation(f: Tensor, moved: Tensor, weight: Tensor, window_px: float = 5.0
 
 def _possible(field: Tensor, cover: Tensor, window_px: float) -> Tensor:
     """True (H, W) where no line element is stretched beyond what a surface bears without being unrecognisable."""
-    (ux, vx), (uy, vy) = gradient(masked_gaussian(field, cover, 0.5 * window_px))
+    plane = plane_through(field, cover)  # smoothing what is left flattens no slope at edges, as of a large rotation
+    (ux, vx), (uy, vy) = gradient(plane + masked_gaussian(field - plane, cover, 0.5 * window_px))
     cxx, cxy, cyy = (1 + ux) ** 2 + vx**2, (1 + ux) * uy + vx * (1 + vy), uy**2 + (1 + vy) ** 2
     middle, radius = 0.5 * (cxx + cyy), torch.hypot(0.5 * (cxx - cyy), cxy)
     possible: Tensor = (middle - radius > LARGEST_STRETCH**-2) & (middle + radius < LARGEST_STRETCH**2)

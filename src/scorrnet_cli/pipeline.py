@@ -11,20 +11,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorrnet_cli import __version__, weights
+from scorrnet_cli import weights
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.displace import Guide, guide
 from scorrnet_cli.errors import FrameError, MeasurementError
-from scorrnet_cli.field import BoolArray, Field, Process, Settings
+from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process, Settings
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask
+from scorrnet_cli.gauge import DEFAULT_PASSES
 from scorrnet_cli.matching import Surface, surface
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.fusion import FusionNet
-from scorrnet_cli.refine import DEFAULT_PASSES, Refined, Refinement, assess, refine, refine_adaptively
+from scorrnet_cli.refine import Refined, Refinement, assess, refine, refine_adaptively
 from scorrnet_cli.search import search
 from scorrnet_cli.segment import LIKELY, paint_probability
 from scorrnet_cli.sureness import Sureness, sureness
+from scorrnet_cli.version import __version__
 
 SMALLEST_SURFACE_PX = 256
 
@@ -127,7 +129,7 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
     instruments : Instruments
     reference : Frame
     surface_mask : (H, W) bool, optional
-        Where the surface is, if that is known.
+        Where the surface is, if that is known; mask and region of the settings are then not asked.
 
     Raises
     ------
@@ -150,7 +152,7 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
         probability = paint_probability(instruments.segmentation, grey)
         mask = probability > LIKELY
         sure = sureness(probability, mask)
-    if instruments.settings.roi is not None:
+    if surface_mask is None and instruments.settings.roi is not None:
         mask = mask & _rectangle(instruments.settings.roi, mask, name)
     todo = "Give the surface with --mask FILE" if mask_file is None else "Check the mask and the region"
     if int(mask.sum()) < SMALLEST_SURFACE_PX:
@@ -163,8 +165,16 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
     return Prepared(reference, guide(instruments.displacement, grey, mask), ready, instruments.process(), sure)
 
 
-def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Field:
+def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, start: Tensor | None = None) -> Field:
     """Measure the displacement between the reference and one deformed image.
+
+    Parameters
+    ----------
+    instruments : Instruments
+    prepared : Prepared
+    deformed : Frame
+    start : (2, H, W) float32, optional
+        Displacement to start from, px, within 40 px of the truth. Without it, motion is found however large.
 
     Returns
     -------
@@ -180,13 +190,20 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) 
     """
     check_same_shape(prepared.frame, deformed)
     grey = _standard(deformed, instruments.where)
-    start = search(instruments.displacement, prepared.guide, prepared.surface, grey)
+    field = search(instruments.displacement, prepared.guide, prepared.surface, grey, start)
     with torch.no_grad():
-        result = _refined(instruments, prepared.surface, grey, start)
+        result = _refined(instruments, prepared.surface, grey, field)
     if not bool(result.valid.any()):
         what = "No point of the surface was found again in the deformed image"
         raise MeasurementError(what, deformed.info.name, "Does it show the same specimen?")
-    return _field(prepared, deformed, result)
+    return field_of(prepared, deformed.info, result)
+
+
+@torch.no_grad()
+def assess_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, field: Tensor) -> Field:
+    """Say how well a displacement (2, H, W), px, matches reference and deformed image; u and v stay as they are."""
+    grey = _standard(deformed, instruments.where)
+    return field_of(prepared, deformed.info, assess(prepared.surface, grey, field))
 
 
 def located(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Tensor:
@@ -217,7 +234,8 @@ def _standard(frame: Frame, where: torch.device) -> Tensor:
     return torch.from_numpy(((grey - grey.mean()) / spread).astype(np.float32)).to(where)
 
 
-def _field(prepared: Prepared, deformed: Frame, result: Refined) -> Field:
+def field_of(prepared: Prepared, deformed: FrameInfo, result: Refined) -> Field:
+    """Return what was measured, (2, H, W) and (H, W), as a result of one frame."""
     mask, valid = prepared.surface.mask, result.valid
     u, v = result.displacement.where(valid, math.nan)
     sigma_u, sigma_v = result.sigma.where(valid, math.nan)
@@ -225,7 +243,7 @@ def _field(prepared: Prepared, deformed: Frame, result: Refined) -> Field:
     names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
     tensors = (u, v, mask, valid, zncc, sigma_u, sigma_v)
     arrays = {name: tensor[None].cpu().numpy() for name, tensor in zip(names, tensors, strict=True)}
-    return Field(**arrays, reference=prepared.frame.info, deformed=(deformed.info,), process=prepared.process)
+    return Field(**arrays, reference=prepared.frame.info, deformed=(deformed,), process=prepared.process)
 
 
 def _rectangle(roi: tuple[int, int, int, int], mask: Tensor, name: str) -> Tensor:

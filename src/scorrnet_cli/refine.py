@@ -25,7 +25,6 @@ from scorrnet_cli.matching import Comparison, Surface, compare, deformed_spline,
 from scorrnet_cli.models.fusion import FusionNet
 from scorrnet_cli.windows import MIDDLE, Evidence, corrections, evidence, weigh
 
-DEFAULT_PASSES = 4
 PHOTOMETRY_PASSES = 2  # gain and offset are matched anew in the first passes, then kept
 CONVERGED_PX = 2e-4  # stop when the median correction falls below
 LARGEST_LAST_STEP_PX = 0.1

@@ -73,6 +73,11 @@ def spline_sample(coefficients: Tensor, field: Tensor) -> Tensor:
     return out.view(height, width)
 
 
+def taken_at(values: Tensor, field: Tensor) -> Tensor:
+    """Take images or fields (C, H, W) at X + `field` (2, H, W); points outside take the value at the border."""
+    return torch.stack([spline_sample(spline_coefficients(value), field) for value in values])
+
+
 def inside(field: Tensor, rim_px: int = 0) -> Tensor:
     """True (H, W) where X + `field` (2, H, W) lies within the image, `rim_px` from its border."""
     height, width = field.shape[-2:]

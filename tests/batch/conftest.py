@@ -12,10 +12,13 @@ from typing import Any, TypeAlias
 import h5py
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 from typer.testing import CliRunner, Result
 
 import scorrnet_cli
+from scorrnet_cli import tracking
 from scorrnet_cli.cli import app
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process, Settings
@@ -24,12 +27,14 @@ from scorrnet_cli.sureness import Sureness
 
 HEIGHT, WIDTH = 40, 60
 Contents: TypeAlias = dict[str, Any]
+CPU = torch.device("cpu")
 
 
 @dataclass
 class FakeInstruments:
     settings: Settings
     device: str = "cpu"
+    where: torch.device = CPU
 
     def process(self) -> Process:
         used = {"segmentation": "5" * 64, "displacement": "d" * 64}
@@ -58,7 +63,9 @@ class FakePipeline(types.SimpleNamespace):
     def load(self, settings: Settings) -> FakeInstruments:
         return FakeInstruments(settings)
 
-    def prepare(self, instruments: FakeInstruments, reference: Frame) -> FakePrepared:
+    def prepare(
+        self, instruments: FakeInstruments, reference: Frame, surface_mask: Tensor | None = None
+    ) -> FakePrepared:
         if np.ptp(reference.grey) == 0:
             raise MeasurementError("No speckle was found", reference.info.name, "Give a --mask")
         mask = np.zeros(reference.shape, bool)
@@ -67,7 +74,9 @@ class FakePipeline(types.SimpleNamespace):
             return FakePrepared(reference, read_mask(instruments.settings.mask, reference.shape))
         return FakePrepared(reference, mask, Sureness(200 * mask.astype(np.uint8), mask.mean(), self.unsure_share))
 
-    def measure_pair(self, instruments: FakeInstruments, prepared: FakePrepared, deformed: Frame) -> Field:
+    def measure_pair(
+        self, instruments: FakeInstruments, prepared: FakePrepared, deformed: Frame, start: Tensor | None = None
+    ) -> Field:
         check_same_shape(prepared.frame, deformed)
         self.before(deformed)
         if np.ptp(deformed.grey) == 0:
@@ -98,6 +107,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> FakePipeline:
     fake = FakePipeline()
     monkeypatch.setitem(sys.modules, "scorrnet_cli.pipeline", fake)
     monkeypatch.setattr(scorrnet_cli, "pipeline", fake, raising=False)
+    monkeypatch.setattr(tracking, "pipeline", fake)
     return fake
 
 

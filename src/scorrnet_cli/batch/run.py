@@ -5,25 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from scorrnet_cli.batch import parts as kept_parts
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.reading import Item, digest_of, printable_reason, read_items, read_reference
-from scorrnet_cli.batch.sources import Plan, Selection, make_live_plan, make_plan
+from scorrnet_cli.batch.reading import Item, digest_of, printable_reason, read_image, read_items
+from scorrnet_cli.batch.sources import Plan, Selection, Source, make_live_plan, make_plan
 from scorrnet_cli.batch.threads import Behind, ahead
 from scorrnet_cli.batch.whole import check_place, check_size, complete
+from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
 from scorrnet_cli.field import Field, FloatArray
 from scorrnet_cli.figures import FrameSummary, Report
 from scorrnet_cli.frames import Frame
+from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, read_hdf5
 from scorrnet_cli.writers.probability import write_probability
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
+    from scorrnet_cli.tracking import Tracker
 
 _Measured: TypeAlias = tuple[int, Field, float]  # place, field and time of measuring it in s
 _AHEAD = 2  # frames decoded before they are needed
@@ -58,6 +61,10 @@ class Task:
         Is given the grey levels of the reference (H, W) and the last field, to draw them.
     probability : Path or None
         The PNG for the probability that each pixel is speckle.
+    calibration : Calibration, optional
+        The scale of the images.
+    clock : Clock, optional
+        Where the times of the images are known from.
     """
 
     paths: Iterable[Path]
@@ -71,6 +78,20 @@ class Task:
     hurry: Callable[[], None] | None = None
     picture: Callable[[FloatArray, Field], Path] | None = None
     probability: Path | None = None
+    calibration: Calibration | None = None
+    clock: Clock | None = None
+
+    def times(self, reference: Source) -> Callable[[Source, int], float | None]:
+        """Return what tells the time of a page, s after the reference, or after the first image with a frame rate."""
+        clock = self.clock
+        start = 0.0
+        if clock and clock.stamps:
+            start = clock.read(reference.path, reference.pages[0], 0)
+
+        def time(source: Source, page: int) -> float | None:
+            return clock.read(source.path, page, source.number + page) - start if clock else None
+
+        return time
 
 
 @dataclass(frozen=True)
@@ -138,19 +159,32 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
     resume = _check(task)
     listener.doing("looking at the images")
     plan = (make_live_plan if task.hurry else make_plan)(task.paths, task.selection, task.reference, task.where)
-    reference = read_reference(plan.reference)
+    reference = read_image(plan.reference.path, plan.reference.pages[0])
+    time = task.times(plan.reference)
+    if plan.total is not None:  # what does not tell its time is better known of before anything is measured
+        for source in plan.deformed:
+            for page in source.pages:
+                time(source, page)
     listener.doing("loading the networks")
     instruments = load()
     process = instruments.process()
     if plan.total is not None:
         check_size(task.output, Header(reference.shape, plan.total, reference.info, process), split=task.split)
     mask = process.settings.mask
-    parts = Parts(task.output, reference.info, reference.shape, process, digest_of(Path(mask)) if mask else "")
+    parts = Parts(
+        task.output,
+        reference.info,
+        reference.shape,
+        process,
+        digest_of(Path(mask)) if mask else "",
+        task.calibration,
+        task.clock.source if task.clock else "",
+    )
     with closing(parts):
         if resume:
             parts.resume(plan.total)
         listener.begun(instruments, plan.total)
-        return _Run(task, plan, instruments, parts, listener).measure(reference, resume)
+        return _Run(task, plan, instruments, parts, listener, time).measure(reference, resume)
 
 
 def _check(task: Task) -> bool:
@@ -171,13 +205,23 @@ def _check(task: Task) -> bool:
 class _Run:
     """The measurement of one sequence, from its reference to its result."""
 
-    def __init__(self, task: Task, plan: Plan, instruments: Instruments, parts: Parts, listener: Listener) -> None:
+    def __init__(
+        self,
+        task: Task,
+        plan: Plan,
+        instruments: Instruments,
+        parts: Parts,
+        listener: Listener,
+        time: Callable[[Source, int], float | None],
+    ) -> None:
         self._task = task
+        self._time = time
         self._plan = plan
         self._instruments = instruments
         self._parts = parts
         self._listener = listener
         self._summaries: dict[int, FrameSummary] = {}
+        self._places: dict[int, tuple[Path, int]] = {}
         self._resumed = 0
         self._compute_s = 0.0
 
@@ -193,7 +237,7 @@ class _Run:
         if not resume:
             self._parts.begin(self._plan.total)
         try:
-            self._measure_frames(prepared, reference)
+            self._measure_frames(prepared)
             report = self._complete(prepared, reference, start)
         finally:
             if not self._parts.count():
@@ -210,37 +254,49 @@ class _Run:
         if self._task.probability:
             write_probability(self._task.probability, prepared.sureness.levels)
 
-    def _measure_frames(self, prepared: Prepared, reference: Frame) -> None:
-        items = ahead(read_items(self._plan.deformed, self._parts), _AHEAD, self._task.hurry or (lambda: None))
+    def _measure_frames(self, prepared: Prepared) -> None:
+        from scorrnet_cli.tracking import Tracker
+
+        tracker = Tracker(
+            self._instruments,
+            prepared,
+            image=lambda index: read_image(*self._places[index]),
+            kept=lambda index: read_hdf5(self._parts.shard(index)),
+        )
+        items = ahead(
+            read_items(self._plan.deformed, self._parts, self._time), _AHEAD, self._task.hurry or (lambda: None)
+        )
         with closing(items), Behind(self._keep, _BEHIND) as behind:
             for item in items:
-                self._take(prepared, reference, item, behind)
+                self._take(tracker, prepared, item, behind)
 
-    def _take(self, prepared: Prepared, reference: Frame, item: Item, behind: Behind[_Measured]) -> None:
+    def _take(self, tracker: Tracker, prepared: Prepared, item: Item, behind: Behind[_Measured]) -> None:
         """Measure a frame, unless an earlier run has, and have it kept."""
+        self._places[item.index] = item.place
         if item.kept is not None:
+            tracker.note(item.index, item.kept)
             self._resumed += 1
             self._summaries[item.index] = item.kept
             self._listener.resumed(item.kept)
             return
         self._listener.doing(item.info.name)
         start = time.perf_counter()
-        field = self._field(prepared, reference, item)
+        field = self._field(tracker, prepared, item)
         elapsed_s = time.perf_counter() - start
         self._compute_s += elapsed_s
         behind.give((item.index, field, elapsed_s))
 
-    def _field(self, prepared: Prepared, reference: Frame, item: Item) -> Field:
+    def _field(self, tracker: Tracker, prepared: Prepared, item: Item) -> Field:
         """Measure a frame; one that fails gives an empty field that says why."""
-        from scorrnet_cli import pipeline
+        from scorrnet_cli.strain import with_strain
 
         info = item.info
         if item.frame is not None:
             try:
-                return pipeline.measure_pair(self._instruments, prepared, item.frame)
+                return with_strain(tracker.measure(item.index, item.frame))
             except (FrameError, MeasurementError) as error:
-                info = type(info)(info.name, info.sha256, printable_reason(error))
-        return Field.empty(prepared.mask, reference.info, info, self._instruments.process())
+                info = replace(info, failure=printable_reason(error))
+        return Field.empty(prepared.mask, prepared.frame.info, info, self._instruments.process())
 
     def _keep(self, measured: _Measured) -> None:
         """Write a frame, in a thread of its own, and tell of it."""
@@ -278,4 +334,7 @@ class _Run:
             unsure_share=None if sure is None else sure.unsure_share,
             warnings=() if sure is None else sure.warnings,
             probability=task.probability,
+            calibration=task.calibration,
+            time_source=task.clock.source if task.clock else "",
+            gauge=self._parts.process.settings.asked_gauge,
         )

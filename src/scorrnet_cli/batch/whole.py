@@ -78,8 +78,7 @@ def complete(parts: Parts, output: Path, summaries: Sequence[FrameSummary], *, s
 def _join(parts: Parts, output: Path, count: int) -> Path:
     """Write all frames to one file among the parts."""
     made = parts.folder / f"whole{_suffix(output)}"
-    header = Header(parts.shape, count, parts.reference, parts.process)
-    with open_writer(made, header, overwrite=True) as writer:
+    with open_writer(made, parts.header(count), overwrite=True) as writer:
         for index in range(count):
             writer.take(parts.shard(index))
     return made
@@ -99,7 +98,7 @@ def _split(parts: Parts, output: Path, summaries: Sequence[FrameSummary]) -> Pat
             with explained(path):
                 _duplicate(parts.shard(index), path)
         else:
-            with open_writer(path, Header(parts.shape, 1, parts.reference, parts.process)) as writer:
+            with open_writer(path, parts.header(1)) as writer:
                 writer.take(parts.shard(index))
     return made
 

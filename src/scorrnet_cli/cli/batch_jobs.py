@@ -17,12 +17,14 @@ from scorrnet_cli.batch.run import Outcome, Task
 from scorrnet_cli.batch.run import run as run_task
 from scorrnet_cli.batch.sources import Selection, find_folders, find_images
 from scorrnet_cli.batch.watch import Watch
-from scorrnet_cli.cli import console, plot
+from scorrnet_cli.cli import console, preview
 from scorrnet_cli.cli.batch_report import Progress, table, to_json
 from scorrnet_cli.cli.console import Talk
+from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError, ScorrnetError, UsageError
 from scorrnet_cli.field import Field, FloatArray, Settings
 from scorrnet_cli.frames import count_frames
+from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers.probability import check_probability, probability_beside
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ class Request:
     probability: bool
     overwrite: bool
     settings: Settings
+    calibration: Calibration | None = None
+    clock: Clock | None = None
 
     def __post_init__(self) -> None:
         from_stdin = self.what == "-"
@@ -102,7 +106,7 @@ class Request:
             if path and path.resolve() in inputs:
                 raise OutputError("The result would replace an image", str(path), "Give another name with -o")
         if picture:
-            plot.check_plot(picture, self.overwrite or self.resume)
+            preview.check_preview(picture, self.overwrite or self.resume)
         if probability:
             check_probability(probability, self.settings, self.overwrite or self.resume)
         return Task(
@@ -117,6 +121,8 @@ class Request:
             hurry=hurry,
             picture=partial(_draw, picture) if picture else None,
             probability=probability,
+            calibration=self.calibration,
+            clock=self.clock,
         )
 
 
@@ -215,5 +221,5 @@ def _picture(output: Path) -> Path:
 
 
 def _draw(path: Path, reference: FloatArray, field: Field) -> Path:
-    plot.save_plot(path, reference, field)
+    preview.save_preview(path, reference, field)
     return path

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scorrnet_cli.cli import plot
 from scorrnet_cli.errors import OutputError
 from scorrnet_cli.evaluation.hard.bed import FOUND, Trial, share
+from scorrnet_cli.pictures.paper import check_picture
 from scorrnet_cli.writers.atomic import explained, written_whole
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def check_sheets(folder: Path, overwrite: bool) -> None:
     Raises
     ------
     UsageError, OutputError
-        As `plot.check_plot` does.
+        As `paper.check_picture` does.
     """
     with explained(folder):
         try:
@@ -42,7 +42,7 @@ def check_sheets(folder: Path, overwrite: bool) -> None:
         except FileExistsError:
             raise OutputError("This is no folder", str(folder), "Give the name of a folder") from None
     for name in _NAMES:
-        plot.check_plot(folder / name, overwrite)
+        check_picture(folder / name, overwrite, "--sheet")
 
 
 def draw_sheets(folder: Path, trials: Sequence[Trial]) -> None:
