@@ -93,6 +93,14 @@ class TestFigures:
         (panel,) = artist(sequence, "u", vectors=True, contours=True).figure().axes
         assert [text.get_text() for text in panel.texts] == ["not measured"]
 
+    def test_contours_lie_between_the_values_that_there_are(self, sequence: Sequence) -> None:
+        (panel,) = artist(sequence, "u", contours=True).figure().axes
+        (lines,) = panel.collections
+        levels = np.asarray(lines.levels)  # type: ignore[attr-defined]
+        known = sequence.field.u[T - 1][sequence.field.valid[0]]
+        assert len(levels) >= 5
+        assert known.min() < levels.min() < levels.max() < known.max()
+
 
 class TestPlot:
     def test_default(self, sequence: Sequence, monkeypatch: pytest.MonkeyPatch) -> None:

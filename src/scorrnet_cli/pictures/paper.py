@@ -225,8 +225,11 @@ def _add_contours(axes: Axes, panel: Panel, mm: float) -> None:
     assert panel.values is not None and panel.scale is not None
     step = max(1, math.ceil(max(panel.values.shape) / _CONTOUR_PX))
     coarse = averaged(panel.values, step)
+    if not np.isfinite(coarse).any():
+        return
     y, x = (((np.arange(size) + 0.5) * step - 0.5) * mm for size in coarse.shape)
-    low, high = max(panel.scale.low, np.nanmin(coarse)), min(panel.scale.high, np.nanmax(coarse))
+    low = max(panel.scale.low, float(np.nanmin(coarse)))
+    high = min(panel.scale.high, float(np.nanmax(coarse)))
     levels = np.asarray(MaxNLocator(_CONTOURS).tick_values(low, high))
     within = levels[(levels > low) & (levels < high)]
     if within.size:

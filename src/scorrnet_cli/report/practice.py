@@ -113,8 +113,16 @@ def _displacement(settings: Settings) -> tuple[Fact, ...]:
         Fact("Shape function", "displacement at every pixel; no subset shape function"),
         Fact("Step", "1 px"),
         Fact("Effective spatial resolution", resolution),
-        Fact("Reference", "every frame to the reference image, displacements at its pixels (Lagrangian)"),
+        Fact("Reference", _reference(settings)),
     )
+
+
+def _reference(settings: Settings) -> str:
+    """Say what each frame was compared with."""
+    if settings.increments:
+        return "each frame to the one before; displacements from frame to frame, at the pixels of the earlier one"
+    where = "displacements from the reference image, at its pixels (Lagrangian)"
+    return f"{where}; update of the reference within a sequence: {settings.update}"
 
 
 def gaussian_resolution_px(window_px: float, passes: int) -> float:
