@@ -228,9 +228,9 @@ def _add_contours(axes: Axes, panel: Panel, mm: float) -> None:
     if not np.isfinite(coarse).any():
         return
     y, x = (((np.arange(size) + 0.5) * step - 0.5) * mm for size in coarse.shape)
-    low = max(panel.scale.low, float(np.nanmin(coarse)))
-    high = min(panel.scale.high, float(np.nanmax(coarse)))
-    levels = np.asarray(MaxNLocator(_CONTOURS).tick_values(low, high))
+    low: float = max(panel.scale.low, float(np.nanmin(coarse)))
+    high: float = min(panel.scale.high, float(np.nanmax(coarse)))
+    levels = np.array(MaxNLocator(_CONTOURS).tick_values(low, high), np.float64)
     within = levels[(levels > low) & (levels < high)]
     if within.size:
         lines = axes.contour(
