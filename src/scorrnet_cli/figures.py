@@ -105,6 +105,12 @@ class Report:
         One for each deformed image.
     time_s : float
         Time of finding the mask and measuring every frame, without the start of the program.
+    unsure_share : float or None
+        How unsure the mask is, see `sureness`; None if it was given.
+    warnings : tuple of str
+        Why it may be wrong.
+    probability : Path or None
+        The picture of the probability that each pixel is speckle.
     calibration : Calibration, optional
         The scale of the images, if it is known.
     time_source : str
@@ -121,6 +127,9 @@ class Report:
     mask_area_px: int
     frames: tuple[FrameSummary, ...]
     time_s: float
+    unsure_share: float | None = None
+    warnings: tuple[str, ...] = ()
+    probability: Path | None = None
     calibration: Calibration | None = None
     time_source: str = ""
     gauge: StrainSettings | None = None

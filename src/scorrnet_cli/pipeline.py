@@ -24,7 +24,8 @@ from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.fusion import FusionNet
 from scorrnet_cli.refine import Refined, Refinement, assess, refine, refine_adaptively
 from scorrnet_cli.search import search
-from scorrnet_cli.segment import segment
+from scorrnet_cli.segment import LIKELY, paint_probability
+from scorrnet_cli.sureness import Sureness, sureness
 from scorrnet_cli.version import __version__
 
 SMALLEST_SURFACE_PX = 256
@@ -78,12 +79,15 @@ class Prepared:
     surface : Surface
         For the refinement.
     process : Process
+    sureness : Sureness or None
+        Of the mask; None if that was given.
     """
 
     frame: Frame
     guide: Guide
     surface: Surface
     process: Process
+    sureness: Sureness | None = None
 
     @property
     def mask(self) -> BoolArray:
@@ -137,6 +141,7 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
     grey = _standard(reference, instruments.where)
     name = reference.info.name
     mask_file = instruments.settings.mask
+    sure = None
     if surface_mask is not None:
         mask = surface_mask
     elif mask_file is not None:
@@ -144,7 +149,9 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
         mask = torch.from_numpy(given).to(instruments.where)
     else:
         assert instruments.segmentation is not None
-        mask = segment(instruments.segmentation, grey)
+        probability = paint_probability(instruments.segmentation, grey)
+        mask = probability > LIKELY
+        sure = sureness(probability, mask)
     if surface_mask is None and instruments.settings.roi is not None:
         mask = mask & _rectangle(instruments.settings.roi, mask, name)
     todo = "Give the surface with --mask FILE" if mask_file is None else "Check the mask and the region"
@@ -155,7 +162,7 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
         raise MeasurementError("The surface is too thin or too scattered to be measured", name, todo)
     if float(grey[mask].std()) == 0:
         raise MeasurementError("The surface has no contrast at all", name, todo)
-    return Prepared(reference, guide(instruments.displacement, grey, mask), ready, instruments.process())
+    return Prepared(reference, guide(instruments.displacement, grey, mask), ready, instruments.process(), sure)
 
 
 def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, start: Tensor | None = None) -> Field:
@@ -197,6 +204,15 @@ def assess_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, f
     """Say how well a displacement (2, H, W), px, matches reference and deformed image; u and v stay as they are."""
     grey = _standard(deformed, instruments.where)
     return field_of(prepared, deformed.info, assess(prepared.surface, grey, field))
+
+
+def located(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Tensor:
+    """Measure the displacement (2, H, W), px, by the network alone: what the refinement starts from.
+
+    It means something inside the mask. Parameters and errors are those of `measure_pair`.
+    """
+    check_same_shape(prepared.frame, deformed)
+    return search(instruments.displacement, prepared.guide, prepared.surface, _standard(deformed, instruments.where))
 
 
 def _refined(instruments: Instruments, reference: Surface, deformed: Tensor, start: Tensor) -> Refined:

@@ -15,6 +15,7 @@ TILE_PX = 256  # as in training
 VIEWS = 2  # ways to look at each tile
 COARSEST_PX = 6.0  # detail coarser than this counts as light, not as speckle
 NEIGHBOURHOOD_PX = 10.0
+LIKELY = 0.5  # probability above which a pixel belongs to the surface
 FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below which there is no paint
 
 
@@ -66,9 +67,6 @@ def _seen(network: ENet, tile: Tensor, way: int) -> Tensor:
 def segment(network: ENet, reference: Tensor) -> Tensor:
     """Find the speckled surface.
 
-    The network sees patterns; what it cannot know from one window is whether the faint pattern of a plain wall is
-    paint or the camera's noise. A surface has one paint, so what has far less contrast than its best part is none.
-
     Parameters
     ----------
     network : ENet
@@ -79,13 +77,23 @@ def segment(network: ENet, reference: Tensor) -> Tensor:
     -------
     (H, W) bool
     """
-    likely = speckle_probability(network, reference) > 0.5
+    return paint_probability(network, reference) > LIKELY
+
+
+def paint_probability(network: ENet, reference: Tensor) -> Tensor:
+    """Return the probability (H, W) that each pixel of a grey image (H, W) shows the paint of the specimen.
+
+    The network sees patterns; what it cannot know from one window is whether the faint pattern of a plain wall is
+    paint or the camera's noise. A surface has one paint, so what has far less contrast than its best part is none.
+    """
+    probability = speckle_probability(network, reference)
+    likely = probability > LIKELY
     if not bool(likely.any()):
-        return likely
+        return probability
     contrast = local_contrast(reference)
     found = contrast[likely]
     best = torch.quantile(found[:: found.numel() // 100_000 | 1], 0.9)
-    return likely & (contrast > FAINTEST * best)
+    return probability.where(contrast > FAINTEST * best, 0.0)
 
 
 def local_contrast(image: Tensor) -> Tensor:

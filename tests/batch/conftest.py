@@ -23,6 +23,7 @@ from scorrnet_cli.cli import app
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process, Settings
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask
+from scorrnet_cli.sureness import Sureness
 
 HEIGHT, WIDTH = 40, 60
 Contents: TypeAlias = dict[str, Any]
@@ -44,6 +45,7 @@ class FakeInstruments:
 class FakePrepared:
     frame: Frame
     mask: BoolArray
+    sureness: Sureness | None = None
 
 
 class FakePipeline(types.SimpleNamespace):
@@ -56,6 +58,7 @@ class FakePipeline(types.SimpleNamespace):
         super().__init__()
         self.before: Callable[[Frame], None] = lambda frame: None
         self.measured: list[str] = []
+        self.unsure_share = 0.0
 
     def load(self, settings: Settings) -> FakeInstruments:
         return FakeInstruments(settings)
@@ -68,8 +71,8 @@ class FakePipeline(types.SimpleNamespace):
         mask = np.zeros(reference.shape, bool)
         mask[:, : WIDTH // 2] = True
         if instruments.settings.mask:
-            mask = read_mask(instruments.settings.mask, reference.shape)
-        return FakePrepared(reference, mask)
+            return FakePrepared(reference, read_mask(instruments.settings.mask, reference.shape))
+        return FakePrepared(reference, mask, Sureness(200 * mask.astype(np.uint8), mask.mean(), self.unsure_share))
 
     def measure_pair(
         self, instruments: FakeInstruments, prepared: FakePrepared, deformed: Frame, start: Tensor | None = None

@@ -75,6 +75,22 @@ def test_json(folder: Path, scorrnet: Run) -> None:
     assert sequence["image_size_px"] == [60, 40]
 
 
+def test_a_mask_in_doubt_is_told_and_shown(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    pipeline.unsure_share = 0.1
+    result = scorrnet("batch", folder, "--stop", "3", "--probability", "--json")
+    assert result.exit_code == 0, result.stderr
+    (told,) = [line for line in result.stderr.splitlines() if "warning" in line]
+    assert told.startswith("scorrnet: warning: the mask is unsure: ")
+    (sequence,) = json.loads(result.stdout)["sequences"]
+    assert [f"scorrnet: warning: {each}" for each in sequence["warnings"]] == [told]
+    assert sequence["probability"] == str(folder / "scorrnet.probability.png")
+    with Image.open(folder / "scorrnet.probability.png") as picture:
+        assert picture.size == (60, 40)
+    again = scorrnet("batch", folder, "--stop", "3", "--overwrite")  # the picture is none of the images
+    assert again.exit_code == 0, again.stderr
+    assert "2 of 2 measured" in again.stdout
+
+
 @pytest.mark.parametrize(
     ("flags", "reference", "deformed"),
     [

@@ -6,6 +6,7 @@ tested without networks; `TestEndToEnd` runs the real thing.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -35,6 +36,7 @@ from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process, Settings
 from scorrnet_cli.frames import Frame, read_mask
+from scorrnet_cli.sureness import Sureness
 from scorrnet_cli.writers import read_hdf5, read_settings
 
 HEIGHT, WIDTH = 40, 60
@@ -57,6 +59,7 @@ class FakeInstruments:
 class FakePrepared:
     frame: Frame
     mask: BoolArray
+    sureness: Sureness | None = None
 
 
 def fake_load(settings: Settings) -> FakeInstruments:
@@ -71,7 +74,8 @@ def fake_prepare(instruments: FakeInstruments, reference: Frame, surface_mask: T
     mask[:, : WIDTH // 2] = True
     if instruments.settings.mask:
         mask = read_mask(instruments.settings.mask, reference.shape)
-    return FakePrepared(reference, mask)
+        return FakePrepared(reference, mask)
+    return FakePrepared(reference, mask, Sureness(200 * mask.astype(np.uint8), 0.5, 0.001))
 
 
 def fake_measure_pair(
@@ -235,11 +239,14 @@ class TestResult:
             "version": scorrnet_cli.__version__,
             "output": "out.tif",
             "plot": "out.png",
+            "probability": None,
             "device": "cpu",
             "reference": {"name": "ref.png", "sha256": hashes[0]},
             "image_size_px": [WIDTH, HEIGHT],
             "mask_area_px": 1200,
             "mask_share": 0.5,
+            "mask_unsure": 0.001,
+            "warnings": [],
             "mm_per_px": None,
             "scale_source": None,
             "time_source": None,
@@ -271,6 +278,53 @@ class TestResult:
     def test_the_device_that_auto_takes_is_said_once(self) -> None:
         result = scorrnet("measure", "ref.png", "def.png", "def2.png")
         assert result.stderr == f"scorrnet: measuring on {describe(choose_device('auto'))}\n"
+
+
+class TestMaskInDoubt:
+    @pytest.fixture(autouse=True)
+    def unsure(self, pipeline: types.SimpleNamespace, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the mask be unsure, unless it is given."""
+
+        def prepare(instruments: FakeInstruments, reference: Frame) -> FakePrepared:
+            found = fake_prepare(instruments, reference)
+            unsure = found.sureness and dataclasses.replace(found.sureness, share=0.995, unsure_share=0.3)
+            return dataclasses.replace(found, sureness=unsure)
+
+        monkeypatch.setattr(pipeline, "prepare", prepare)
+
+    def test_it_is_said_with_what_to_do(self) -> None:
+        result = scorrnet("measure", "ref.png", "def.png", "--device", "cpu", "--json")
+        assert result.exit_code == 0
+        first, second = result.stderr.splitlines()
+        assert first.startswith("scorrnet: warning: 99.5% of the image was taken for speckle; look at it with --plot")
+        assert second.startswith("scorrnet: warning: the mask is unsure: ")
+        assert "come to 30% of it" in second
+        assert second.endswith("--mask FILE")
+        content = json.loads(result.stdout)
+        assert content["mask_unsure"] == 0.3
+        assert [f"scorrnet: warning: {each}" for each in content["warnings"]] == [first, second]
+
+    def test_a_mask_that_is_given_is_not_doubted(self) -> None:
+        Image.new("L", (WIDTH, HEIGHT), 255).save("mask.png")
+        result = scorrnet("measure", "ref.png", "def.png", "--device", "cpu", "--mask", "mask.png", "--json")
+        assert result.stderr == ""
+        content = json.loads(result.stdout)
+        assert content["mask_unsure"] is None
+        assert content["warnings"] == []
+
+    def test_the_probability_is_written_beside_the_result(self) -> None:
+        result = scorrnet("measure", "ref.png", "def.png", "--probability", "-o", "out.ome.tif", "--json")
+        assert json.loads(result.stdout)["probability"] == "out.probability.png"
+        with Image.open("out.probability.png") as picture:
+            assert picture.mode == "L"
+            assert np.unique(np.asarray(picture)[:, : WIDTH // 2]) == [200]
+            assert np.unique(np.asarray(picture)[:, WIDTH // 2 :]) == [0]
+        again = scorrnet("measure", "ref.png", "def2.png", "--probability", "-o", "out.tif")
+        assert_fails(again, 7, "out.probability.png")
+
+    def test_a_mask_that_is_given_has_no_probability(self) -> None:
+        result = scorrnet("measure", "ref.png", "def.png", "--probability", "--mask", "mask.png")
+        assert_fails(result, 2, "--probability", "--mask")
 
 
 @pytest.mark.usefixtures("pipeline", "folder")

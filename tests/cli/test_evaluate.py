@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from typer.testing import CliRunner, Result
 from scorrnet_cli import pipeline
 from scorrnet_cli.cli import app
 from scorrnet_cli.evaluation import bias, fields, methods, sigma, star, synthetic
+from scorrnet_cli.evaluation.hard import bed, cases, exchange, outlines, scale
+from scorrnet_cli.evaluation.hard.bodies import Body
+from scorrnet_cli.evaluation.hard.case import Case
 from scorrnet_cli.evaluation.methods import Measured, Method
 from scorrnet_cli.evaluation.rendering import make_pair, photograph
 from scorrnet_cli.field import Field, Settings
@@ -70,6 +74,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthetic.synthetic_figures, "__defaults__", (2, 64))
 
 
+BODY = Body(outlines.disk((31.0, 31.0), 20.0), fields.affine(0.0, 0.0, (1.0, 0.0), 64))
 BOTH = ("--methods", "scorrnet,network")
 
 
@@ -137,6 +142,68 @@ class TestFigures:
             "speckle, px",
         }
         assert picture.exists()
+
+
+class TestHard:
+    @pytest.fixture(autouse=True)
+    def measured(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two cases, measured without networks: one error of 0.05 px at every point, half of the mask found."""
+
+        def trials(_: object, cases: Iterable[Case]) -> Iterator[bed.Trial]:
+            for case in cases:
+                pair = dataclasses.replace(case, size_px=64, bodies=(BODY,)).render()
+                points = bed.Points(*torch.full((4, 9), 0.05))
+                found = pair.mask & (torch.arange(64) < 32)
+                error = torch.where(found, 0.05, math.nan)
+                both = {bed.FOUND: points, bed.GIVEN: points}
+                yield bed.Trial(case, pair.reference, pair.deformed, pair.mask, found, error, both)
+
+        monkeypatch.setattr(pipeline, "load", lambda settings: settings)
+        monkeypatch.setattr(bed, "trials", trials)
+        monkeypatch.setattr(cases, "CASES", tuple(cases.chosen("newspaper")))
+        monkeypatch.setattr(cases.chosen, "__defaults__", (cases.CASES,))
+        exchanged = [exchange.Exchange("disk", "plain", "gravel", change, 0.01) for change in (0.002, 0.004)]
+        monkeypatch.setattr(exchange, "exchanges", lambda _: iter(exchanged))
+        monkeypatch.setattr(scale, "scale_figures", lambda _: iter([scale.ScaleFigures(256, 2.0, 0.97)]))
+
+    def test_json(self) -> None:
+        found = rows(scorrnet("hard", "--json"), "hard")
+        tables = {
+            name: [row for row in found if row["table"] == name] for name in ("kinds", "exchange", "scale", "bars")
+        }
+        assert [len(each) for each in tables.values()] == [4, 2, 1, 10]
+        kind = tables["kinds"][0]
+        assert (kind["group"], kind["kind"], kind["mask"], kind["pairs"]) == ("background", "newspaper", "found", 2)
+        assert kind["iou"] == pytest.approx(0.5, abs=0.05)
+        assert kind["rmse_px"] == pytest.approx(0.05 / math.sqrt(2), rel=1e-6)
+        changed = tables["bars"][-1]
+        assert (changed["found"], changed["given"], changed["holds"]) == (0.004, None, True)
+        assert tables["bars"][0]["holds"] is False
+
+    def test_tables(self) -> None:
+        shown = scorrnet("hard")
+        assert shown.exit_code == 0, shown.stderr
+        for part in ("By kind", "newspaper", "Exchange of the background", "Scale", "Bars", "0.0500", "<= 0.03"):
+            assert part in shown.stdout
+
+    def test_markdown(self) -> None:
+        shown = scorrnet("hard", "--kinds", "newspaper", "--markdown").stdout
+        headings = [line for line in shown.splitlines() if line.startswith("#")]
+        assert headings == ["### By kind", "### Bars"]
+        lines = [line for line in shown.splitlines() if line.startswith("|")]
+        assert {line.count("|") for line in lines[:4]} == {12}
+        assert set(lines[1]) <= set("|-: ")
+
+    def test_contact_sheets(self, tmp_path: Path) -> None:
+        folder = tmp_path / "new" / "sheets"
+        assert scorrnet("hard", "--kinds", "newspaper", "--sheet", folder).exit_code == 0
+        for name in ("worst_masks.png", "worst_fields.png"):
+            with Image.open(folder / name) as drawn:
+                assert min(drawn.size) > 400
+        again = scorrnet("hard", "--kinds", "newspaper", "--sheet", folder)
+        assert again.exit_code == 7
+        assert "worst_masks.png" in again.stderr
+        assert scorrnet("hard", "--sheet", folder / "worst_masks.png").exit_code == 7
 
 
 class TestNoiseFloor:
@@ -220,6 +287,8 @@ class TestTruth:
         (("truth", "none.h5", "none.npy"), 2, "no such result"),
         (("nothing",), 2, "No such command"),
         (("synthetic", "--pairs", "0"), 2, "--pairs"),
+        (("hard", "--kinds", "magic"), 2, "no kind 'magic'"),
+        (("hard", "--json", "--markdown"), 2, "Choose one"),
     ],
 )
 def test_failures_are_one_line(arguments: tuple[str, ...], code: int, part: str) -> None:
@@ -242,7 +311,7 @@ def test_a_picture_that_exists_is_kept(tmp_path: Path) -> None:
 
 def test_every_evaluation_explains_itself() -> None:
     listed = scorrnet("--help").stdout
-    for command in ("star", "bias", "fields", "sigma", "noise-floor", "synthetic", "truth"):
+    for command in ("star", "bias", "fields", "sigma", "noise-floor", "synthetic", "truth", "hard"):
         assert command in listed
         shown = scorrnet(command, "--help")
         assert shown.exit_code == 0

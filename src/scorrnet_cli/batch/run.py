@@ -22,6 +22,7 @@ from scorrnet_cli.figures import FrameSummary, Report
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, read_hdf5
+from scorrnet_cli.writers.probability import write_probability
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
@@ -58,6 +59,8 @@ class Task:
         Of files that come one by one: makes them end soon. None if all are there.
     picture : callable or None
         Is given the grey levels of the reference (H, W) and the last field, to draw them.
+    probability : Path or None
+        The PNG for the probability that each pixel is speckle.
     calibration : Calibration, optional
         The scale of the images.
     clock : Clock, optional
@@ -74,6 +77,7 @@ class Task:
     resume: bool
     hurry: Callable[[], None] | None = None
     picture: Callable[[FloatArray, Field], Path] | None = None
+    probability: Path | None = None
     calibration: Calibration | None = None
     clock: Clock | None = None
 
@@ -125,6 +129,9 @@ class Listener(Protocol):
 
     def resumed(self, summary: FrameSummary) -> None:
         """Hear of a frame that need not be measured again."""
+
+    def doubted(self, why: str) -> None:
+        """Hear why the mask may be wrong."""
 
     def kept(self, summary: FrameSummary) -> None:
         """Hear of a frame that has been measured, or has failed, and lies on the disk."""
@@ -226,6 +233,7 @@ class _Run:
         self._listener.doing("finding the speckle")
         prepared = pipeline.prepare(self._instruments, reference)
         self._compute_s += time.perf_counter() - start
+        self._doubt(prepared)
         if not resume:
             self._parts.begin(self._plan.total)
         try:
@@ -236,6 +244,15 @@ class _Run:
                 self._parts.remove()
         self._parts.remove()
         return Outcome(report, self._resumed, self._compute_s)
+
+    def _doubt(self, prepared: Prepared) -> None:
+        """Say and show how sure the mask is, if it was not given."""
+        if prepared.sureness is None:
+            return
+        for why in prepared.sureness.warnings:
+            self._listener.doubted(why)
+        if self._task.probability:
+            write_probability(self._task.probability, prepared.sureness.levels)
 
     def _measure_frames(self, prepared: Prepared) -> None:
         from scorrnet_cli.tracking import Tracker
@@ -300,6 +317,7 @@ class _Run:
         written = complete(self._parts, task.output, frames, split=task.split)
         time_s = time.perf_counter() - start
         measured = [index for index, frame in enumerate(frames) if frame.error is None]
+        sure = prepared.sureness
         drawn = None
         if task.picture and measured:
             self._listener.doing("drawing")
@@ -313,6 +331,9 @@ class _Run:
             mask_area_px=int(prepared.mask.sum()),
             frames=frames,
             time_s=time_s,
+            unsure_share=None if sure is None else sure.unsure_share,
+            warnings=() if sure is None else sure.warnings,
+            probability=task.probability,
             calibration=task.calibration,
             time_source=task.clock.source if task.clock else "",
             gauge=self._parts.process.settings.asked_gauge,

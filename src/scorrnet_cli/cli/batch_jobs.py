@@ -25,6 +25,7 @@ from scorrnet_cli.errors import FrameError, MeasurementError, OutputError, Scorr
 from scorrnet_cli.field import Field, FloatArray, Settings
 from scorrnet_cli.frames import count_frames
 from scorrnet_cli.units import Calibration
+from scorrnet_cli.writers.probability import check_probability, probability_beside
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments
@@ -47,6 +48,7 @@ class Request:
     watch: bool
     idle_s: float | None
     plot: bool
+    probability: bool
     overwrite: bool
     settings: Settings
     calibration: Calibration | None = None
@@ -87,7 +89,7 @@ class Request:
         """Find the images of a folder, without what lies there for other reasons."""
         output = self._output(folder)
         mask = [Path(self.settings.mask)] if self.settings.mask else []
-        return find_images(folder, self.pattern, [output, _picture(output), *mask])
+        return find_images(folder, self.pattern, [output, _picture(output), probability_beside(output), *mask])
 
     def _output(self, folder: Path) -> Path:
         if self.recursive or self.output is None:
@@ -99,11 +101,14 @@ class Request:
     ) -> Task:
         inputs = {path.resolve() for path in (*(paths if isinstance(paths, list) else ()), self.reference) if path}
         picture = _picture(output) if self.plot else None
-        for path in (output, picture):
+        probability = probability_beside(output) if self.probability else None
+        for path in (output, picture, probability):
             if path and path.resolve() in inputs:
                 raise OutputError("The result would replace an image", str(path), "Give another name with -o")
         if picture:
             preview.check_preview(picture, self.overwrite or self.resume)
+        if probability:
+            check_probability(probability, self.settings, self.overwrite or self.resume)
         return Task(
             paths=paths,
             where=where,
@@ -115,6 +120,7 @@ class Request:
             resume=self.resume,
             hurry=hurry,
             picture=partial(_draw, picture) if picture else None,
+            probability=probability,
             calibration=self.calibration,
             clock=self.clock,
         )

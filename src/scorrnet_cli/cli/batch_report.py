@@ -61,6 +61,10 @@ class Progress:
         self._talk.expect(self._total, self._before)
         self._talk.detail(f"{summary.image.name} was measured before")
 
+    def doubted(self, why: str) -> None:
+        """Say why the mask may be wrong."""
+        self._talk.note(f"warning: {why}")
+
     def kept(self, summary: FrameSummary) -> None:
         """Count a frame, and say what it gave."""
         now = time.perf_counter()
@@ -122,7 +126,9 @@ def table(outcome: Outcome) -> Table:
         rows.append(("", f"and {len(bad) - _LISTED} more"))
     rate = f"{fresh / report.time_s:.2f} frames per second, {_share(outcome):.0%} of it computing"
     rows.append(("time", f"{report.time_s:.1f} s, {rate}"))
-    rows.append(("written to", ", ".join(str(path) for path in (report.output, report.plot) if path)))
+    rows.append(
+        ("written to", ", ".join(str(path) for path in (report.output, report.plot, report.probability) if path))
+    )
     return grid(rows)
 
 

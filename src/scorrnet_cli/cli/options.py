@@ -107,6 +107,10 @@ FrameChoice = Annotated[
     str, typer.Option("--frame", metavar="N", help="Frames to take: all, last, or numbers from 0 as in 0,5,9.")
 ]
 Plot = Annotated[bool, typer.Option("--plot", help="Draw the last frame: a PNG beside the result.")]
+Probability = Annotated[
+    bool,
+    typer.Option("--probability", help="Show how sure the mask is, 0 to 255 for 0 to 100 %: a PNG beside the result."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors (and --json).")]

@@ -20,9 +20,11 @@ from scorrnet_cli.figures import FrameSummary, Report, summarise
 from scorrnet_cli.frames import Frame, check_same_shape, count_frames, printable, read_frame, read_frames
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, check_output, open_writer
+from scorrnet_cli.writers.probability import check_probability, probability_beside, write_probability
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
+    from scorrnet_cli.sureness import Sureness
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Job:
         The result file.
     picture : Path or None
         The PNG to draw.
+    probability : Path or None
+        The PNG for the probability that each pixel is speckle.
     overwrite : bool
         Whether earlier results may be replaced.
     settings : Settings
@@ -53,6 +57,7 @@ class Job:
     deformed: Sequence[Path]
     output: Path
     picture: Path | None
+    probability: Path | None
     overwrite: bool
     settings: Settings
     calibration: Calibration | None = None
@@ -67,6 +72,7 @@ class Job:
         settings: Settings,
         *,
         plot: bool,
+        probability: bool,
         overwrite: bool,
         calibration: Calibration | None = None,
         clock: Clock | None = None,
@@ -76,7 +82,8 @@ class Job:
         output = output or Path(f"{last.stem}.scorrnet.h5")
         stem = output.stem.removesuffix(".ome")
         picture = output.with_name(f"{stem}.png") if plot else None
-        return cls(reference, deformed, output, picture, overwrite, settings, calibration, clock)
+        sure = probability_beside(output) if probability else None
+        return cls(reference, deformed, output, picture, sure, overwrite, settings, calibration, clock)
 
     def check(self) -> None:
         """Make sure, before anything is measured, that the results can be written.
@@ -86,15 +93,17 @@ class Job:
         OutputError
             If they exist and may not be replaced, cannot be written, or would replace an image that is measured.
         UsageError
-            If a picture is asked for and cannot be drawn.
+            If a picture is asked for and cannot be drawn, or the probability of a mask that is given.
         """
         inputs = {path.resolve() for path in (self.reference, *self.deformed)}
-        for path in (self.output, self.picture):
+        for path in (self.output, self.picture, self.probability):
             if path and path.resolve() in inputs:
                 raise OutputError("The result would replace an image", str(path), "Give another name with -o")
         check_output(self.output, self.overwrite)
         if self.picture:
             preview.check_preview(self.picture, self.overwrite)
+        if self.probability:
+            check_probability(self.probability, self.settings, self.overwrite)
 
     def items(self) -> Iterator[Frame | FrameError]:
         """Read the deformed images one by one; what cannot be read comes as its error."""
@@ -194,6 +203,9 @@ def _measure(job: Job, reference: Frame, times: Sequence[float | None], talk: Ta
     talk.doing("finding the speckle")
     prepared = pipeline.prepare(instruments, reference)
     talk.detail(f"mask of {int(prepared.mask.sum())} px found in {time.perf_counter() - start:.2f} s")
+    sure = prepared.sureness
+    if sure is not None:
+        _doubt(job, sure, talk)
     summaries = []
     last = None
     header = Header(reference.shape, total, reference.info, process, job.calibration, job.time_source)
@@ -218,10 +230,21 @@ def _measure(job: Job, reference: Frame, times: Sequence[float | None], talk: Ta
         mask_area_px=int(prepared.mask.sum()),
         frames=tuple(summaries),
         time_s=elapsed_s,
+        unsure_share=None if sure is None else sure.unsure_share,
+        warnings=() if sure is None else sure.warnings,
+        probability=job.probability,
         calibration=job.calibration,
         time_source=job.time_source,
         gauge=job.settings.asked_gauge,
     )
+
+
+def _doubt(job: Job, sure: Sureness, talk: Talk) -> None:
+    """Say, and show if that is asked for, how sure the mask is."""
+    for why in sure.warnings:
+        talk.note(f"warning: {why}")
+    if job.probability:
+        write_probability(job.probability, sure.levels)
 
 
 def _fields(

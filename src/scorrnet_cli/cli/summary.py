@@ -25,11 +25,14 @@ def to_json(report: Report) -> str:
         schema          2
         version         version of scorrnet
         output, plot    paths; plot may be null
+        probability     path of the picture of --probability, or null
         device          such as "cpu"
         reference       {name, sha256}
         image_size_px   [width, height]
         mask_area_px    masked pixels
         mask_share      masked pixels over all pixels
+        mask_unsure     pixels that may be speckle or not over masked pixels; null if the mask was given
+        warnings        why the mask may be wrong, as texts
         time_s          mask and all frames, without the start of the program
         points_per_s    valid points of all frames over time_s
         mm_per_px       scale of the images
@@ -58,11 +61,14 @@ def content(report: Report) -> dict[str, Any]:
     return {
         "output": str(report.output),
         "plot": None if report.plot is None else str(report.plot),
+        "probability": None if report.probability is None else str(report.probability),
         "device": report.device,
         "reference": {"name": report.reference.name, "sha256": report.reference.sha256},
         "image_size_px": [width, height],
         "mask_area_px": report.mask_area_px,
         "mask_share": report.mask_area_px / (width * height),
+        "mask_unsure": report.unsure_share,
+        "warnings": list(report.warnings),
         "time_s": report.time_s,
         "points_per_s": report.points_per_s,
         "mm_per_px": report.calibration and report.calibration.mm_per_px,
@@ -119,7 +125,7 @@ def tables(report: Report) -> list[Table]:
     ]
     foot = [
         ("time", f"{report.time_s:.2f} s, {report.points_per_s:.0f} points per second"),
-        ("written to", ", ".join(str(path) for path in (report.output, report.plot) if path)),
+        ("written to", ", ".join(str(path) for path in (report.output, report.plot, report.probability) if path)),
     ]
     head += units(report)
     if len(report.frames) == 1:

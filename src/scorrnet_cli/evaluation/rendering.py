@@ -98,16 +98,7 @@ class Scene:
         (H, W) float64
             Grey levels.
         """
-        height, width = shape
-        kernel = _pixel_kernel(samples)
-        x = _sample_places(width, samples)
-        rows = _sample_places(height, samples)
-        lines = []
-        for first in range(0, len(rows), _STRIP * samples):
-            part = rows[first : first + _STRIP * samples]
-            y, columns = (item.contiguous() for item in torch.meshgrid(part, x, indexing="ij"))
-            lines.append(_integrate(self._grey(columns, y, displacement, backdrop_px), kernel))
-        return _integrate(torch.cat(lines).T.contiguous(), kernel).T.contiguous()
+        return photon_means(shape, lambda x, y: self._grey(x, y, displacement, backdrop_px), samples)
 
     def _grey(
         self, x: Tensor, y: Tensor, displacement: Displacement | None, backdrop_px: tuple[float, float]
@@ -120,6 +111,36 @@ class Scene:
         if self.backdrop is not None:
             behind = PAPER + (INK - PAPER) * self.backdrop.cover(x - backdrop_px[0], y - backdrop_px[1])
         return behind + soft_inside(self.outline(*at)) * (grey - behind)
+
+
+def photon_means(
+    shape: tuple[int, int], radiance: Callable[[Tensor, Tensor], Tensor], samples: int = SAMPLES
+) -> Tensor:
+    """Integrate a scene over the pixels of an image, as optics and sensor do.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Height and width, px.
+    radiance : callable
+        Of image points x, y, px, (h, w) float64 each: (..., h, w) float64.
+    samples : int
+        Per pixel and axis.
+
+    Returns
+    -------
+    (..., H, W) float64
+    """
+    height, width = shape
+    kernel = _pixel_kernel(samples)
+    x = _sample_places(width, samples)
+    rows = _sample_places(height, samples)
+    lines = []
+    for first in range(0, len(rows), _STRIP * samples):
+        part = rows[first : first + _STRIP * samples]
+        y, columns = (item.contiguous() for item in torch.meshgrid(part, x, indexing="ij"))
+        lines.append(_integrate(radiance(columns, y), kernel))
+    return _integrate(torch.cat(lines, -2).transpose(-1, -2).contiguous(), kernel).transpose(-1, -2).contiguous()
 
 
 def make_pair(
@@ -249,10 +270,10 @@ def _pixel_kernel(samples: int) -> Tensor:
 
 
 def _integrate(values: Tensor, kernel: Tensor) -> Tensor:
-    """Weighted sums over pixels along the last axis: (n, (W + 2 HALO_PX) samples) becomes (n, W)."""
-    lines = values.view(values.shape[0], -1, kernel.shape[1])
-    width = lines.shape[1] - 2 * HALO_PX
-    total = torch.zeros(values.shape[0], width, dtype=values.dtype)
+    """Weighted sums over pixels along the last axis: (..., (W + 2 HALO_PX) samples) becomes (..., W)."""
+    lines = values.view(*values.shape[:-1], -1, kernel.shape[1])
+    width = lines.shape[-2] - 2 * HALO_PX
+    total = torch.zeros(*values.shape[:-1], width, dtype=values.dtype)
     for shift, weights in enumerate(kernel):
-        total += lines[:, shift : shift + width] @ weights
+        total += lines[..., shift : shift + width, :] @ weights
     return total

@@ -81,9 +81,13 @@ def soft_inside(distance: Tensor) -> Tensor:
 
 
 def scatter_disks(
-    shape: tuple[int, int], seed: int, diameter_px: tuple[float, float] = (3.0, 5.0), margin_px: int = 32
+    shape: tuple[int, int],
+    seed: int,
+    diameter_px: tuple[float, float] = (3.0, 5.0),
+    margin_px: int = 32,
+    share: float = 0.5,
 ) -> Disks:
-    """Throw disks at random until they cover half of the surface.
+    """Throw disks at random until they cover a share of the surface.
 
     Parameters
     ----------
@@ -94,6 +98,8 @@ def scatter_disks(
         Smallest and largest diameter, px; evenly distributed between.
     margin_px : int
         How far the paint goes on beyond the image.
+    share : float
+        Of the surface that is covered, below 1.
 
     Returns
     -------
@@ -103,7 +109,7 @@ def scatter_disks(
     rows, columns = (side + 2 * margin_px for side in shape)
     low, high = (0.5 * diameter for diameter in diameter_px)
     mean_square = (low * low + low * high + high * high) / 3
-    number = round(math.log(2.0) / (math.pi * mean_square) * rows * columns)
+    number = round(-math.log(1.0 - share) / (math.pi * mean_square) * rows * columns)
     x, y = rng.uniform(0, columns, number) - margin_px, rng.uniform(0, rows, number) - margin_px
     radius = rng.uniform(low, high, number)
     table, count = _touching(x + margin_px, y + margin_px, radius, (rows, columns))

@@ -6,6 +6,7 @@ import typer
 
 from scorrnet_cli.cli.evaluate.bias import bias
 from scorrnet_cli.cli.evaluate.fields import fields
+from scorrnet_cli.cli.evaluate.hard import hard
 from scorrnet_cli.cli.evaluate.noise_floor import noise_floor
 from scorrnet_cli.cli.evaluate.sigma import sigma
 from scorrnet_cli.cli.evaluate.star import star
@@ -24,4 +25,5 @@ evaluate.command()(fields)
 evaluate.command()(sigma)
 evaluate.command()(noise_floor)
 evaluate.command()(synthetic)
+evaluate.command()(hard)
 evaluate.command()(truth)

@@ -39,9 +39,19 @@ def print_rows(evaluation: str, rows: Sequence[Mapping[str, Any]], columns: Colu
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for title, (_, form) in columns.items():
         table.add_column(title, justify="right" if form else "left")
-    for row in rows:
-        table.add_row(*(_cell(row.get(name), form) for name, form in columns.values()))
+    for cells in _cells(rows, columns):
+        table.add_row(*cells)
     console.show(table)
+
+
+def print_markdown(title: str, rows: Sequence[Mapping[str, Any]], columns: Columns) -> None:
+    """Print figures on stdout as a table of a Markdown file, with a heading."""
+    lines = [list(columns), ["---:" if form else "---" for _, form in columns.values()], *_cells(rows, columns)]
+    console.say("\n".join([f"### {title}", "", *(f"| {' | '.join(line)} |" for line in lines), ""]))
+
+
+def _cells(rows: Sequence[Mapping[str, Any]], columns: Columns) -> list[list[str]]:
+    return [[_cell(row.get(name), form) for name, form in columns.values()] for row in rows]
 
 
 def flat(figures: Any, without: Sequence[str] = ()) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""How sure the segmentation is of its mask, and what to say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+LEAST_SHARE, LARGEST_SHARE = 0.02, 0.98  # of the image: beyond, the mask is more often wrong than the specimen so small
+UNSURE = (0.2, 0.8)  # probabilities between which a pixel may be speckle or not
+EDGE_PX = 4  # closer to the edge of the mask every network is unsure
+LARGEST_UNSURE_SHARE = 0.02  # in the test bed of hard cases masks that are good stay below, most that are bad do not
+
+Levels: TypeAlias = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sureness:
+    """What the segmentation said of an image.
+
+    Attributes
+    ----------
+    levels : (H, W) uint8
+        Probability that a pixel shows speckle, 0 to 255 for 0 to 1.
+    share : float
+        Of the image that the mask covers.
+    unsure_share : float
+        Pixels with a probability of 0.2 to 0.8 that lie more than 4 px from the edge of the mask, over the area of the
+        mask; the smaller, the surer.
+    """
+
+    levels: Levels
+    share: float
+    unsure_share: float
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should look at; empty if all is well."""
+        told = []
+        if self.share > LARGEST_SHARE:
+            told.append(f"{self.share:.1%} of the image was taken for speckle")
+        if self.share < LEAST_SHARE:
+            told.append(f"only {self.share:.1%} of the image was taken for speckle")
+        if self.unsure_share > LARGEST_UNSURE_SHARE:
+            told.append(f"the mask is unsure: pixels that may be speckle or not come to {self.unsure_share:.0%} of it")
+        todo = "look at it with --plot or --probability, and if it is wrong give the surface with --mask FILE"
+        return tuple(f"{each}; {todo}" for each in told)
+
+
+def sureness(probability: Tensor, mask: Tensor) -> Sureness:
+    """Say how sure a mask is.
+
+    Parameters
+    ----------
+    probability : (H, W) float32
+        From `segment.paint_probability`.
+    mask : (H, W) bool
+        What was made of it.
+    """
+    low, high = UNSURE
+    maybe = (probability > low) & (probability < high)
+    unsure = float((maybe & ~_near_edge(mask)).sum()) / max(1.0, float(mask.sum()))
+    levels = (255 * probability).round().byte().cpu().numpy()
+    return Sureness(levels, float(mask.float().mean()), unsure)
+
+
+def _near_edge(mask: Tensor) -> Tensor:
+    """True (H, W) within 4 px of where the mask begins or ends."""
+    both = torch.stack([mask, ~mask]).float()
+    grown = F.max_pool2d(both[None], 2 * EDGE_PX + 1, 1, EDGE_PX)[0]
+    return grown.all(0)
