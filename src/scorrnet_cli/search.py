@@ -14,9 +14,10 @@ from torch import Tensor
 from scorrnet_cli import spline
 from scorrnet_cli.displace import Guide, common_shift, displace, extrapolate
 from scorrnet_cli.filters import masked_gaussian
-from scorrnet_cli.matching import Surface
+from scorrnet_cli.matching import Spline, Surface, deformed_spline
 from scorrnet_cli.models.corrnet import CorrNet
-from scorrnet_cli.refine import assess
+from scorrnet_cli.patchwork import by_tiles
+from scorrnet_cli.refine import ASSESSMENT_HALO_PX, assess
 
 ENOUGH = 0.95  # share of the surface in sight that must match for the search to end
 GROWTH = 0.01  # share of the surface that a round must add for another to be tried
@@ -55,14 +56,15 @@ def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor) -
     (2, H, W) float32
         u, v in px at reference pixels.
     """
-    found = _look(surface, deformed, displace(network, guide, deformed))
+    ready = Spline(deformed_spline(surface, deformed))
+    found = _look(surface, ready, displace(network, guide, deformed))
     if found.share >= ENOUGH:
         return found.field
     around = common_shift(guide, deformed, surface.mask)[:, None, None].expand_as(found.field)
     known = _dependable(surface, found)
     parted = False  # whether what is left was last sought as a part that moves on its own
     for _ in range(ROUNDS):
-        candidate = _look(surface, deformed, displace(network, guide, deformed, around))
+        candidate = _look(surface, ready, displace(network, guide, deformed, around))
         if candidate.share >= ENOUGH:
             return candidate.field
         better = _better(surface, found, candidate)
@@ -76,12 +78,12 @@ def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor) -
             break
         around = torch.where(known, found.field, rest)
     around = torch.where(known, found.field, extrapolate(found.field, known))
-    last = _better(surface, found, _look(surface, deformed, displace(network, guide, deformed, around)))
+    last = _better(surface, found, _look(surface, ready, displace(network, guide, deformed, around)))
     return torch.where(_dependable(surface, last), last.field, around)
 
 
-def _look(surface: Surface, deformed: Tensor, field: Tensor) -> _Found:
-    judged = assess(surface, deformed, field)
+def _look(surface: Surface, deformed: Spline, field: Tensor) -> _Found:
+    judged = by_tiles(assess, surface, deformed, field, ASSESSMENT_HALO_PX)
     return _summed(surface, field, judged.zncc, judged.valid)
 
 

@@ -7,6 +7,7 @@ quintic B-spline's phase bias stays below a thousandth of a pixel for speckle th
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -36,49 +37,81 @@ def spline_coefficients(image: Tensor) -> Tensor:
     return x[0, 0] + offset
 
 
-def spline_sample(coefficients: Tensor, field: Tensor) -> Tensor:
+class Place(NamedTuple):
+    """Where an array lies in an image."""
+
+    top: int
+    left: int
+    height: int  # of the image
+    width: int
+
+
+def spline_sample(coefficients: Tensor, field: Tensor, place: Place | None = None) -> Tensor:
     """Take an image at displaced points.
 
     Parameters
     ----------
     coefficients : (H, W) float32
         Of the deformed image, from `spline_coefficients`.
-    field : (2, H, W) float32
+    field : (2, h, w) float32
         Displacement u, v of every pixel, px. Whole and fractional parts are kept apart, so that the accuracy does
         not fall with the size of the image.
+    place : Place, optional
+        Where `field` lies in the image; without it, it has the image's size.
 
     Returns
     -------
-    (H, W) float32
+    (h, w) float32
         Image at X + field; points outside take the value at the border, see `inside`.
     """
     height, width = coefficients.shape
-    pad = 3
-    padded = F.pad(coefficients[None, None], (pad,) * 4, mode="replicate")[0, 0]
-    stride = width + 2 * pad
+    rows, columns = field.shape[-2:]
+    top, left = place[:2] if place else (0, 0)
     whole = torch.floor(field)
     wx, wy = node_weights(field[0] - whole[0]), node_weights(field[1] - whole[1])
-    columns = torch.arange(width, device=field.device)
-    rows = torch.arange(height, device=field.device)[:, None]
-    x = (columns + whole[0].nan_to_num().long()).clamp_(-1, width - 1) + pad - 2
-    y = (rows + whole[1].nan_to_num().long()).clamp_(-1, height - 1) + pad - 2
-    start = (y.clamp_(0, height + 2 * pad - 6) * stride + x.clamp_(0, stride - 6)).flatten()
-    flat = padded.flatten()
-    out = torch.zeros(height * width, device=field.device)
+    across = torch.arange(left, left + columns, device=field.device)
+    down = torch.arange(top, top + rows, device=field.device)[:, None]
+    x = (across + whole[0].nan_to_num().long()).clamp_(-1, width - 1)
+    y = (down + whole[1].nan_to_num().long()).clamp_(-1, height - 1)
+    nodes, x, y = _around(coefficients, x, y)
+    stride = nodes.shape[1]
+    start = (y * stride + x).flatten()
+    flat = nodes.flatten()
+    out = torch.zeros(rows * columns, device=field.device)
     for j in range(6):
         row = torch.zeros_like(out)
         for i in range(6):
             row.addcmul_(torch.take(flat[j * stride + i :], start), wx[i].flatten())
         out.addcmul_(row, wy[j].flatten())
-    return out.view(height, width)
+    return out.view(rows, columns)
 
 
-def inside(field: Tensor, rim_px: int = 0) -> Tensor:
-    """True (H, W) where X + `field` (2, H, W) lies within the image, `rim_px` from its border."""
-    height, width = field.shape[-2:]
-    x = torch.arange(width, device=field.device) + field[0]
-    y = torch.arange(height, device=field.device)[:, None] + field[1]
-    return (x >= rim_px) & (x <= width - 1 - rim_px) & (y >= rim_px) & (y <= height - 1 - rim_px)
+def _around(coefficients: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Cut out, and continue beyond the border, the nodes for points whose whole parts are `x` and `y`.
+
+    Returns
+    -------
+    nodes : (h, w) float32
+    x, y
+        Where in them the 6 x 6 nodes of each point begin.
+    """
+    height, width = coefficients.shape
+    left, right, top, bottom = int(x.min()) - 2, int(x.max()) + 4, int(y.min()) - 2, int(y.max()) + 4
+    inner = coefficients[max(top, 0) : max(bottom, 1), max(left, 0) : max(right, 1)]
+    beyond = (max(-left, 0), max(right - width, 0), max(-top, 0), max(bottom - height, 0))
+    return F.pad(inner[None, None], beyond, mode="replicate")[0, 0], x - 2 - left, y - 2 - top
+
+
+def inside(field: Tensor, rim_px: int = 0, place: Place | None = None) -> Tensor:
+    """True (h, w) where X + `field` (2, h, w) lies within the image, `rim_px` from its border.
+
+    Without its `place` the field has the image's size.
+    """
+    top, left, height, width = place or (0, 0, *field.shape[-2:])
+    x = torch.arange(left, left + field.shape[-1], device=field.device) + field[0]
+    y = torch.arange(top, top + field.shape[-2], device=field.device)[:, None] + field[1]
+    within: Tensor = (x >= rim_px) & (x <= width - 1 - rim_px) & (y >= rim_px) & (y <= height - 1 - rim_px)
+    return within
 
 
 def _prefilter(device: torch.device) -> Tensor:

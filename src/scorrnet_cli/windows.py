@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli.filters import doubled, gaussian, halved, plane_through, wide_mean
+from scorrnet_cli.filters import doubled, gaussian, halved, wide_mean
 from scorrnet_cli.least_squares import normal_matrix, solve
 from scorrnet_cli.matching import Comparison
 from scorrnet_cli.models.fusion import Fusion
@@ -70,7 +70,7 @@ def evidence(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor) -> 
         Standard uncertainty of the window in the middle, px.
     """
     weight = state.weight
-    plane = plane_through(field, weight)
+    plane = state.plane_through(field)
     smooth = plane + wide_mean(field - plane, weight + 1e-6, SMOOTH_PX)
     matrix = normal_matrix(slope, weight)
     pull = slope * (state.residual * weight) + _times(matrix, field - smooth)
