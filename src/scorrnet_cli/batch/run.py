@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from scorrnet_cli.batch.sources import Plan, Selection, make_live_plan, make_pla
 from scorrnet_cli.batch.threads import Behind, ahead
 from scorrnet_cli.batch.whole import check_place, check_size, complete
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
-from scorrnet_cli.field import Field, FloatArray
+from scorrnet_cli.field import Field, FloatArray, FrameInfo, Process
 from scorrnet_cli.figures import FrameSummary, Report
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.writers import Header, read_hdf5
@@ -55,6 +55,8 @@ class Task:
         Of files that come one by one: makes them end soon. None if all are there.
     picture : callable or None
         Is given the grey levels of the reference (H, W) and the last field, to draw them.
+    shards : bool
+        Leave each frame in the file that its worker wrote; an HDF5 result shows them as one.
     """
 
     paths: Iterable[Path]
@@ -67,6 +69,7 @@ class Task:
     resume: bool
     hurry: Callable[[], None] | None = None
     picture: Callable[[FloatArray, Field], Path] | None = None
+    shards: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class Listener(Protocol):
     def doing(self, text: str) -> None:
         """Hear what is being done now."""
 
-    def begun(self, instruments: Instruments, total: int | None) -> None:
+    def begun(self, process: Process, total: int | None) -> None:
         """Hear that frames will be measured, and how many, if that is known."""
 
     def resumed(self, summary: FrameSummary) -> None:
@@ -128,7 +131,7 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
         FrameError for the reference image or if there are too few images, OutputError, UsageError if an earlier run
         cannot be gone on with, MeasurementError if there is nothing to measure in the reference image.
     """
-    resume = _check(task)
+    resume = check(task)
     listener.doing("looking at the images")
     plan = (make_live_plan if task.hurry else make_plan)(task.paths, task.selection, task.reference, task.where)
     reference = read_reference(plan.reference)
@@ -142,11 +145,11 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
     with closing(parts):
         if resume:
             parts.resume(plan.total)
-        listener.begun(instruments, plan.total)
+        listener.begun(process, plan.total)
         return _Run(task, plan, instruments, parts, listener).measure(reference, resume)
 
 
-def _check(task: Task) -> bool:
+def check(task: Task) -> bool:
     """Make sure that the result can be written; tell whether there is an earlier run to go on with."""
     unfinished = kept_parts.is_unfinished(task.output)
     if unfinished and not (task.resume or task.overwrite):
@@ -185,21 +188,21 @@ class _Run:
         if not resume:
             self._parts.begin(self._plan.total)
         try:
-            self._measure_frames(prepared, reference)
-            report = self._complete(prepared, reference, start)
+            self._measure_frames(prepared)
+            report = finish(self._task, self._parts, reference, self._summaries, start, self._listener)
         finally:
             if not self._parts.count():
                 self._parts.remove()
         self._parts.remove()
         return Outcome(report, self._resumed, self._compute_s)
 
-    def _measure_frames(self, prepared: Prepared, reference: Frame) -> None:
+    def _measure_frames(self, prepared: Prepared) -> None:
         items = ahead(read_items(self._plan.deformed, self._parts), _AHEAD, self._task.hurry or (lambda: None))
         with closing(items), Behind(self._keep, _BEHIND) as behind:
             for item in items:
-                self._take(prepared, reference, item, behind)
+                self._take(prepared, item, behind)
 
-    def _take(self, prepared: Prepared, reference: Frame, item: Item, behind: Behind[_Measured]) -> None:
+    def _take(self, prepared: Prepared, item: Item, behind: Behind[_Measured]) -> None:
         """Measure a frame, unless an earlier run has, and have it kept."""
         if item.kept is not None:
             self._resumed += 1
@@ -208,22 +211,10 @@ class _Run:
             return
         self._listener.doing(item.info.name)
         start = time.perf_counter()
-        field = self._field(prepared, reference, item)
+        field = field_of(self._instruments, prepared, item.info, item.frame)
         elapsed_s = time.perf_counter() - start
         self._compute_s += elapsed_s
         behind.give((item.index, field, elapsed_s))
-
-    def _field(self, prepared: Prepared, reference: Frame, item: Item) -> Field:
-        """Measure a frame; one that fails gives an empty field that says why."""
-        from scorrnet_cli import pipeline
-
-        info = item.info
-        if item.frame is not None:
-            try:
-                return pipeline.measure_pair(self._instruments, prepared, item.frame)
-            except (FrameError, MeasurementError) as error:
-                info = type(info)(info.name, info.sha256, printable_reason(error))
-        return Field.empty(prepared.mask, reference.info, info, self._instruments.process())
 
     def _keep(self, measured: _Measured) -> None:
         """Write a frame, in a thread of its own, and tell of it."""
@@ -232,29 +223,45 @@ class _Run:
         self._summaries[index] = summary
         self._listener.kept(summary)
 
-    def _complete(self, prepared: Prepared, reference: Frame, start: float) -> Report:
-        task = self._task
-        frames = tuple(self._summaries[index] for index in sorted(self._summaries))
-        if not frames:
-            raise FrameError("There are too few images to compare", task.where, "Give at least two")
-        if self._parts.count() > len(frames):
-            what = f"The earlier run had {self._parts.count()} frames, and now there are {len(frames)}"
-            raise FrameError(what, task.where, "Give the same images")
-        self._listener.doing("writing the result")
-        written = complete(self._parts, task.output, frames, split=task.split)
-        time_s = time.perf_counter() - start
-        measured = [index for index, frame in enumerate(frames) if frame.error is None]
-        drawn = None
-        if task.picture and measured:
-            self._listener.doing("drawing")
-            drawn = task.picture(reference.grey, read_hdf5(self._parts.shard(measured[-1])))
-        return Report(
-            output=written,
-            plot=drawn,
-            device=self._instruments.device,
-            reference=reference.info,
-            shape=reference.shape,
-            mask_area_px=int(prepared.mask.sum()),
-            frames=frames,
-            time_s=time_s,
-        )
+
+def field_of(instruments: Instruments, prepared: Prepared, info: FrameInfo, frame: Frame | None) -> Field:
+    """Measure a frame; one that fails, or could not be read (None), gives an empty field that says why."""
+    from scorrnet_cli import pipeline
+
+    if frame is not None:
+        try:
+            return pipeline.measure_pair(instruments, prepared, frame)
+        except (FrameError, MeasurementError) as error:
+            info = FrameInfo(info.name, info.sha256, printable_reason(error))
+    return Field.empty(prepared.mask, prepared.frame.info, info, instruments.process())
+
+
+def finish(
+    task: Task, parts: Parts, reference: Frame, found: Mapping[int, FrameSummary], start: float, listener: Listener
+) -> Report:
+    """Put the result of all frames in its place, draw it, and say what it came to; `start` is when it began."""
+    frames = tuple(found[index] for index in sorted(found))
+    if not frames:
+        raise FrameError("There are too few images to compare", task.where, "Give at least two")
+    if parts.count() > len(frames):
+        what = f"The earlier run had {parts.count()} frames, and now there are {len(frames)}"
+        raise FrameError(what, task.where, "Give the same images")
+    listener.doing("writing the result")
+    mask_area_px = int(read_hdf5(parts.shard(0)).mask.sum())
+    written = complete(parts, task.output, frames, split=task.split, shards=task.shards)
+    time_s = time.perf_counter() - start
+    measured = [index for index, frame in enumerate(frames) if frame.error is None]
+    drawn = None
+    if task.picture and measured:
+        listener.doing("drawing")
+        drawn = task.picture(reference.grey, read_hdf5(parts.shard(measured[-1])))
+    return Report(
+        output=written,
+        plot=drawn,
+        device=parts.process.device,
+        reference=reference.info,
+        shape=reference.shape,
+        mask_area_px=mask_area_px,
+        frames=frames,
+        time_s=time_s,
+    )

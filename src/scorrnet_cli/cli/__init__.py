@@ -14,6 +14,7 @@ from scorrnet_cli.cli.extract_weights import extract_weights
 from scorrnet_cli.cli.group import ErrorGroup
 from scorrnet_cli.cli.info import info
 from scorrnet_cli.cli.measure import measure
+from scorrnet_cli.cli.merge import merge
 from scorrnet_cli.cli.train import train
 
 app = typer.Typer(
@@ -43,6 +44,7 @@ def root(
 
 app.command()(measure)
 app.command()(batch)
+app.command()(merge)
 app.command()(extract_weights)
 app.add_typer(evaluate)
 app.command()(info)

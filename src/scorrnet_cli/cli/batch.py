@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scorrnet_cli.cli import options
 from scorrnet_cli.cli.group import Debug
+from scorrnet_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from scorrnet_cli.batch.cluster import Workers
 
 _IMAGES = "Which images"
 _RUN = "How the run goes"
+_SHARED = "Many workers (extra cluster); the result shows their shards as one file"
 
 Folder = Annotated[
     str,
@@ -58,6 +63,14 @@ Idle = Annotated[
     float | None,
     typer.Option(metavar="S", min=0.0, help="With --watch: end when nothing new comes for S s.", rich_help_panel=_RUN),
 ]
+Count = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Measure in N processes on this machine.", rich_help_panel=_SHARED),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="tcp://HOST:PORT", help="Hand the frames to a dask cluster.", rich_help_panel=_SHARED),
+]
 
 
 def batch(
@@ -73,6 +86,8 @@ def batch(
     resume: Resume = False,
     watch: Watch = False,
     idle: Idle = None,
+    workers: Count = None,
+    scheduler: Scheduler = None,
     device: options.Device = None,
     mask: options.Mask = None,
     roi: options.Roi = None,
@@ -129,5 +144,16 @@ def batch(
         plot=plot,
         overwrite=overwrite,
         settings=asked,
+        workers=_workers(scheduler, workers),
     )
     run(request, Talk(quiet, verbose), json=json)
+
+
+def _workers(scheduler: str | None, count: int | None) -> Workers | None:
+    if scheduler is None and count is None:
+        return None
+    if scheduler is not None and count is not None:
+        raise UsageError("A cluster has its own workers", "--scheduler --workers", "Give one of the two")
+    from scorrnet_cli.batch.cluster import Workers
+
+    return Workers(scheduler, count or 1)

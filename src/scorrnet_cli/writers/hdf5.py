@@ -27,10 +27,23 @@ from typing import Any
 import h5py
 import numpy as np
 
+from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field
 from scorrnet_cli.writers.base import Header, Sink
 from scorrnet_cli.writers.hdf5_file import CalmFile, uninterrupted
-from scorrnet_cli.writers.hdf5_read import DATA, FAILED, FLAGS, FLOATS, FORMAT_VERSION, FRAMES, MEASURED, PROCESS
+from scorrnet_cli.writers.hdf5_read import (
+    DATA,
+    FAILED,
+    FLAGS,
+    FLOATS,
+    FORMAT_VERSION,
+    FRAMES,
+    MEASURED,
+    PROCESS,
+    opened,
+    read_process,
+    read_reference,
+)
 
 _COLUMNS = {"name": h5py.string_dtype(), "sha256": h5py.string_dtype(), "status": "u1", "reason": h5py.string_dtype()}
 
@@ -118,6 +131,23 @@ def write_view(path: Path, header: Header, parts: Sequence[str]) -> None:
             _create_all(file, header, parts)
         raw.close()
     raw.check()
+
+
+def read_view(path: Path) -> tuple[Header, list[str]]:
+    """Read back what `write_view` was given.
+
+    Raises
+    ------
+    UsageError
+        If the file is no result, or holds its frames itself.
+    """
+    with opened(path) as file:
+        array = file[f"{DATA}/u"]
+        if not array.is_virtual:
+            raise UsageError("This result is in one piece already", str(path))
+        frames, height, width = array.shape
+        header = Header((height, width), frames, read_reference(file), read_process(file, path))
+        return header, [source.file_name for source in array.virtual_sources()]
 
 
 def _create_all(file: h5py.File, header: Header, parts: Sequence[str] = ()) -> None:

@@ -43,15 +43,14 @@ def read_hdf5(path: str | os.PathLike[str]) -> Field:
     UsageError
         If the file is missing, is no result of scorrnet, or was written by a newer version of it.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         data = file[DATA]
-        reference = file[f"{FRAMES}/reference"]
         return Field(
             **{name: data[name][...] for name in FLOATS},
             **{name: data[name][...].astype(bool) for name in FLAGS},
-            reference=FrameInfo(_text(reference, "name"), _text(reference, "sha256")),
+            reference=read_reference(file),
             deformed=_read_deformed(file[f"{FRAMES}/deformed"]),
-            process=_read_process(file, path),
+            process=read_process(file, path),
         )
 
 
@@ -63,8 +62,14 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
     UsageError
         As `read_hdf5` does, or if the settings are not known to this version.
     """
-    with _opened(path) as file:
-        return _read_process(file, path).settings
+    with opened(path) as file:
+        return read_process(file, path).settings
+
+
+def read_reference(file: h5py.File) -> FrameInfo:
+    """Return which image was the reference."""
+    group = file[f"{FRAMES}/reference"]
+    return FrameInfo(_text(group, "name"), _text(group, "sha256"))
 
 
 def _read_deformed(group: h5py.Group) -> tuple[FrameInfo, ...]:
@@ -74,7 +79,7 @@ def _read_deformed(group: h5py.Group) -> tuple[FrameInfo, ...]:
     return tuple(FrameInfo(*(str(value) for value in row)) for row in zip(*columns, strict=True))
 
 
-def _read_process(file: h5py.File, path: str | os.PathLike[str]) -> Process:
+def read_process(file: h5py.File, path: str | os.PathLike[str]) -> Process:
     """Return how the result was made."""
     process = file[PROCESS]
     return Process(
@@ -92,7 +97,7 @@ def _text(group: h5py.Group, name: str) -> str:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
     """Open a result for reading; UsageError for everything that shows it is none."""
     try:
         with h5py.File(path, "r") as file:
