@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scorrnet_cli.filters import fitted_plane
 from scorrnet_cli.matching import Spline, Surface
-from scorrnet_cli.refine import Refined
+from scorrnet_cli.refine import ASSESSMENT_HALO_PX, Refined, assess
 from scorrnet_cli.tiles import Tile, fill
 
 Stage: TypeAlias = Callable[[Surface, Spline, Tensor], Refined]
@@ -42,18 +42,27 @@ def by_tiles(stage: Stage, reference: Surface, deformed: Spline, field: Tensor, 
         Where there is no surface near: the field as it was, not valid, zncc 0 and sigma NaN.
     """
     shape = reference.mask.shape
-    found = Refined(
-        field.clone(),
-        torch.zeros_like(reference.mask),
-        field.new_zeros(shape),
-        field.new_full(field.shape, math.nan),
-    )
+    nothing = torch.zeros_like(reference.mask)
+    found = Refined(field.clone(), nothing, field.new_zeros(shape), field.new_full(field.shape, math.nan))
+    _fill(stage, reference, deformed, field, halo, found._asdict())
+    return found
+
+
+def assessed(reference: Surface, deformed: Spline, field: Tensor) -> tuple[Tensor, Tensor]:
+    """Say where a field (2, H, W) matches the images: `zncc` and `valid` (H, W) of `assess`."""
+    zncc, valid = field.new_zeros(reference.mask.shape), torch.zeros_like(reference.mask)
+    _fill(assess, reference, deformed, field, ASSESSMENT_HALO_PX, {"zncc": zncc, "valid": valid})
+    return zncc, valid
+
+
+@torch.no_grad()
+def _fill(
+    stage: Stage, reference: Surface, deformed: Spline, field: Tensor, halo: int, outputs: dict[str, Tensor]
+) -> None:
     motion = fitted_plane(field, reference.mask.float())
 
     def work(tile: Tile) -> list[Tensor]:
         part = stage(reference.part(tile.outer, motion), deformed, tile.outer.of(field))
-        return [tile.keep(each) for each in part]
+        return [tile.keep(getattr(part, name)) for name in outputs]
 
-    with torch.no_grad():
-        fill(found, reference.mask, halo, work)
-    return found
+    fill(list(outputs.values()), reference.mask, halo, work)

@@ -16,8 +16,7 @@ from scorrnet_cli.displace import Guide, common_shift, displace, extrapolate
 from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.matching import Spline, Surface, deformed_spline
 from scorrnet_cli.models.corrnet import CorrNet
-from scorrnet_cli.patchwork import by_tiles
-from scorrnet_cli.refine import ASSESSMENT_HALO_PX, assess
+from scorrnet_cli.patchwork import assessed
 
 ENOUGH = 0.95  # share of the surface in sight that must match for the search to end
 GROWTH = 0.01  # share of the surface that a round must add for another to be tried
@@ -83,8 +82,7 @@ def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor) -
 
 
 def _look(surface: Surface, deformed: Spline, field: Tensor) -> _Found:
-    judged = by_tiles(assess, surface, deformed, field, ASSESSMENT_HALO_PX)
-    return _summed(surface, field, judged.zncc, judged.valid)
+    return _summed(surface, field, *assessed(surface, deformed, field))
 
 
 def _better(surface: Surface, one: _Found, other: _Found) -> _Found:

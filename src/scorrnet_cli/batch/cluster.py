@@ -134,7 +134,7 @@ def hand_out(
                 alone = replace(source, path=source.path.resolve(), pages=(page,), shapes=(), first=index)
                 asked[client.submit(_measure, order, process, alone, pure=False)] = alone
     try:
-        for future in as_completed(asked):
+        for future in as_completed(list(asked), loop=client.loop):
             source = asked.pop(future)
             try:
                 yield source.first, future.result()
