@@ -12,6 +12,8 @@ from torch import Tensor
 from scorrnet_cli.tiles import Box
 
 _PLANE_POINTS = 1_000_000  # of a larger image, points enough for a plane
+CACHED = 2**19  # samples that a processor's cache holds; larger images are filtered in strips that it does hold
+STRIP_PX = 128
 
 
 def gaussian(x: Tensor, sigma: float) -> Tensor:
@@ -28,11 +30,22 @@ def gaussian(x: Tensor, sigma: float) -> Tensor:
     (C, H, W) float32
     """
     radius = max(1, math.ceil(3.5 * sigma))
-    block = 8 if radius < 12 else 32 if radius < 40 else 64
+    block = 8 if radius < 12 else 16 if radius < 24 else 32 if radius < 40 else 64
     offsets = torch.arange(block + 2 * radius, device=x.device)[:, None] - torch.arange(block, device=x.device)
     taps = torch.exp(-0.5 * ((offsets - radius) / sigma) ** 2) * ((offsets >= 0) & (offsets <= 2 * radius))
     band = taps / taps[:, :1].sum()  # (block + 2 radius, block)
-    return _along_columns(_along_rows(x, band), band)
+    if x.device.type != "cpu" or x.numel() <= CACHED:
+        return _along_columns(F.pad(_along_rows(x, band), (0, 0, radius, radius)), band)
+    channels, height, _ = x.shape
+    filtered = torch.empty_like(x)
+    for channel in range(channels):
+        for top in range(0, height, STRIP_PX):
+            bottom = min(top + STRIP_PX, height)
+            first, last = max(top - radius, 0), min(bottom + radius, height)
+            rows = _along_rows(x[channel : channel + 1, first:last], band)
+            rows = F.pad(rows, (0, 0, first - top + radius, bottom + radius - last))
+            filtered[channel, top:bottom] = _along_columns(rows, band)[0]
+    return filtered
 
 
 def _along_rows(x: Tensor, band: Tensor) -> Tensor:
@@ -47,11 +60,12 @@ def _along_rows(x: Tensor, band: Tensor) -> Tensor:
 
 
 def _along_columns(x: Tensor, band: Tensor) -> Tensor:
-    """Filter (C, H, W) along y in the same way."""
+    """Filter (C, H + 2 radius, W) along y in the same way, to (C, H, W)."""
     channels, height, width = x.shape
     reach, block = band.shape
-    count, radius = -(-height // block), (reach - block) // 2
-    padded = F.pad(x, (0, 0, radius, count * block - height + radius))  # (C, H', W)
+    height -= reach - block
+    count = -(-height // block)
+    padded = F.pad(x, (0, 0, 0, count * block - height))  # (C, H', W)
     shape, strides = (channels, count, reach, width), (padded.stride(0), block * width, width, 1)
     filtered = torch.matmul(band.T, padded.as_strided(shape, strides))  # (C, count, block, W)
     return filtered.view(channels, count * block, width)[:, :height]
