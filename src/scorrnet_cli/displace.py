@@ -90,10 +90,12 @@ class _Sought(NamedTuple):
 
 def _around(network: CorrNet, reference: Guide, sought: _Sought, box: Box, start: Tensor) -> Tensor:
     """Displacement (2, h, w) in a box, sought around a field where that leads to in the deformed image."""
-    shift, reach = _motion(box.of(start), box.of(reference.mask))
-    outer, image = box.grown(HALO_PX + reach), Box(0, 0, *reference.mask.shape)
-    if fits(image) and image.area <= outer.area:
-        return box.of(_seen(network, reference, sought, image, (0, 0)))
+    counted = box.of(start)[:, box.of(reference.mask)]
+    near = box.grown(HALO_PX + math.ceil(float(counted.abs().max()))).within(Box(0, 0, *reference.mask.shape))
+    if fits(near, SLACK_PX):  # it holds both where the points are and where they go
+        return Tile(box, near).keep(_seen(network, reference, sought, near, (0, 0)))
+    shift, reach = _motion(counted)
+    outer = box.grown(HALO_PX + reach)
     longest = max(box.height, box.width)
     if fits(outer, SLACK_PX) or longest <= SMALLEST_PX:
         return Tile(box, outer).keep(_seen(network, reference, sought, outer, shift))
@@ -103,9 +105,8 @@ def _around(network: CorrNet, reference: Guide, sought: _Sought, box: Box, start
     return field
 
 
-def _motion(start: Tensor, mask: Tensor) -> tuple[tuple[int, int], int]:
-    """Shift down and right that a field (2, h, w) has in common, in steps of the network, and its reach beyond, px."""
-    counted = start[:, mask]
+def _motion(counted: Tensor) -> tuple[tuple[int, int], int]:
+    """Shift down and right that points (2, K) have in common, in steps of the network, and their reach beyond, px."""
     low, high = counted.amin(1), counted.amax(1)
     right, down = (CorrNet.stride * round(float(each) / CorrNet.stride) for each in (low + high) / 2)
     reach = math.ceil(float((high - low).max()) / 2) + CorrNet.stride

@@ -124,7 +124,7 @@ def _prefilter(device: torch.device) -> Tensor:
 def _filtered(x: Tensor, axis: int, taps: Tensor) -> Tensor:
     """Filter (H, W) along an axis, strip by strip: the convolution takes twenty times the memory of its input."""
     kernel = taps.view(1, 1, *((1, -1) if axis else (-1, 1)))
-    strips = _mirror(x, axis).split(_STRIP_PX, 1 - axis)
+    strips = torch.split(_mirror(x, axis), _STRIP_PX, 1 - axis)
     return torch.cat([F.conv2d(strip[None, None], kernel)[0, 0] for strip in strips], 1 - axis)
 
 

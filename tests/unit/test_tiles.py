@@ -73,14 +73,15 @@ def test_no_seam_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     around = torch.tensor([40.0, -24.0])[:, None, None].expand(2, HEIGHT, WIDTH)
     where = guide(network, reference, mask)
 
-    def measured() -> Refined:
-        start = displace(network, where, deformed, around)
-        return by_tiles(lambda *of: refine_adaptively(*of, fusion), seen, ready, start, HALO_PX)
+    def stage(part: Surface, deformed: Spline, field: Tensor) -> Refined:
+        return refine_adaptively(part, deformed, field, fusion)
 
-    whole = measured()
+    start = displace(network, where, deformed, around)
+    whole = by_tiles(stage, seen, ready, start, HALO_PX)
     monkeypatch.setattr(tiles, "LARGEST_PX", 320)
     assert len(cut(mask, HALO_PX)) >= 4
-    of_tiles = measured()
+    start = displace(network, where, deformed, around)
+    of_tiles = by_tiles(stage, seen, ready, start, HALO_PX)
     both = whole.valid & of_tiles.valid
     assert float(both[mask].float().mean()) > 0.97
     assert float((whole.valid != of_tiles.valid).float().mean()) < 1e-3
