@@ -80,3 +80,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting is not allowed here")
     yield folder
     subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture(scope="session")
+def fading() -> list[FloatArray]:
+    """Images of 96 x 96 px: speckle that moves by 0.7 px a frame and turns into another one, and back."""
+    size = 96
+    rng = np.random.default_rng(3)
+    x, y = np.fft.rfftfreq(size), np.fft.fftfreq(size)[:, np.newaxis]
+    one, two = (np.fft.rfft2(rng.normal(size=(size, size))) * np.exp(-((np.hypot(x, y) / 0.12) ** 2)) for _ in "12")
+    images = []
+    for number, angle in enumerate(np.radians((0, 0, 15, 30, 45, 60, 75, 90, 90, 60, 30, 10))):
+        mixed = np.cos(angle) * one + np.sin(angle) * two
+        pattern = np.fft.irfft2(mixed * np.exp(-2j * np.pi * x * 0.7 * number))
+        images.append(np.round(128 + 40 * pattern / pattern.std()).astype(np.float32))
+    return images

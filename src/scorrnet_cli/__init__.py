@@ -3,24 +3,30 @@
 >>> import scorrnet_cli as sc
 >>> field = sc.measure("ref.tif", "def.tif")
 >>> field.u[0], field.valid[0]  # (H, W), px
+>>> field.strain(window=25).exx[0]
+>>> field.plot("u", "exx").savefig("result.png")
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from scorrnet_cli.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from scorrnet_cli.field import Field, Settings
+    from scorrnet_cli.gauge import Strain
+    from scorrnet_cli.result import Result
 
-__version__ = "0.1.0"
-__all__ = ["Field", "Settings", "__version__", "measure", "measure_sequence"]
+__all__ = ["Field", "Result", "Settings", "Strain", "__version__", "measure", "measure_sequence", "read"]
 
 _PathLike: TypeAlias = str | os.PathLike[str]
 
 
-def measure(reference: _PathLike, deformed: _PathLike, settings: Settings | None = None) -> Field:
+def measure(reference: _PathLike, deformed: _PathLike, settings: Settings | None = None) -> Result:
     """Measure the displacement between two images.
 
     Parameters
@@ -32,8 +38,8 @@ def measure(reference: _PathLike, deformed: _PathLike, settings: Settings | None
 
     Returns
     -------
-    Field
-        u, v and what belongs to them, (1, H, W), NaN where not measured.
+    Result
+        A `Field`: u, v and what belongs to them, (1, H, W), NaN where not measured.
 
     Raises
     ------
@@ -45,8 +51,8 @@ def measure(reference: _PathLike, deformed: _PathLike, settings: Settings | None
 
 def measure_sequence(
     reference: _PathLike, deformed: Iterable[_PathLike], settings: Settings | None = None
-) -> Iterator[Field]:
-    """Measure a sequence, every frame to the same reference; what depends on that alone is done once.
+) -> Iterator[Result]:
+    """Measure a sequence, every frame to the same reference and from the ones before it on; see `tracking`.
 
     Parameters
     ----------
@@ -59,8 +65,8 @@ def measure_sequence(
 
     Yields
     ------
-    Field
-        One for each frame, as it is measured; `Field.stack` puts them together.
+    Result
+        One for each frame, as it is measured; `Result.stack` puts them together.
 
     Raises
     ------
@@ -70,18 +76,34 @@ def measure_sequence(
     from scorrnet_cli import pipeline
     from scorrnet_cli.field import Settings
     from scorrnet_cli.frames import read_frame, read_frames
+    from scorrnet_cli.result import Result
+    from scorrnet_cli.strain import with_strain
+    from scorrnet_cli.tracking import Tracker
 
     instruments = pipeline.load(settings or Settings())
-    prepared = pipeline.prepare(instruments, read_frame(reference))
-    for path in deformed:
-        for frame in read_frames(path):
-            yield pipeline.measure_pair(instruments, prepared, frame)
+    tracker = Tracker(instruments, pipeline.prepare(instruments, read_frame(reference)))
+    frames = (frame for path in deformed for frame in read_frames(path))
+    for index, frame in enumerate(frames):
+        yield Result.of(with_strain(tracker.measure(index, frame)))
+
+
+def read(path: _PathLike) -> Result:
+    """Read an HDF5 result back, whole.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, is no result of scorrnet, or was written by a newer version of it.
+    """
+    from scorrnet_cli.result import Result
+    from scorrnet_cli.writers import read_hdf5
+
+    return Result.of(read_hdf5(path))
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Field` and `Settings` when they are asked for: the command line answers without NumPy."""
-    if name in ("Field", "Settings"):
-        from scorrnet_cli import field
-
-        return getattr(field, name)
+    """Import the classes when they are asked for: the command line answers without NumPy."""
+    homes = {"Field": "field", "Settings": "field", "Strain": "gauge", "Result": "result"}
+    if name in homes:
+        return getattr(importlib.import_module(f"{__name__}.{homes[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,14 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli import spline
 from scorrnet_cli.filters import plane_through, wide_mean
 from scorrnet_cli.models.corrnet import CorrNet, CorrNetConfig, Encoded, normalise
 from scorrnet_cli.padding import pad_to_multiple
-from scorrnet_cli.tiles import SMALLEST_PX, Box, Tile, bounds, fill, fits, pieces_with
+from scorrnet_cli.tiles import Box, Tile, bounds, fill, fits
 
 HALO_PX = 96  # of a tile: the reach of the network, and what its layers see of the surroundings
-SLACK_PX = 128  # by which more may be looked at where the start varies
-FARTHEST_PX = 384  # that the start may lead away from its middle within the smallest tile
 SHIFT_WINDOW_PX = 9  # width over which shifts count as common
 EXTRAPOLATION_PX = 24.0  # reach of what single points add to the motion of the whole
 
@@ -45,7 +44,7 @@ def guide(network: CorrNet, reference: Tensor, mask: Tensor) -> Guide:
     """
     home = bounds(mask).grown(HALO_PX).within(Box(0, 0, *mask.shape))
     variance = reference.var(correction=0)
-    encoded = _encode(network, reference, home, variance) if fits(home) else None
+    encoded = _encode(network, home.of(reference), variance) if fits(home) else None
     return Guide(reference, variance, mask, home, encoded)
 
 
@@ -61,7 +60,8 @@ def displace(network: CorrNet, reference: Guide, deformed: Tensor, start: Tensor
     deformed : (H, W) float32
         Grey image of any scale.
     start : (2, H, W) float32, optional
-        Field to search around, px; zero if not given. The network reaches about 40 px beyond it.
+        Field to search around, px; zero if not given. The network reaches about 40 px beyond it, and sees the
+        deformed image as the field brings it back, so that rotation and strain count as far as they are left.
 
     Returns
     -------
@@ -69,82 +69,36 @@ def displace(network: CorrNet, reference: Guide, deformed: Tensor, start: Tensor
         u, v in px at reference pixels; it means something inside the mask, and is 0 far from it.
     """
     field = deformed.new_zeros(2, *deformed.shape)
-    sought = _Sought(deformed, deformed.var(correction=0), start)
+    variance = deformed.var(correction=0)
+    coefficients = None if start is None else spline.spline_coefficients(deformed)
 
     def work(tile: Tile) -> tuple[Tensor]:
-        if start is None:
-            return (tile.keep(_seen(network, reference, sought, tile.outer, (0, 0))),)
-        return (_around(network, reference, sought, tile.inner, start),)
+        box = tile.outer
+        if start is None or coefficients is None:
+            return (tile.keep(_seen(network, reference, box, box.of(deformed), variance)),)
+        led = box.of(start)
+        brought_back = spline.spline_sample(coefficients, led, spline.Place(box.top, box.left, *deformed.shape))
+        rest = _seen(network, reference, box, brought_back, variance)
+        return (tile.keep(rest + spline.taken_at(led, rest)),)
 
     fill([field], reference.mask, HALO_PX, work)
     return field
 
 
-class _Sought(NamedTuple):
-    """What is looked for, and where."""
-
-    deformed: Tensor  # (H, W)
-    variance: Tensor  # of it
-    start: Tensor | None  # (2, H, W), px
-
-
-def _around(network: CorrNet, reference: Guide, sought: _Sought, box: Box, start: Tensor) -> Tensor:
-    """Displacement (2, h, w) in a box, sought around a field where that leads to in the deformed image."""
-    counted = box.of(start)[:, box.of(reference.mask)]
-    near = box.grown(HALO_PX + math.ceil(float(counted.abs().max()))).within(Box(0, 0, *reference.mask.shape))
-    if fits(near, SLACK_PX):  # it holds both where the points are and where they go
-        return Tile(box, near).keep(_seen(network, reference, sought, near, (0, 0)))
-    shift, reach = _motion(counted)
-    outer = box.grown(HALO_PX + reach)
-    longest = max(box.height, box.width)
-    if fits(outer, SLACK_PX) or longest <= SMALLEST_PX:
-        return Tile(box, outer).keep(_seen(network, reference, sought, outer, shift))
-    field = start.new_zeros(2, box.height, box.width)
-    for piece in pieces_with(reference.mask, box, -(-longest // 2)):
-        piece.moved(-box.top, -box.left).of(field).copy_(_around(network, reference, sought, piece, start))
-    return field
-
-
-def _motion(counted: Tensor) -> tuple[tuple[int, int], int]:
-    """Shift down and right that points (2, K) have in common, in steps of the network, and their reach beyond, px."""
-    low, high = counted.amin(1), counted.amax(1)
-    right, down = (CorrNet.stride * round(float(each) / CorrNet.stride) for each in (low + high) / 2)
-    reach = math.ceil(float((high - low).max()) / 2) + CorrNet.stride
-    return (down, right), min(reach, FARTHEST_PX)
-
-
-def _seen(network: CorrNet, reference: Guide, sought: _Sought, box: Box, shift: tuple[int, int]) -> Tensor:
-    """Displacement (2, h, w) in a box, as the network finds it in that box moved by `shift` (down, right)."""
+def _seen(network: CorrNet, reference: Guide, box: Box, deformed: Tensor, variance: Tensor) -> Tensor:
+    """Displacement (2, h, w) in a box, as the network finds it in `deformed` (h, w), part of an image of `variance`."""
     known = reference.encoded if box == reference.home else None
-    first = known or _encode(network, reference.grey, box, reference.variance)
-    second = _encode(network, sought.deformed, box.moved(*shift), sought.variance)
-    offset = first.image.new_tensor(shift[::-1])[:, None, None]
-    around = None if sought.start is None else _padded(network, _taken(sought.start, box) - offset)
+    first = known or _encode(network, box.of(reference.grey), reference.variance)
     cover = torch.zeros_like(first.image)  # beyond the image there is no surface
-    there = box.within(Box(0, 0, *reference.mask.shape))
-    there.moved(-box.top, -box.left).of(cover).copy_(there.of(reference.mask))
-    field = network.steps(first, second, cover, around)[-1]
-    return field[0, :, : box.height, : box.width] + offset
+    cover[..., : box.height, : box.width] = box.of(reference.mask)
+    field = network.steps(first, _encode(network, deformed, variance), cover)[-1]
+    return field[0, :, : box.height, : box.width]
 
 
-def _encode(network: CorrNet, image: Tensor, box: Box, variance: Tensor) -> Encoded:
-    """What the network knows of a box of an image (H, W)."""
-    return network.encode(_padded(network, _taken(image[None], box)), variance)
-
-
-def _padded(network: CorrNet, arrays: Tensor) -> Tensor:
-    """Continue (C, h, w) to a size that the network takes, (1, C, h', w')."""
-    return pad_to_multiple(arrays[None], network.stride, network.smallest_image_px)[0]
-
-
-def _taken(array: Tensor, box: Box) -> Tensor:
-    """Return what lies in a box of (C, H, W), which is continued beyond its border by repeating it."""
-    height, width = array.shape[1:]
-    if box.within(Box(0, 0, height, width)) == box:
-        return box.of(array)
-    rows = torch.arange(box.top, box.bottom, device=array.device).clamp_(0, height - 1)
-    columns = torch.arange(box.left, box.right, device=array.device).clamp_(0, width - 1)
-    return array.index_select(1, rows).index_select(2, columns)
+def _encode(network: CorrNet, image: Tensor, variance: Tensor) -> Encoded:
+    """What the network knows of an image (h, w), continued to a size that it takes."""
+    padded, _ = pad_to_multiple(image[None, None], network.stride, network.smallest_image_px)
+    return network.encode(padded, variance)
 
 
 def common_shift(reference: Guide, deformed: Tensor, part: Tensor) -> Tensor:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, TypeAlias
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from scorrnet_cli.arrays import BoolArray as BoolArray
+from scorrnet_cli.arrays import FloatArray as FloatArray
 from scorrnet_cli.errors import UsageError
-
-FloatArray: TypeAlias = NDArray[np.float32]
-BoolArray: TypeAlias = NDArray[np.bool_]
+from scorrnet_cli.gauge import DEFAULT_PASSES, Strain, StrainSettings, averaging_px
+from scorrnet_cli.units import Calibration
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,17 @@ class Settings:
         Image file that replaces the segmentation: non-zero is measured.
     segmentation_weights, displacement_weights, refinement_weights : str, optional
         Weight files (safetensors) that replace the bundled ones.
+    strain : bool
+        Whether strain is taken too.
+    strain_window_px, strain_measure, strain_order, strain_weights : int, str, int and str
+        How it is taken, see `StrainSettings`.
+    warm_start : bool
+        Whether each frame of a sequence starts from the ones before it. Without, frames are independent.
+    update : str
+        When a frame of a sequence becomes the image that later ones are compared with: ``auto``, ``never``, or a
+        number N for every N frames. Displacements are those from the first image all the same.
+    increments : bool
+        Compare each frame with the one before, and leave the displacements as they are, from frame to frame.
     """
 
     device: str = "auto"
@@ -48,6 +59,14 @@ class Settings:
     segmentation_weights: str | None = None
     displacement_weights: str | None = None
     refinement_weights: str | None = None
+    strain: bool = False
+    strain_window_px: int = StrainSettings.window_px
+    strain_measure: str = StrainSettings.measure
+    strain_order: int = StrainSettings.order
+    strain_weights: str = StrainSettings.weights
+    warm_start: bool = True
+    update: str = "auto"
+    increments: bool = False
 
     def __post_init__(self) -> None:
         if self.window_px is not None and not 1.0 <= self.window_px <= 64.0:
@@ -61,6 +80,30 @@ class Settings:
             if len(roi) != 4 or roi[2] < 1 or roi[3] < 1:
                 raise UsageError("A region is X,Y,W,H with W and H of at least 1 px", f"roi = {self.roi}")
             object.__setattr__(self, "roi", roi)
+        if self.update not in ("auto", "never") and not (self.update.isdecimal() and int(self.update) > 0):
+            raise UsageError("The reference is updated auto, never, or every N frames", f"update = {self.update}")
+        if self.update_every and (self.increments or not self.warm_start):
+            how = "increments = true" if self.increments else "warm_start = false"
+            raise UsageError("There is no reference to update so", f"update = {self.update}, {how}", "Leave one out")
+        _ = self.gauge  # raises what is wrong with it
+
+    @property
+    def update_every(self) -> int:
+        """Number of frames after which the reference is updated; 0 if that is no fixed number."""
+        return int(self.update) if self.update.isdecimal() else 0
+
+    @property
+    def gauge(self) -> StrainSettings:
+        """How strain is taken, whether asked for or not."""
+        averaged = averaging_px(refined=self.refine, window_px=self.window_px, passes=self.passes or DEFAULT_PASSES)
+        return StrainSettings(
+            self.strain_window_px, self.strain_measure, self.strain_order, self.strain_weights, averaged
+        )
+
+    @property
+    def asked_gauge(self) -> StrainSettings | None:
+        """How strain is taken; None if it was not asked for."""
+        return self.gauge if self.strain else None
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str = "settings") -> Settings:
@@ -100,6 +143,14 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "segmentation_weights": (str, _NONE),
     "displacement_weights": (str, _NONE),
     "refinement_weights": (str, _NONE),
+    "strain": (bool,),
+    "strain_window_px": (int,),
+    "strain_measure": (str,),
+    "strain_order": (int,),
+    "strain_weights": (str,),
+    "warm_start": (bool,),
+    "update": (str,),
+    "increments": (bool,),
 }
 
 
@@ -115,11 +166,17 @@ class FrameInfo:
         Hash of the file's bytes; empty if they could not be read.
     failure : str
         Why nothing was measured in this image; empty if something was.
+    at_s : float, optional
+        When it was taken, s after the first image; None if that is not known.
+    reference_frame : int
+        Which deformed image it was compared with, counted from 0; -1 is the reference image.
     """
 
     name: str
     sha256: str
     failure: str = ""
+    at_s: float | None = None
+    reference_frame: int = -1
 
 
 @dataclass(frozen=True)
@@ -171,6 +228,12 @@ class Field:
         The T deformed images.
     process : Process
         How the result was made.
+    calibration : Calibration, optional
+        The scale of the images; None if it is not known. All arrays stay in px.
+    time_source : str
+        Where the times of the images are known from; empty if they are not.
+    strain_field : Strain, optional
+        The strain that was taken with it; None if none was asked for.
     """
 
     u: FloatArray
@@ -183,6 +246,9 @@ class Field:
     reference: FrameInfo
     deformed: tuple[FrameInfo, ...]
     process: Process = field(repr=False)
+    calibration: Calibration | None = None
+    time_source: str = ""
+    strain_field: Strain | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         shape = self.u.shape
@@ -211,8 +277,9 @@ class Field:
         process : Process
         """
         unknown = np.full((1, *mask.shape), np.nan, np.float32)
+        arrays: dict[str, Any] = dict.fromkeys(("u", "v", "zncc", "sigma_u", "sigma_v"), unknown)
         return Field(
-            **dict.fromkeys(("u", "v", "zncc", "sigma_u", "sigma_v"), unknown),
+            **arrays,
             mask=mask[np.newaxis],
             valid=np.zeros((1, *mask.shape), bool),
             reference=reference,
@@ -220,17 +287,21 @@ class Field:
             process=process,
         )
 
-    @staticmethod
-    def stack(parts: Sequence[Field]) -> Field:
+    @classmethod
+    def stack(cls, parts: Sequence[Field]) -> Self:
         """Put fields of one reference behind each other along T."""
         first = parts[0]
-        arrays = {
+        strains = [part.strain_field for part in parts if part.strain_field is not None]
+        arrays: dict[str, Any] = {
             name: np.concatenate([getattr(part, name) for part in parts])
             for name in ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
         }
-        return Field(
+        return cls(
             **arrays,
             reference=first.reference,
             deformed=tuple(info for part in parts for info in part.deformed),
             process=first.process,
+            calibration=first.calibration,
+            time_source=first.time_source,
+            strain_field=Strain.stack(strains) if len(strains) == len(parts) else None,
         )

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from scorrnet_cli.field import Field, FloatArray, FrameInfo
+from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
+from scorrnet_cli.units import Calibration
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,25 @@ class Spread:
     least: float
     median: float
     most: float
+
+
+@dataclass(frozen=True)
+class StrainSummary:
+    """Strain over the points that have one.
+
+    Attributes
+    ----------
+    exx, eyy, exy : Spread
+    sigma_exx, sigma_eyy, sigma_exy : float
+        Medians of the standard uncertainties; NaN without refinement.
+    """
+
+    exx: Spread
+    eyy: Spread
+    exy: Spread
+    sigma_exx: float
+    sigma_eyy: float
+    sigma_exy: float
 
 
 @dataclass(frozen=True)
@@ -42,6 +63,8 @@ class FrameSummary:
         Medians of the standard uncertainties, px; NaN without refinement.
     time_s : float
         Time of measuring it, without reading it.
+    strain : StrainSummary, optional
+        If strain was asked for.
     """
 
     image: FrameInfo
@@ -54,6 +77,7 @@ class FrameSummary:
     sigma_u: float
     sigma_v: float
     time_s: float
+    strain: StrainSummary | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +102,12 @@ class Report:
         One for each deformed image.
     time_s : float
         Time of finding the mask and measuring every frame, without the start of the program.
+    calibration : Calibration, optional
+        The scale of the images, if it is known.
+    time_source : str
+        Where the times of the images are known from; empty if they are not.
+    gauge : StrainSettings, optional
+        How strain was taken, if it was asked for.
     """
 
     output: Path
@@ -88,6 +118,9 @@ class Report:
     mask_area_px: int
     frames: tuple[FrameSummary, ...]
     time_s: float
+    calibration: Calibration | None = None
+    time_source: str = ""
+    gauge: StrainSettings | None = None
 
     @property
     def points_per_s(self) -> float:
@@ -110,6 +143,19 @@ def summarise(field: Field, time_s: float, error: str | None = None) -> FrameSum
         sigma_u=_spread(field.sigma_u).median,
         sigma_v=_spread(field.sigma_v).median,
         time_s=time_s,
+        strain=None if field.strain_field is None else _strain_summary(field.strain_field),
+    )
+
+
+def _strain_summary(strain: Strain) -> StrainSummary:
+    found = {name: _spread(getattr(strain, name)) for name in ARRAYS}
+    return StrainSummary(
+        found["exx"],
+        found["eyy"],
+        found["exy"],
+        found["sigma_exx"].median,
+        found["sigma_eyy"].median,
+        found["sigma_exy"].median,
     )
 
 

@@ -30,25 +30,39 @@ def gaussian(x: Tensor, sigma: float) -> Tensor:
     (C, H, W) float32
     """
     radius = max(1, math.ceil(3.5 * sigma))
-    block = 8 if radius < 12 else 16 if radius < 24 else 32 if radius < 40 else 64
+    block = _block(radius)
     offsets = torch.arange(block + 2 * radius, device=x.device)[:, None] - torch.arange(block, device=x.device)
     taps = torch.exp(-0.5 * ((offsets - radius) / sigma) ** 2) * ((offsets >= 0) & (offsets <= 2 * radius))
     band = taps / taps[:, :1].sum()  # (block + 2 radius, block)
     if x.device.type != "cpu" or x.numel() <= CACHED:
-        return _along_columns(F.pad(_along_rows(x, band), (0, 0, radius, radius)), band)
+        return along_columns(F.pad(along_rows(x, band), (0, 0, radius, radius)), band)
     channels, height, _ = x.shape
     filtered = torch.empty_like(x)
     for channel in range(channels):
         for top in range(0, height, STRIP_PX):
             bottom = min(top + STRIP_PX, height)
             first, last = max(top - radius, 0), min(bottom + radius, height)
-            rows = _along_rows(x[channel : channel + 1, first:last], band)
+            rows = along_rows(x[channel : channel + 1, first:last], band)
             rows = F.pad(rows, (0, 0, first - top + radius, bottom + radius - last))
-            filtered[channel, top:bottom] = _along_columns(rows, band)[0]
+            filtered[channel, top:bottom] = along_columns(rows, band)[0]
     return filtered
 
 
-def _along_rows(x: Tensor, band: Tensor) -> Tensor:
+def band_of(taps: Tensor) -> Tensor:
+    """Matrix (block + 2 r, block) that sums points times taps (2 r + 1) along an axis."""
+    radius = len(taps) // 2
+    block = _block(radius)
+    band = taps.new_zeros(block + 2 * radius, block)
+    for column in range(block):
+        band[column : column + 2 * radius + 1, column] = taps
+    return band
+
+
+def _block(radius: int) -> int:
+    return 8 if radius < 12 else 16 if radius < 24 else 32 if radius < 40 else 64
+
+
+def along_rows(x: Tensor, band: Tensor) -> Tensor:
     """Filter (C, H, W) along x: every block of columns is one matrix product, far faster than a 1-D convolution."""
     channels, height, width = x.shape
     reach, block = band.shape
@@ -59,7 +73,7 @@ def _along_rows(x: Tensor, band: Tensor) -> Tensor:
     return filtered.permute(1, 0, 2).reshape(channels, height, count * block)[..., :width]
 
 
-def _along_columns(x: Tensor, band: Tensor) -> Tensor:
+def along_columns(x: Tensor, band: Tensor) -> Tensor:
     """Filter (C, H + 2 radius, W) along y in the same way, to (C, H, W)."""
     channels, height, width = x.shape
     reach, block = band.shape

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.filters import gaussian, gradient, plane_through, wide_mean
+from scorrnet_cli.gauge import noise_gain
 from scorrnet_cli.matching import Comparison
 
 LARGEST_STEP_PX = 1.0
@@ -52,7 +53,7 @@ def uncertainty(slope: Tensor, state: Comparison, window_px: float, passes: int)
     sxx, sxy, syy = squares / (4 * math.pi * window_px**2)
     uu = ixx * (ixx * sxx + ixy * sxy) + ixy * (ixx * sxy + ixy * syy)
     vv = ixy * (ixy * sxx + iyy * sxy) + iyy * (ixy * sxy + iyy * syy)
-    sigma = torch.stack([uu, vv]).clamp_min(0).sqrt() * _noise_gain(passes)
+    sigma = torch.stack([uu, vv]).clamp_min(0).sqrt() * noise_gain(passes)
     return torch.where(_is_pattern(matrix, weight, variance, window_px), sigma, torch.full_like(sigma, math.inf))
 
 
@@ -81,14 +82,3 @@ def _is_pattern(matrix: Tensor, weight: Tensor, variance: Tensor, window_px: flo
     smaller = 0.5 * (xx + yy) - torch.hypot(0.5 * (xx - yy), xy) - noise
     pattern: Tensor = smaller > 0.5 * noise + 1e-6
     return pattern
-
-
-def _noise_gain(passes: int) -> float:
-    """Standard deviation after `passes` passes over that after one, for a Gaussian window and smooth A.
-
-    After n passes the estimate passes 1 - (1 - G)^n of the frequencies; with G = t and k^2 ~ -log t the ratio of
-    the integrals over the plane is that of (1 - (1 - t)^n)^2 / t and t over t in (0, 1).
-    """
-    t = torch.linspace(0, 1, 20001, dtype=torch.float64)[1:]
-    after = float(((1 - (1 - t) ** passes) ** 2 / t).mean())
-    return math.sqrt(after / 0.5)

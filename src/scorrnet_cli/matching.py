@@ -137,7 +137,8 @@ def correlation(f: Tensor, moved: Tensor, weight: Tensor, window_px: float = 5.0
 
 def _possible(field: Tensor, cover: Tensor, window_px: float) -> Tensor:
     """True (H, W) where no line element is stretched beyond what a surface bears without being unrecognisable."""
-    (ux, vx), (uy, vy) = gradient(masked_gaussian(field, cover, 0.5 * window_px))
+    plane = plane_through(field, cover)  # smoothing what is left flattens no slope at edges, as of a large rotation
+    (ux, vx), (uy, vy) = gradient(plane + masked_gaussian(field - plane, cover, 0.5 * window_px))
     cxx, cxy, cyy = (1 + ux) ** 2 + vx**2, (1 + ux) * uy + vx * (1 + vy), uy**2 + (1 + vy) ** 2
     middle, radius = 0.5 * (cxx + cyy), torch.hypot(0.5 * (cxx - cyy), cxy)
     possible: Tensor = (middle - radius > LARGEST_STRETCH**-2) & (middle + radius < LARGEST_STRETCH**2)

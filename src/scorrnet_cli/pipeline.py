@@ -11,20 +11,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorrnet_cli import __version__, weights
+from scorrnet_cli import weights
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.displace import Guide, guide
 from scorrnet_cli.errors import FrameError, MeasurementError
-from scorrnet_cli.field import BoolArray, Field, Process, Settings
+from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process, Settings
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask
+from scorrnet_cli.gauge import DEFAULT_PASSES
 from scorrnet_cli.matching import Spline, Surface, deformed_spline, surface
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.fusion import FusionNet
 from scorrnet_cli.patchwork import Stage, by_tiles
-from scorrnet_cli.refine import DEFAULT_PASSES, HALO_PX, Refined, Refinement, assess, refine, refine_adaptively
+from scorrnet_cli.refine import (
+    ASSESSMENT_HALO_PX,
+    HALO_PX,
+    Refined,
+    Refinement,
+    assess,
+    refine,
+    refine_adaptively,
+)
 from scorrnet_cli.search import search
 from scorrnet_cli.segment import segment
+from scorrnet_cli.version import __version__
 
 SMALLEST_SURFACE_PX = 256
 
@@ -124,7 +134,7 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
     instruments : Instruments
     reference : Frame
     surface_mask : (H, W) bool, optional
-        Where the surface is, if that is known.
+        Where the surface is, if that is known; mask and region of the settings are then not asked.
 
     Raises
     ------
@@ -144,7 +154,7 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
     else:
         assert instruments.segmentation is not None
         mask = segment(instruments.segmentation, grey)
-    if instruments.settings.roi is not None:
+    if surface_mask is None and instruments.settings.roi is not None:
         mask = mask & _rectangle(instruments.settings.roi, mask, name)
     todo = "Give the surface with --mask FILE" if mask_file is None else "Check the mask and the region"
     if int(mask.sum()) < SMALLEST_SURFACE_PX:
@@ -157,8 +167,16 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
     return Prepared(reference, guide(instruments.displacement, ready.grey, mask), ready, instruments.process())
 
 
-def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Field:
+def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, start: Tensor | None = None) -> Field:
     """Measure the displacement between the reference and one deformed image.
+
+    Parameters
+    ----------
+    instruments : Instruments
+    prepared : Prepared
+    deformed : Frame
+    start : (2, H, W) float32, optional
+        Displacement to start from, px, within 40 px of the truth. Without it, motion is found however large.
 
     Returns
     -------
@@ -174,14 +192,22 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame) 
     """
     check_same_shape(prepared.frame, deformed)
     grey = _standard(deformed, instruments.where)
-    start = search(instruments.displacement, prepared.guide, prepared.surface, grey)
+    field = search(instruments.displacement, prepared.guide, prepared.surface, grey, start)
     ready = Spline(deformed_spline(prepared.surface, grey))
     del grey
-    result = by_tiles(_stage(instruments), prepared.surface, ready, start, HALO_PX)
+    result = by_tiles(_stage(instruments), prepared.surface, ready, field, HALO_PX)
     if not bool(result.valid.any()):
         what = "No point of the surface was found again in the deformed image"
         raise MeasurementError(what, deformed.info.name, "Does it show the same specimen?")
-    return _field(prepared, deformed, result)
+    return field_of(prepared, deformed.info, result)
+
+
+def assess_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, field: Tensor) -> Field:
+    """Say how well a displacement (2, H, W), px, matches reference and deformed image; u and v stay as they are."""
+    grey = _standard(deformed, instruments.where)
+    ready = Spline(deformed_spline(prepared.surface, grey))
+    judged = by_tiles(assess, prepared.surface, ready, field, ASSESSMENT_HALO_PX)
+    return field_of(prepared, deformed.info, judged)
 
 
 def _stage(instruments: Instruments) -> Stage:
@@ -206,7 +232,8 @@ def _standard(frame: Frame, where: torch.device) -> Tensor:
     return torch.from_numpy(grey).to(where)
 
 
-def _field(prepared: Prepared, deformed: Frame, result: Refined) -> Field:
+def field_of(prepared: Prepared, deformed: FrameInfo, result: Refined) -> Field:
+    """Return what was measured, (2, H, W) and (H, W), as a result of one frame."""
     mask, valid = prepared.surface.mask, result.valid
     u, v = result.displacement.where(valid, math.nan)
     sigma_u, sigma_v = result.sigma.where(valid, math.nan)
@@ -214,7 +241,7 @@ def _field(prepared: Prepared, deformed: Frame, result: Refined) -> Field:
     names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
     tensors = (u, v, mask, valid, zncc, sigma_u, sigma_v)
     arrays = {name: tensor[None].cpu().numpy() for name, tensor in zip(names, tensors, strict=True)}
-    return Field(**arrays, reference=prepared.frame.info, deformed=(deformed.info,), process=prepared.process)
+    return Field(**arrays, reference=prepared.frame.info, deformed=(deformed,), process=prepared.process)
 
 
 def _rectangle(roi: tuple[int, int, int, int], mask: Tensor, name: str) -> Tensor:

@@ -25,7 +25,6 @@ from scorrnet_cli.matching import Comparison, Spline, Surface, compare, deformed
 from scorrnet_cli.models.fusion import FusionNet
 from scorrnet_cli.windows import MIDDLE, Evidence, corrections, evidence, weigh
 
-DEFAULT_PASSES = 4
 PHOTOMETRY_PASSES = 2  # gain and offset are matched anew in the first passes, then kept
 LARGEST_LAST_STEP_PX = 0.1
 LARGEST_SIGMA_PX = 0.5

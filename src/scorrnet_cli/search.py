@@ -1,7 +1,10 @@
-"""Find the displacement however large: the network around zero, then around what most of the surface shares, then
-outward from what was found, and last around what the rest shares, as the parts of a broken specimen do.
+"""Find the displacement however large: the network around zero, then around the affine motion that what was found
+agrees on or, if there is none, the shift that most of the surface shares, then outward from what was found, and last
+around what the rest shares, as the parts of a broken specimen do.
 
-The network reaches about 40 px. Where that is enough, nothing here costs more than a look at the result.
+The network reaches about 40 px. Where that is enough, nothing here costs more than a look at the result. In a sequence
+the field of the frame before leads most of the way; where it leads so close that the refinement needs no more, the
+network is not asked at all.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli import spline
+from scorrnet_cli.consensus import affine_consensus
 from scorrnet_cli.displace import Guide, common_shift, displace, extrapolate
 from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.matching import Spline, Surface, deformed_spline
@@ -21,6 +25,8 @@ from scorrnet_cli.patchwork import assessed
 ENOUGH = 0.95  # share of the surface in sight that must match for the search to end
 GROWTH = 0.01  # share of the surface that a round must add for another to be tried
 ROUNDS = 8
+CLOSE_ENOUGH = 0.98  # share of the surface in sight that a start must match closely for the network not to be asked
+CLOSE_ZNCC = 0.8  # about 1 px off for speckle of 4 px, from where the refinement ends as from the network's field
 NEIGHBOURHOOD_PX = 8.0
 AGREEING = 0.8  # share of its neighbourhood that must match for a point to be built upon
 
@@ -37,7 +43,7 @@ class _Found:
 
 
 @torch.no_grad()
-def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor) -> Tensor:
+def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, start: Tensor | None = None) -> Tensor:
     """Measure the displacement of every pixel, beyond the reach of the network too.
 
     Parameters
@@ -49,6 +55,8 @@ def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor) -
         The reference image for the comparison.
     deformed : (H, W) float32
         Grey levels.
+    start : (2, H, W) float32, optional
+        Field to search around, px; nothing is then sought beyond the reach of the network.
 
     Returns
     -------
@@ -56,11 +64,15 @@ def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor) -
         u, v in px at reference pixels.
     """
     ready = Spline(deformed_spline(surface, deformed))
+    if start is not None:
+        return _around(network, guide, surface, deformed, ready, start)
     found = _look(surface, ready, displace(network, guide, deformed))
     if found.share >= ENOUGH:
         return found.field
-    around = common_shift(guide, deformed, surface.mask)[:, None, None].expand_as(found.field)
     known = _dependable(surface, found)
+    around = affine_consensus(found.field, known)
+    if around is None:
+        around = common_shift(guide, deformed, surface.mask)[:, None, None].expand_as(found.field)
     parted = False  # whether what is left was last sought as a part that moves on its own
     for _ in range(ROUNDS):
         candidate = _look(surface, ready, displace(network, guide, deformed, around))
@@ -79,6 +91,21 @@ def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor) -
     around = torch.where(known, found.field, extrapolate(found.field, known))
     last = _better(surface, found, _look(surface, ready, displace(network, guide, deformed, around)))
     return torch.where(_dependable(surface, last), last.field, around)
+
+
+def _around(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, ready: Spline, start: Tensor) -> Tensor:
+    """Search around a field, once."""
+    led = _look(surface, ready, start)
+    in_sight = surface.mask & spline.inside(start)
+    close = led.valid & in_sight & (led.zncc >= CLOSE_ZNCC)
+    if int(close.sum()) >= CLOSE_ENOUGH * max(1, int(in_sight.sum())):
+        return start
+    found = _look(surface, ready, displace(network, guide, deformed, start))
+    if found.share >= ENOUGH:
+        return found.field
+    best = _better(surface, led, found)
+    known = _dependable(surface, best)
+    return torch.where(known, best.field, extrapolate(best.field, known)) if bool(known.any()) else start
 
 
 def _look(surface: Surface, deformed: Spline, field: Tensor) -> _Found:

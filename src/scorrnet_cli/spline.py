@@ -83,6 +83,18 @@ def spline_sample(coefficients: Tensor, field: Tensor, place: Place | None = Non
     return out.view(rows, columns)
 
 
+def taken_at(values: Tensor, field: Tensor) -> Tensor:
+    """Take images or fields (C, H, W) at X + `field` (2, H, W); points outside take the value at the border."""
+    height, width = field.shape[-2:]
+    out = torch.empty_like(values)
+    for value, taken in zip(values, out, strict=True):
+        coefficients = spline_coefficients(value)
+        for top in range(0, height, _STRIP_PX):  # what is at work on a point takes forty times the memory of its value
+            strip = slice(top, top + _STRIP_PX)
+            taken[strip] = spline_sample(coefficients, field[:, strip], Place(top, 0, height, width))
+    return out
+
+
 def _around(coefficients: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Cut out, and continue beyond the border, the nodes for points whose whole parts are `x` and `y`.
 

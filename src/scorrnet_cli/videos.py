@@ -33,7 +33,7 @@ def count_and_shape(path: Path) -> tuple[int, tuple[int, int]]:
     Exception
         Whatever PyAV raises over a damaged file.
     """
-    with _av().open(str(path)) as container:
+    with pyav().open(str(path)) as container:
         stream = container.streams.video[0]
         count = sum(1 for packet in container.demux(stream) if packet.size)
         return count, (stream.codec_context.height, stream.codec_context.width)
@@ -54,7 +54,7 @@ def decode(path: Path) -> Iterator[NDArray[Any]]:
     Exception
         Whatever PyAV raises over a damaged file.
     """
-    with _av().open(str(path)) as container:
+    with pyav().open(str(path)) as container:
         for frame in container.decode(video=0):
             yield _pixels(frame)
 
@@ -74,7 +74,7 @@ def _pixels(frame: Any) -> NDArray[Any]:
     return levels
 
 
-def _av() -> Any:
+def pyav() -> Any:
     """Return PyAV, or say how to get it."""
     if importlib.util.find_spec("av") is None:
         raise UsageError(

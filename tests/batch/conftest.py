@@ -12,10 +12,13 @@ from typing import Any, TypeAlias
 import h5py
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 from typer.testing import CliRunner, Result
 
 import scorrnet_cli
+from scorrnet_cli import tracking
 from scorrnet_cli.cli import app
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process, Settings
@@ -23,12 +26,14 @@ from scorrnet_cli.frames import Frame, check_same_shape, read_mask
 
 HEIGHT, WIDTH = 40, 60
 Contents: TypeAlias = dict[str, Any]
+CPU = torch.device("cpu")
 
 
 @dataclass
 class FakeInstruments:
     settings: Settings
     device: str = "cpu"
+    where: torch.device = CPU
 
     def process(self) -> Process:
         used = {"segmentation": "5" * 64, "displacement": "d" * 64}
@@ -39,6 +44,7 @@ class FakeInstruments:
 class FakePrepared:
     frame: Frame
     mask: BoolArray
+    process: Process
 
 
 class FakePipeline(types.SimpleNamespace):
@@ -55,16 +61,20 @@ class FakePipeline(types.SimpleNamespace):
     def load(self, settings: Settings) -> FakeInstruments:
         return FakeInstruments(settings)
 
-    def prepare(self, instruments: FakeInstruments, reference: Frame) -> FakePrepared:
+    def prepare(
+        self, instruments: FakeInstruments, reference: Frame, surface_mask: Tensor | None = None
+    ) -> FakePrepared:
         if np.ptp(reference.grey) == 0:
             raise MeasurementError("No speckle was found", reference.info.name, "Give a --mask")
         mask = np.zeros(reference.shape, bool)
         mask[:, : WIDTH // 2] = True
         if instruments.settings.mask:
             mask = read_mask(instruments.settings.mask, reference.shape)
-        return FakePrepared(reference, mask)
+        return FakePrepared(reference, mask, instruments.process())
 
-    def measure_pair(self, instruments: FakeInstruments, prepared: FakePrepared, deformed: Frame) -> Field:
+    def measure_pair(
+        self, instruments: FakeInstruments, prepared: FakePrepared, deformed: Frame, start: Tensor | None = None
+    ) -> Field:
         check_same_shape(prepared.frame, deformed)
         self.before(deformed)
         if np.ptp(deformed.grey) == 0:
@@ -95,6 +105,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> FakePipeline:
     fake = FakePipeline()
     monkeypatch.setitem(sys.modules, "scorrnet_cli.pipeline", fake)
     monkeypatch.setattr(scorrnet_cli, "pipeline", fake, raising=False)
+    monkeypatch.setattr(tracking, "pipeline", fake)
     return fake
 
 

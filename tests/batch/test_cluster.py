@@ -72,10 +72,11 @@ def test_workers_give_what_one_process_gives_even_if_one_is_killed(
     still: Path, contents: Callable[[Path], dict[str, Any]], scorrnet: Callable[..., Result]
 ) -> None:
     root = still.parent
-    _run(still, "-o", "alone.h5")
+    how = ("--strain", "--strain-window", "9", "--fps", "4", "--mm-per-px", "0.5")
+    _run(still, "-o", "alone.h5", "--no-warm-start", "--update", "never", *how)
     killed: list[int] = []
     with subprocess.Popen(
-        _program(still, "-o", "shared.h5", "--workers", "2"),
+        _program(still, "-o", "shared.h5", "--workers", "2", *how),
         cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -92,9 +93,10 @@ def test_workers_give_what_one_process_gives_even_if_one_is_killed(
     ]
     with h5py.File(root / "alone.h5") as alone, h5py.File(root / "shared.h5") as shared:
         assert shared["entry/displacement/u"].is_virtual
-        for name in ("u", "v", "zncc", "valid", "mask"):
-            one, other = (file[f"entry/displacement/{name}"][...].tobytes() for file in (alone, shared))
+        for name in ("displacement/u", "displacement/zncc", "displacement/valid", "strain/exx", "frames/deformed/time"):
+            one, other = (file[f"entry/{name}"][...].tobytes() for file in (alone, shared))
             assert one == other, name
+        assert shared["entry/calibration/mm_per_px"][()] == 0.5
     checked = scorrnet("merge", root / "shared.h5")
     assert checked.exit_code == 0 and f"{_FRAMES - 1} shards" in checked.stdout
     merged = scorrnet("merge", root / "shared.h5", "--copy")
@@ -120,6 +122,9 @@ def test_a_missing_shard_is_named(folder: Path, scorrnet: Callable[..., Result],
     ("arguments", "said"),
     [
         (("--workers", "2", "--watch"), "one by one"),
+        (("--workers", "2", "--reference", "previous"), "by itself"),
+        (("--workers", "2", "--update", "20"), "by itself"),
+        (("--workers", "2", "--warm-start"), "by itself"),
         (("--workers", "2", "--scheduler", "tcp://127.0.0.1:1"), "Give one of the two"),
         (("--scheduler", "nonsense://x:1"), "No scheduler answers"),
     ],

@@ -63,7 +63,7 @@ def test_bad_frames_are_recorded_with_their_reason(folder: Path, scorrnet: Run, 
     (folder / "img_8.png").unlink()
     (folder / "img_8.png").symlink_to("nowhere.png")
     result = scorrnet("batch", folder, "--pattern", "img_*")
-    assert result.exit_code == 6
+    assert result.exit_code == 6, result.stderr
     assert "4 of 10 frames could not be measured" in result.stderr
     field = read_hdf5(folder / "scorrnet.h5")
     failed = {info.name: info.failure for info in field.deformed if info.failure}

@@ -88,7 +88,7 @@ def test_layout(result: Path, field: Field) -> None:
         assert dict(file["entry"].attrs) == {
             "NX_class": "NXentry",
             "default": "displacement",
-            "format_version": 1,
+            "format_version": 2,
         }
         data = file["entry/displacement"]
         assert data.attrs["NX_class"] == "NXdata"
@@ -203,8 +203,8 @@ def test_what_is_no_result_is_refused(tmp_path: Path, read: Callable[[Path], Any
 
 def test_newer_and_damaged_results_are_refused(result: Path) -> None:
     with h5py.File(result, "r+") as file:
-        file["entry"].attrs["format_version"] = 2
-    with pytest.raises(UsageError, match=r"has format 2, .*a\.h5.*Update scorrnet"):
+        file["entry"].attrs["format_version"] = 3
+    with pytest.raises(UsageError, match=r"has format 3, .*a\.h5.*Update scorrnet"):
         read_hdf5(result)
     with h5py.File(result, "r+") as file:
         file["entry"].attrs["format_version"] = 1

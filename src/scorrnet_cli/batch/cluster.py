@@ -8,21 +8,22 @@ A worker that dies is replaced by dask: what it was at work on is measured again
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.reading import read_pages, read_reference
-from scorrnet_cli.batch.run import field_of
+from scorrnet_cli.batch.reading import read_image, read_pages
+from scorrnet_cli.batch.run import attempted
 from scorrnet_cli.batch.sources import Source
 from scorrnet_cli.errors import DeviceError, UsageError
 from scorrnet_cli.field import Process, Settings
 from scorrnet_cli.figures import FrameSummary
+from scorrnet_cli.units import Calibration
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
@@ -53,7 +54,7 @@ class Order:
     Attributes
     ----------
     settings : str
-        As JSON, with absolute paths.
+        As JSON, with absolute paths; frames do not depend on each other.
     reference : Path
         The reference image.
     page : int
@@ -62,6 +63,10 @@ class Order:
         The result, absolute.
     threads : int
         Number of threads to compute with: with another, results may differ in the last digit.
+    calibration : Calibration or None
+        The scale of the images.
+    time_source : str
+        Where the times of the images are known from.
     """
 
     settings: str
@@ -69,6 +74,8 @@ class Order:
     page: int
     output: Path
     threads: int
+    calibration: Calibration | None
+    time_source: str
 
 
 @dataclass(frozen=True)
@@ -114,9 +121,16 @@ def connected(workers: Workers) -> Iterator[Any]:
 
 
 def hand_out(
-    client: Any, order: Order, process: Process, sources: list[Source], known: set[int]
+    client: Any,
+    order: Order,
+    process: Process,
+    sources: list[Source],
+    known: set[int],
+    time: Callable[[Source, int], float | None],
 ) -> Iterator[tuple[int, FrameSummary]]:
     """Have all frames measured that are not known; give their figures as they come, in any order.
+
+    `time` tells when a page of a source was taken, s.
 
     Raises
     ------
@@ -132,7 +146,7 @@ def hand_out(
         for index, page in enumerate(source.pages, source.first):
             if index not in known:
                 alone = replace(source, path=source.path.resolve(), pages=(page,), shapes=(), first=index)
-                asked[client.submit(_measure, order, process, alone, pure=False)] = alone
+                asked[client.submit(_measure, order, process, alone, time(source, page), pure=False)] = alone
     try:
         for future in as_completed(list(asked), loop=client.loop):
             source = asked.pop(future)
@@ -151,8 +165,10 @@ def describe(order: Order) -> Process:
     return _instruments(order).process()
 
 
-def _measure(order: Order, process: Process, source: Source) -> FrameSummary:
+def _measure(order: Order, process: Process, source: Source, at_s: float | None) -> FrameSummary:
     """Measure one frame and write it; runs on a worker."""
+    from scorrnet_cli import pipeline
+
     bench = _bench(order)
     own = bench.instruments.process()
     for what in ("version", "device", "weights"):
@@ -161,9 +177,11 @@ def _measure(order: Order, process: Process, source: Source) -> FrameSummary:
             raise DeviceError(f"The workers differ in {what}: {getattr(own, what)}", process.device, todo)
     bench.parts.process = process
     ((info, frame),) = read_pages(source, source.pages)
-    start = time.perf_counter()
-    field = field_of(bench.instruments, bench.prepared, info, frame)
-    return bench.parts.write(source.first, field, time.perf_counter() - start)
+    info = replace(info, at_s=at_s)
+    start = perf_counter()
+    measure = partial(pipeline.measure_pair, bench.instruments, bench.prepared)
+    field = attempted(measure, bench.prepared, info, frame and replace(frame, info=info))
+    return bench.parts.write(source.first, field, perf_counter() - start)
 
 
 @lru_cache(maxsize=1)
@@ -171,8 +189,9 @@ def _bench(order: Order) -> _Bench:
     from scorrnet_cli import pipeline
 
     instruments = _instruments(order)
-    reference = read_reference(Source(order.reference, (order.page,), (), is_stack=False))
-    parts = Parts(order.output, reference.info, reference.shape, instruments.process(), "")
+    reference = read_image(order.reference, order.page)
+    process = instruments.process()
+    parts = Parts(order.output, reference.info, reference.shape, process, "", order.calibration, order.time_source)
     return _Bench(instruments, pipeline.prepare(instruments, reference), parts)
 
 

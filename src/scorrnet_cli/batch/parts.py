@@ -33,9 +33,10 @@ from scorrnet_cli.batch.records import add_figures, compare, hold, read_figures
 from scorrnet_cli.errors import FrameError, OutputError, UsageError
 from scorrnet_cli.field import Field, FrameInfo, Process
 from scorrnet_cli.figures import FrameSummary, summarise
+from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, explained, open_writer, read_hdf5, write_view, written_whole
 
-_FORMAT = 1
+_FORMAT = 2
 _SUFFIX = ".parts"
 _RUN = "run.json"
 _VIEW = "so_far.h5"
@@ -59,16 +60,29 @@ class Parts:
         How the batch is measured. When a run goes on, `process` keeps the date of its beginning.
     mask_sha256 : str
         Hash of the mask that the user gave; empty if there is none.
+    calibration : Calibration, optional
+        The scale of the images.
+    time_source : str
+        Where the times of the images are known from.
     """
 
     def __init__(
-        self, output: Path, reference: FrameInfo, shape: tuple[int, int], process: Process, mask_sha256: str
+        self,
+        output: Path,
+        reference: FrameInfo,
+        shape: tuple[int, int],
+        process: Process,
+        mask_sha256: str,
+        calibration: Calibration | None = None,
+        time_source: str = "",
     ) -> None:
         self.folder = folder_of(output)
         self.reference = reference
         self.shape = shape
         self.process = process
         self._mask_sha256 = mask_sha256
+        self._calibration = calibration
+        self._time_source = time_source
         self._figures: dict[int, FrameSummary] = {}
         self._known: frozenset[int] = frozenset()
         self._viewed = 0
@@ -77,6 +91,10 @@ class Parts:
     def shard(self, index: int) -> Path:
         """Return the file of frame `index`."""
         return self.folder / f"{index:06d}.h5"
+
+    def header(self, frames: int) -> Header:
+        """Say what a result of so many of the frames holds."""
+        return Header(self.shape, frames, self.reference, self.process, self._calibration, self._time_source)
 
     def count(self) -> int:
         """Count the frames that are kept."""
@@ -188,8 +206,7 @@ class Parts:
 
     def write(self, index: int, field: Field, time_s: float) -> FrameSummary:
         """Do the part of `keep` that several processes may do at once, each for its own frame."""
-        header = Header(self.shape, 1, self.reference, self.process)
-        with open_writer(self.shard(index), header, overwrite=True) as writer:
+        with open_writer(self.shard(index), self.header(1), overwrite=True) as writer:
             writer.append(field)
         with explained(self.folder):
             _bring_to_disk(self.folder)
@@ -241,6 +258,8 @@ class Parts:
             "mask": self._mask_sha256,
             "reference": [self.reference.name, self.reference.sha256],
             "shape": self.shape,
+            "scale": None if self._calibration is None else self._calibration.mm_per_px,
+            "times": self._time_source,
         }
         same: dict[str, Any] = json.loads(json.dumps(content))
         return same
@@ -248,8 +267,7 @@ class Parts:
     def _view(self, frames: int) -> None:
         """Write the view anew, for so many frames."""
         with written_whole(self.folder / _VIEW) as part, explained(self.folder):
-            header = Header(self.shape, frames, self.reference, self.process)
-            write_view(part, header, [self.shard(index).name for index in range(frames)])
+            write_view(part, self.header(frames), [self.shard(index).name for index in range(frames)])
         self._viewed = frames
 
 

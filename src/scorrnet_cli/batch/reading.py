@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,8 @@ class Item:
     ----------
     index : int
         Its place among the deformed images.
+    place : tuple of (Path, int)
+        The file and the page of it, see `read_image`.
     info : FrameInfo
         Which image; `failure` says why it could not be read.
     frame : Frame or None
@@ -32,6 +34,7 @@ class Item:
     """
 
     index: int
+    place: tuple[Path, int]
     info: FrameInfo
     frame: Frame | None = None
     kept: FrameSummary | None = None
@@ -47,7 +50,9 @@ class Memory(Protocol):
         """Return what image `index` gave, None if it must be measured; FrameError if it is another one now."""
 
 
-def read_items(sources: Iterable[Source], memory: Memory) -> Generator[Item]:
+def read_items(
+    sources: Iterable[Source], memory: Memory, time: Callable[[Source, int], float | None]
+) -> Generator[Item]:
     """Read the deformed images one after the other.
 
     Parameters
@@ -55,6 +60,8 @@ def read_items(sources: Iterable[Source], memory: Memory) -> Generator[Item]:
     sources : iterable of Source
     memory : Memory
         What need not be measured again.
+    time : callable
+        Tells when a page of a source was taken, s; None if that is not known.
 
     Yields
     ------
@@ -64,26 +71,28 @@ def read_items(sources: Iterable[Source], memory: Memory) -> Generator[Item]:
     Raises
     ------
     FrameError
-        If an image is no longer the one that an earlier run measured.
+        If an image is no longer the one that an earlier run measured, or does not tell its time.
     """
     for source in sources:
         known = recalled(source, memory)
         missing = [page for page in source.pages if page not in known]
         with closing(read_pages(source, missing)) as read:
             for index, page in enumerate(source.pages, source.first):
+                place = (source.path, page)
                 if page in known:
-                    yield Item(index, known[page].image, kept=known[page])
+                    yield Item(index, place, known[page].image, kept=known[page])
                 else:
                     info, frame = next(read)
-                    yield Item(index, info, frame)
+                    info = replace(info, at_s=time(source, page))
+                    yield Item(index, place, info, frame and replace(frame, info=info))
 
 
-def read_reference(source: Source) -> Frame:
-    """Read the reference image; FrameError if that fails."""
-    with closing(read_frames(source.path, source.pages)) as frames:
+def read_image(path: Path, page: int) -> Frame:
+    """Read one image; FrameError if that fails."""
+    with closing(read_frames(path, (page,))) as frames:
         for frame in frames:
             return frame
-    raise FrameError("The file has fewer images than its header says", str(source.path))
+    raise FrameError("The file has fewer images than its header says", str(path))
 
 
 def recalled(source: Source, memory: Memory) -> dict[int, FrameSummary]:

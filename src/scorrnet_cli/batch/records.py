@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import FrameInfo
-from scorrnet_cli.figures import FrameSummary, Spread
+from scorrnet_cli.figures import FrameSummary, Spread, StrainSummary
 
 
 def hold(path: Path) -> IO[bytes]:
@@ -56,8 +56,17 @@ def read_figures(path: Path) -> dict[int, FrameSummary]:
             index = content.pop("index")
             image = FrameInfo(**content.pop("image"))
             u, v = (Spread(**content.pop(name)) for name in ("u", "v"))
-            figures[index] = FrameSummary(image=image, u=u, v=v, **content)
+            strain = _strain(content.pop("strain"))
+            figures[index] = FrameSummary(image=image, u=u, v=v, strain=strain, **content)
     return figures
+
+
+def _strain(content: dict[str, Any] | None) -> StrainSummary | None:
+    """Return the figures of strain."""
+    if content is None:
+        return None
+    spreads: dict[str, Any] = {name: Spread(**content.pop(name)) for name in ("exx", "eyy", "exy")}
+    return StrainSummary(**spreads, **content)
 
 
 def compare(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:

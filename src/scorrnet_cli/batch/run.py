@@ -5,24 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from scorrnet_cli.batch import parts as kept_parts
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.reading import Item, digest_of, printable_reason, read_items, read_reference
-from scorrnet_cli.batch.sources import Plan, Selection, make_live_plan, make_plan
+from scorrnet_cli.batch.reading import Item, digest_of, printable_reason, read_image, read_items
+from scorrnet_cli.batch.sources import Plan, Selection, Source, make_live_plan, make_plan
 from scorrnet_cli.batch.threads import Behind, ahead
 from scorrnet_cli.batch.whole import check_place, check_size, complete
+from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
 from scorrnet_cli.field import Field, FloatArray, FrameInfo, Process
 from scorrnet_cli.figures import FrameSummary, Report
 from scorrnet_cli.frames import Frame
+from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, read_hdf5
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
+    from scorrnet_cli.tracking import Tracker
 
 _Measured: TypeAlias = tuple[int, Field, float]  # place, field and time of measuring it in s
 _AHEAD = 2  # frames decoded before they are needed
@@ -55,6 +58,10 @@ class Task:
         Of files that come one by one: makes them end soon. None if all are there.
     picture : callable or None
         Is given the grey levels of the reference (H, W) and the last field, to draw them.
+    calibration : Calibration, optional
+        The scale of the images.
+    clock : Clock, optional
+        Where the times of the images are known from.
     shards : bool
         Leave each frame in the file that its worker wrote; an HDF5 result shows them as one.
     """
@@ -69,7 +76,36 @@ class Task:
     resume: bool
     hurry: Callable[[], None] | None = None
     picture: Callable[[FloatArray, Field], Path] | None = None
+    calibration: Calibration | None = None
+    clock: Clock | None = None
     shards: bool = False
+
+    @property
+    def time_source(self) -> str:
+        """Where the times of the images are known from; empty if they are not."""
+        return self.clock.source if self.clock else ""
+
+    def times(self, plan: Plan) -> Callable[[Source, int], float | None]:
+        """Return what tells the time of a page, s after the reference, or after the first image with a frame rate.
+
+        Raises
+        ------
+        FrameError
+            If an image does not tell its time, of those that are there: better known before anything is measured.
+        """
+        clock, reference = self.clock, plan.reference
+        start = 0.0
+        if clock and clock.stamps:
+            start = clock.read(reference.path, reference.pages[0], 0)
+
+        def time(source: Source, page: int) -> float | None:
+            return clock.read(source.path, page, source.number + page) - start if clock else None
+
+        if plan.total is not None:
+            for source in plan.deformed:
+                for page in source.pages:
+                    time(source, page)
+        return time
 
 
 @dataclass(frozen=True)
@@ -134,19 +170,26 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
     resume = check(task)
     listener.doing("looking at the images")
     plan = (make_live_plan if task.hurry else make_plan)(task.paths, task.selection, task.reference, task.where)
-    reference = read_reference(plan.reference)
+    reference = read_image(plan.reference.path, plan.reference.pages[0])
+    time = task.times(plan)
     listener.doing("loading the networks")
     instruments = load()
     process = instruments.process()
     if plan.total is not None:
         check_size(task.output, Header(reference.shape, plan.total, reference.info, process), split=task.split)
-    mask = process.settings.mask
-    parts = Parts(task.output, reference.info, reference.shape, process, digest_of(Path(mask)) if mask else "")
+    parts = parts_of(task, reference, process)
     with closing(parts):
         if resume:
             parts.resume(plan.total)
         listener.begun(process, plan.total)
-        return _Run(task, plan, instruments, parts, listener).measure(reference, resume)
+        return _Run(task, plan, instruments, parts, listener, time).measure(reference, resume)
+
+
+def parts_of(task: Task, reference: Frame, process: Process) -> Parts:
+    """Return where the frames of a task are kept."""
+    mask = process.settings.mask
+    digest = digest_of(Path(mask)) if mask else ""
+    return Parts(task.output, reference.info, reference.shape, process, digest, task.calibration, task.time_source)
 
 
 def check(task: Task) -> bool:
@@ -167,13 +210,23 @@ def check(task: Task) -> bool:
 class _Run:
     """The measurement of one sequence, from its reference to its result."""
 
-    def __init__(self, task: Task, plan: Plan, instruments: Instruments, parts: Parts, listener: Listener) -> None:
+    def __init__(
+        self,
+        task: Task,
+        plan: Plan,
+        instruments: Instruments,
+        parts: Parts,
+        listener: Listener,
+        time: Callable[[Source, int], float | None],
+    ) -> None:
         self._task = task
+        self._time = time
         self._plan = plan
         self._instruments = instruments
         self._parts = parts
         self._listener = listener
         self._summaries: dict[int, FrameSummary] = {}
+        self._places: dict[int, tuple[Path, int]] = {}
         self._resumed = 0
         self._compute_s = 0.0
 
@@ -197,21 +250,33 @@ class _Run:
         return Outcome(report, self._resumed, self._compute_s)
 
     def _measure_frames(self, prepared: Prepared) -> None:
-        items = ahead(read_items(self._plan.deformed, self._parts), _AHEAD, self._task.hurry or (lambda: None))
+        from scorrnet_cli.tracking import Tracker
+
+        tracker = Tracker(
+            self._instruments,
+            prepared,
+            image=lambda index: read_image(*self._places[index]),
+            kept=lambda index: read_hdf5(self._parts.shard(index)),
+        )
+        items = ahead(
+            read_items(self._plan.deformed, self._parts, self._time), _AHEAD, self._task.hurry or (lambda: None)
+        )
         with closing(items), Behind(self._keep, _BEHIND) as behind:
             for item in items:
-                self._take(prepared, item, behind)
+                self._take(tracker, prepared, item, behind)
 
-    def _take(self, prepared: Prepared, item: Item, behind: Behind[_Measured]) -> None:
+    def _take(self, tracker: Tracker, prepared: Prepared, item: Item, behind: Behind[_Measured]) -> None:
         """Measure a frame, unless an earlier run has, and have it kept."""
+        self._places[item.index] = item.place
         if item.kept is not None:
+            tracker.note(item.index, item.kept)
             self._resumed += 1
             self._summaries[item.index] = item.kept
             self._listener.resumed(item.kept)
             return
         self._listener.doing(item.info.name)
         start = time.perf_counter()
-        field = field_of(self._instruments, prepared, item.info, item.frame)
+        field = attempted(lambda frame: tracker.measure(item.index, frame), prepared, item.info, item.frame)
         elapsed_s = time.perf_counter() - start
         self._compute_s += elapsed_s
         behind.give((item.index, field, elapsed_s))
@@ -224,16 +289,16 @@ class _Run:
         self._listener.kept(summary)
 
 
-def field_of(instruments: Instruments, prepared: Prepared, info: FrameInfo, frame: Frame | None) -> Field:
-    """Measure a frame; one that fails, or could not be read (None), gives an empty field that says why."""
-    from scorrnet_cli import pipeline
+def attempted(measure: Callable[[Frame], Field], prepared: Prepared, info: FrameInfo, frame: Frame | None) -> Field:
+    """Measure a frame, and its strain; one that fails, or could not be read, gives an empty field that says why."""
+    from scorrnet_cli.strain import with_strain
 
     if frame is not None:
         try:
-            return pipeline.measure_pair(instruments, prepared, frame)
+            return with_strain(measure(frame))
         except (FrameError, MeasurementError) as error:
-            info = FrameInfo(info.name, info.sha256, printable_reason(error))
-    return Field.empty(prepared.mask, prepared.frame.info, info, instruments.process())
+            info = replace(info, failure=printable_reason(error))
+    return Field.empty(prepared.mask, prepared.frame.info, info, prepared.process)
 
 
 def finish(
@@ -264,4 +329,7 @@ def finish(
         mask_area_px=mask_area_px,
         frames=frames,
         time_s=time_s,
+        calibration=task.calibration,
+        time_source=task.time_source,
+        gauge=parts.process.settings.asked_gauge,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -63,6 +63,8 @@ class Source:
         Whether the file holds several images.
     first : int
         Place of the first of them among the deformed images.
+    number : int
+        Place of the file's first image, used or not, behind the first image of the sequence that is used.
     """
 
     path: Path
@@ -70,6 +72,7 @@ class Source:
     shapes: tuple[Shape | None, ...]
     is_stack: bool
     first: int = 0
+    number: int = 0
 
     def name(self, page: int) -> str:
         """Return the name of an image as results have it."""
@@ -176,8 +179,8 @@ def make_live_plan(paths: Iterable[Path], selection: Selection, reference: Path 
         first = next(sources, None)
         if first is None:
             raise FrameError("There is no image", where, "Check the folder and --pattern")
-        chosen = Source(first.path, first.pages[:1], first.shapes[:1], first.is_stack)
-        rest = Source(first.path, first.pages[1:], first.shapes[1:], first.is_stack)
+        chosen = replace(first, pages=first.pages[:1], shapes=first.shapes[:1])
+        rest = replace(first, pages=first.pages[1:], shapes=first.shapes[1:])
         return Plan(chosen, _numbered(chain([rest], sources)), None)
     shapes = page_shapes(reference)
     chosen = Source(reference, (0,), tuple(shapes[:1]), len(shapes) > 1)
@@ -191,7 +194,8 @@ def _selected(paths: Iterable[Path], selection: Selection) -> Iterator[Source]:
         shapes = page_shapes(path)
         pages = tuple(page for page in range(len(shapes)) if selection.takes(number + page))
         if pages:
-            yield Source(path, pages, tuple(shapes[page] for page in pages), len(shapes) > 1)
+            used = tuple(shapes[page] for page in pages)
+            yield Source(path, pages, used, len(shapes) > 1, number=number - selection.start)
         number += len(shapes)
         if selection.ends(number):
             return
@@ -201,7 +205,7 @@ def _without(sources: Iterable[Source], reference: Path) -> Iterator[Source]:
     """Leave out the first image of the file `reference`."""
     for source in sources:
         if source.path.resolve() == reference and source.pages[0] == 0:
-            yield Source(source.path, source.pages[1:], source.shapes[1:], source.is_stack)
+            yield replace(source, pages=source.pages[1:], shapes=source.shapes[1:])
         else:
             yield source
 
@@ -211,7 +215,7 @@ def _numbered(sources: Iterable[Source]) -> Iterator[Source]:
     first = 0
     for source in sources:
         if source.pages:
-            yield Source(source.path, source.pages, source.shapes, source.is_stack, first)
+            yield replace(source, first=first)
         first += len(source.pages)
 
 

@@ -103,12 +103,11 @@ def complete(
 def _link(parts: Parts, output: Path, count: int) -> Path:
     """Write a result that shows the frames as one, and give their folder a name that lasts."""
     folder = shards_folder(output)
-    header = Header(parts.shape, count, parts.reference, parts.process)
     parts.begin_completion()
     with explained(folder):
         remove(folder)
     with written_whole(output) as part, explained(output):
-        write_view(part, header, [f"{folder.name}/{parts.shard(index).name}" for index in range(count)])
+        write_view(part, parts.header(count), [f"{folder.name}/{parts.shard(index).name}" for index in range(count)])
     with explained(folder):
         parts.folder = parts.folder.rename(folder)
         parts.strip()
@@ -159,8 +158,7 @@ def _is_hdf5(output: Path) -> bool:
 def _join(parts: Parts, output: Path, count: int) -> Path:
     """Write all frames to one file among the parts."""
     made = parts.folder / f"whole{_suffix(output)}"
-    header = Header(parts.shape, count, parts.reference, parts.process)
-    with open_writer(made, header, overwrite=True) as writer:
+    with open_writer(made, parts.header(count), overwrite=True) as writer:
         for index in range(count):
             writer.take(parts.shard(index))
     return made
@@ -180,7 +178,7 @@ def _split(parts: Parts, output: Path, summaries: Sequence[FrameSummary]) -> Pat
             with explained(path):
                 _duplicate(parts.shard(index), path)
         else:
-            with open_writer(path, Header(parts.shape, 1, parts.reference, parts.process)) as writer:
+            with open_writer(path, parts.header(1)) as writer:
                 writer.take(parts.shard(index))
     return made
 

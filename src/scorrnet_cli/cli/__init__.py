@@ -10,12 +10,19 @@ from scorrnet_cli import __version__
 from scorrnet_cli.cli import console
 from scorrnet_cli.cli.batch import batch
 from scorrnet_cli.cli.evaluate import evaluate
+from scorrnet_cli.cli.export import export
 from scorrnet_cli.cli.extract_weights import extract_weights
 from scorrnet_cli.cli.group import ErrorGroup
 from scorrnet_cli.cli.info import info
 from scorrnet_cli.cli.measure import measure
 from scorrnet_cli.cli.merge import merge
+from scorrnet_cli.cli.plot import plot
+from scorrnet_cli.cli.probe import probe
+from scorrnet_cli.cli.report import report
+from scorrnet_cli.cli.strain import strain
 from scorrnet_cli.cli.train import train
+from scorrnet_cli.cli.units import units
+from scorrnet_cli.cli.view import view
 
 app = typer.Typer(
     name="scorrnet",
@@ -45,6 +52,13 @@ def root(
 app.command()(measure)
 app.command()(batch)
 app.command()(merge)
+app.command()(strain)
+app.command()(units)
+app.command()(plot)
+app.command()(view)
+app.command()(report)
+app.command()(probe)
+app.command()(export)
 app.command()(extract_weights)
 app.add_typer(evaluate)
 app.command()(info)

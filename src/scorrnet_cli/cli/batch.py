@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scorrnet_cli.batch.cluster import Workers
 
 _IMAGES = "Which images"
+_SEQUENCE = "From frame to frame, saved in the result"
 _RUN = "How the run goes"
 _SHARED = "Many workers (extra cluster); the result shows their shards as one file"
 
@@ -40,8 +41,13 @@ Pattern = Annotated[
     str | None, typer.Option(metavar="GLOB", help="Names to take, such as 'cam0_*.tif'.", rich_help_panel=_IMAGES)
 ]
 Reference = Annotated[
-    str,
-    typer.Option(metavar="first|FILE", help="Image that all others are measured to.", rich_help_panel=_IMAGES),
+    str | None,
+    typer.Option(
+        metavar="first|previous|FILE",
+        help="Image that all others are measured to; with 'previous' each to the one before it, at its pixels. "
+        "Default: first.",
+        rich_help_panel=_IMAGES,
+    ),
 ]
 Every = Annotated[int, typer.Option(metavar="N", min=1, help="Take every N-th image.", rich_help_panel=_IMAGES)]
 Start = Annotated[
@@ -53,6 +59,23 @@ Recursive = Annotated[
 ]
 Split = Annotated[
     bool, typer.Option("--split", help="One file a frame, in a folder: OUT without its suffix, then .frames.")
+]
+Update = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|never|N",
+        help="When a frame takes the place of the reference in the comparison: where the reference no longer "
+        "matches (default), never, or every N frames. The displacements remain those from the reference.",
+        rich_help_panel=_SEQUENCE,
+    ),
+]
+WarmStart = Annotated[
+    bool | None,
+    typer.Option(
+        "--warm-start/--no-warm-start",
+        help="Start each frame from the ones before it (default), or measure each by itself.",
+        rich_help_panel=_SEQUENCE,
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where an earlier run was stopped.", rich_help_panel=_RUN)]
 Watch = Annotated[
@@ -77,12 +100,14 @@ def batch(
     folder: Folder,
     output: Output = None,
     pattern: Pattern = None,
-    reference: Reference = "first",
+    reference: Reference = None,
     every: Every = 1,
     start: Start = 0,
     stop: Stop = None,
     recursive: Recursive = False,
     split: Split = False,
+    update: Update = None,
+    warm_start: WarmStart = None,
     resume: Resume = False,
     watch: Watch = False,
     idle: Idle = None,
@@ -97,6 +122,14 @@ def batch(
     segmentation_weights: options.SegmentationWeights = None,
     displacement_weights: options.DisplacementWeights = None,
     refinement_weights: options.RefinementWeights = None,
+    strain: options.Strain = None,
+    strain_window: options.StrainWindow = None,
+    strain_measure: options.StrainMeasure = None,
+    strain_order: options.StrainOrder = None,
+    mm_per_px: options.MmPerPx = None,
+    scale_bar: options.ScaleBar = None,
+    fps: options.Fps = None,
+    times: options.Times = None,
     settings: options.SettingsFile = None,
     plot: options.Plot = False,
     json: options.Json = False,
@@ -125,7 +158,11 @@ def batch(
         segmentation_weights,
         displacement_weights,
         refinement_weights,
-    )
+        strain,
+        strain_window,
+        strain_measure,
+        strain_order,
+    ).but(update=update, warm_start=warm_start, increments=None if reference is None else reference == "previous")
     from scorrnet_cli.batch.sources import Selection
     from scorrnet_cli.cli.batch_jobs import Request, run
     from scorrnet_cli.cli.console import Talk
@@ -134,7 +171,7 @@ def batch(
         what=folder,
         output=output,
         pattern=pattern,
-        reference=None if reference == "first" else Path(reference),
+        reference=None if reference in (None, "first", "previous") else Path(reference),
         selection=Selection(start, stop, every),
         recursive=recursive,
         split=split,
@@ -144,16 +181,22 @@ def batch(
         plot=plot,
         overwrite=overwrite,
         settings=asked,
-        workers=_workers(scheduler, workers),
+        calibration=options.scale(mm_per_px, scale_bar),
+        clock=options.clock(fps, times),
+        workers=_workers(scheduler, workers, warm_start, update),
     )
     run(request, Talk(quiet, verbose), json=json)
 
 
-def _workers(scheduler: str | None, count: int | None) -> Workers | None:
+def _workers(scheduler: str | None, count: int | None, warm_start: bool | None, update: str | None) -> Workers | None:
     if scheduler is None and count is None:
         return None
     if scheduler is not None and count is not None:
         raise UsageError("A cluster has its own workers", "--scheduler --workers", "Give one of the two")
+    for asked, option in ((warm_start, "--warm-start"), (update == "auto", "--update auto")):
+        if asked:
+            what = "Workers measure each frame by itself, but with this a frame needs the ones before it"
+            raise UsageError(what, option, "Leave it out, or --workers and --scheduler")
     from scorrnet_cli.batch.cluster import Workers
 
     return Workers(scheduler, count or 1)

@@ -15,15 +15,17 @@ from scorrnet_cli.batch.cluster import Workers
 from scorrnet_cli.batch.parts import folder_of
 from scorrnet_cli.batch.run import Outcome, Task
 from scorrnet_cli.batch.run import run as run_task
-from scorrnet_cli.batch.shared import run_shared
+from scorrnet_cli.batch.shared import independent, run_shared
 from scorrnet_cli.batch.sources import Selection, find_folders, find_images
 from scorrnet_cli.batch.watch import Watch
-from scorrnet_cli.cli import console, plot
+from scorrnet_cli.cli import console, preview
 from scorrnet_cli.cli.batch_report import Progress, table, to_json
 from scorrnet_cli.cli.console import Talk
+from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError, ScorrnetError, UsageError
 from scorrnet_cli.field import Field, FloatArray, Settings
 from scorrnet_cli.frames import count_frames
+from scorrnet_cli.units import Calibration
 
 _DEFAULT = "scorrnet.h5"
 
@@ -45,6 +47,8 @@ class Request:
     plot: bool
     overwrite: bool
     settings: Settings
+    calibration: Calibration | None = None
+    clock: Clock | None = None
     workers: Workers | None = None
 
     def __post_init__(self) -> None:
@@ -58,6 +62,8 @@ class Request:
         if self.watch and self.workers:
             what = "Frames are handed to workers when all of them are there, but a watch takes them one by one"
             raise UsageError(what, "--watch", "Leave out --workers and --scheduler")
+        if self.workers:
+            independent(self.settings)  # raises what cannot be shared out
         if self.idle_s is not None and not self.watch:
             raise UsageError("This needs --watch", "--idle")
         if self.recursive and self.output and self.output.name != str(self.output):
@@ -101,7 +107,7 @@ class Request:
             if path and path.resolve() in inputs:
                 raise OutputError("The result would replace an image", str(path), "Give another name with -o")
         if picture:
-            plot.check_plot(picture, self.overwrite or self.resume)
+            preview.check_preview(picture, self.overwrite or self.resume)
         return Task(
             paths=paths,
             where=where,
@@ -113,6 +119,8 @@ class Request:
             resume=self.resume,
             hurry=hurry,
             picture=partial(_draw, picture) if picture else None,
+            calibration=self.calibration,
+            clock=self.clock,
             shards=self.workers is not None,
         )
 
@@ -220,5 +228,5 @@ def _picture(output: Path) -> Path:
 
 
 def _draw(path: Path, reference: FloatArray, field: Field) -> Path:
-    plot.save_plot(path, reference, field)
+    preview.save_preview(path, reference, field)
     return path

@@ -12,9 +12,10 @@ from rich.table import Table
 from scorrnet_cli import __version__
 from scorrnet_cli.batch.run import Outcome
 from scorrnet_cli.cli.console import Talk
-from scorrnet_cli.cli.summary import SCHEMA, content, grid, number
+from scorrnet_cli.cli.summary import SCHEMA, STRAINS, content, grid, number, units
 from scorrnet_cli.field import Process
 from scorrnet_cli.figures import FrameSummary
+from scorrnet_cli.units import Calibration
 
 _LISTED = 10  # failed frames in the table; JSON has them all
 
@@ -79,7 +80,7 @@ def to_json(outcomes: Sequence[Outcome]) -> str:
 
     The schema (``schema`` is raised when it changes)::
 
-        schema          1
+        schema          2
         version         version of scorrnet
         sequences       for each result, all that ``measure --json`` gives but these two, and
             failed          number of frames that could not be measured
@@ -106,9 +107,13 @@ def table(outcome: Outcome) -> Table:
         ("reference", f"{report.reference.name}, {width} x {height} px"),
         ("mask area", f"{report.mask_area_px} px ({report.mask_area_px / (width * height):.1%})"),
         ("frames", f"{len(good)} of {len(report.frames)} measured{before}"),
+        *units(report),
     ]
+    updated = sum(frame.image.reference_frame >= 0 for frame in good)
+    if updated:
+        rows.append(("compared", f"{updated} frames with an earlier frame, the others with the reference"))
     if good:
-        rows += _quantities(good)
+        rows += _quantities(good, report.calibration)
     rows += [("failed", f"{frame.image.name}: {frame.error}") for frame in bad[:_LISTED]]
     if len(bad) > _LISTED:
         rows.append(("", f"and {len(bad) - _LISTED} more"))
@@ -118,7 +123,7 @@ def table(outcome: Outcome) -> Table:
     return grid(rows)
 
 
-def _quantities(frames: Sequence[FrameSummary]) -> list[tuple[str, str]]:
+def _quantities(frames: Sequence[FrameSummary], scale: Calibration | None) -> list[tuple[str, str]]:
     """Say what was measured in the frames, at least one."""
     worst = min(frames, key=lambda frame: frame.valid_share)
     poorest = min(frames, key=lambda frame: frame.zncc)
@@ -131,7 +136,8 @@ def _quantities(frames: Sequence[FrameSummary]) -> list[tuple[str, str]]:
             name,
             f"{number(min(getattr(frame, name).least for frame in frames))} to "
             f"{number(max(getattr(frame, name).most for frame in frames))} px, "
-            f"median of the last frame {number(getattr(frames[-1], name).median)} px",
+            f"median of the last frame {number(getattr(frames[-1], name).median)} px"
+            + (f" or {number(scale.mm_per_px * getattr(frames[-1], name).median, 5)} mm" if scale else ""),
         )
         for name in ("u", "v")
     ]
@@ -140,7 +146,21 @@ def _quantities(frames: Sequence[FrameSummary]) -> list[tuple[str, str]]:
         *spreads,
         ("zncc", f"median {number(zncc, 4)}, least {number(poorest.zncc, 4)} in {poorest.image.name}"),
         ("sigma", f"median u {sigma_u}, v {sigma_v} px"),
+        *_strains(frames),
     ]
+
+
+def _strains(frames: Sequence[FrameSummary]) -> list[tuple[str, str]]:
+    """Say which strain there was in the frames, if it was asked for."""
+    strains = [frame.strain for frame in frames if frame.strain]
+    rows = []
+    for name in STRAINS if strains else ():
+        spreads = [getattr(strain, name) for strain in strains]
+        least, most = number(min(part.least for part in spreads), 6), number(max(part.most for part in spreads), 6)
+        sigma = number(statistics.median(getattr(strain, f"sigma_{name}") for strain in strains), 6)
+        median = number(spreads[-1].median, 6)
+        rows.append((name, f"{least} to {most}, median of the last frame {median}; sigma {sigma}"))
+    return rows
 
 
 def _share(outcome: Outcome) -> float:

@@ -19,6 +19,14 @@ def measure(
     segmentation_weights: options.SegmentationWeights = None,
     displacement_weights: options.DisplacementWeights = None,
     refinement_weights: options.RefinementWeights = None,
+    strain: options.Strain = None,
+    strain_window: options.StrainWindow = None,
+    strain_measure: options.StrainMeasure = None,
+    strain_order: options.StrainOrder = None,
+    mm_per_px: options.MmPerPx = None,
+    scale_bar: options.ScaleBar = None,
+    fps: options.Fps = None,
+    times: options.Times = None,
     settings: options.SettingsFile = None,
     plot: options.Plot = False,
     json: options.Json = False,
@@ -46,9 +54,22 @@ def measure(
         segmentation_weights,
         displacement_weights,
         refinement_weights,
+        strain,
+        strain_window,
+        strain_measure,
+        strain_order,
     )
     from scorrnet_cli.cli.console import Talk
     from scorrnet_cli.cli.sequence import Job, run
 
-    job = Job.of(reference, deformed or [], output, asked, plot=plot, overwrite=overwrite)
+    job = Job.of(
+        reference,
+        deformed or [],
+        output,
+        asked,
+        plot=plot,
+        overwrite=overwrite,
+        calibration=options.scale(mm_per_px, scale_bar),
+        clock=options.clock(fps, times),
+    )
     run(job, Talk(quiet, verbose), json=json)

@@ -10,9 +10,12 @@ import typer
 from scorrnet_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from scorrnet_cli.clock import Clock
     from scorrnet_cli.field import Settings
+    from scorrnet_cli.units import Calibration
 
 _PANEL = "Settings, saved in the result"
+_UNITS = "Units, stored beside values that stay in px"
 
 Reference = Annotated[Path, typer.Argument(metavar="REF", help="Image of the specimen at rest.", show_default=False)]
 Deformed = Annotated[
@@ -63,15 +66,89 @@ DisplacementWeights = Annotated[
 RefinementWeights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Your own weights, safetensors.", rich_help_panel=_PANEL)
 ]
+Strain = Annotated[bool | None, typer.Option("--strain/--no-strain", help="Take strain too.", rich_help_panel=_PANEL)]
+StrainWindow = Annotated[
+    int | None,
+    typer.Option(metavar="PX", help="Side of the window of the strain fit, odd; 25 px.", rich_help_panel=_PANEL),
+]
+StrainMeasure = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="green-lagrange (default), euler-almansi, hencky or small.", rich_help_panel=_PANEL
+    ),
+]
+StrainOrder = Annotated[
+    int | None,
+    typer.Option(metavar="1|2", help="Degree of the polynomial of the strain fit; 1.", rich_help_panel=_PANEL),
+]
+MmPerPx = Annotated[
+    float | None, typer.Option(metavar="MM", help="Length of a pixel on the specimen.", rich_help_panel=_UNITS)
+]
+ScaleBar = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X1,Y1,X2,Y2,MM", help="Two points in the reference image and their distance.", rich_help_panel=_UNITS
+    ),
+]
+Fps = Annotated[float | None, typer.Option(metavar="N", help="Images per second.", rich_help_panel=_UNITS)]
+Times = Annotated[
+    str | None,
+    typer.Option(
+        metavar="names|tiff",
+        help="Time stamps from file names (20260131_142500.250, 12.5s, 80ms) or from the TIFF tag DateTime.",
+        rich_help_panel=_UNITS,
+    ),
+]
 SettingsFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Settings from TOML or an earlier .h5; the flags above override them."),
+]
+FrameChoice = Annotated[
+    str, typer.Option("--frame", metavar="N", help="Frames to take: all, last, or numbers from 0 as in 0,5,9.")
 ]
 Plot = Annotated[bool, typer.Option("--plot", help="Draw the last frame: a PNG beside the result.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors (and --json).")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")]
+
+Result = Annotated[Path, typer.Argument(metavar="RESULT", help="Result of measure or batch, .h5.", show_default=False)]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        metavar="NAME",
+        help="u, v, magnitude, exx, eyy, exy, e1, e2, von-mises, zncc or sigma; more than once for several.",
+    ),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where the images are. Default: beside RESULT, then this folder."),
+]
+
+Limits = Annotated[
+    str | None,
+    typer.Option(metavar="LO,HI", help="Ends of the colour scale, in the unit that it shows. Default: 1 to 99 %."),
+]
+
+
+def pair(text: str | None, option: str) -> tuple[float, float] | None:
+    """Read two numbers, of which the first is lower.
+
+    Raises
+    ------
+    UsageError
+        If they are not.
+    """
+    if text is None:
+        return None
+    try:
+        low, high = (float(value) for value in text.split(","))
+    except ValueError:
+        raise UsageError("Limits are two numbers, LO,HI", f"{option} {text}") from None
+    if not low < high:
+        raise UsageError("The first limit must be below the second", f"{option} {text}")
+    return low, high
 
 
 def asked(
@@ -85,6 +162,10 @@ def asked(
     segmentation_weights: Path | None,
     displacement_weights: Path | None,
     refinement_weights: Path | None,
+    strain: bool | None,
+    strain_window: int | None,
+    strain_measure: str | None,
+    strain_order: int | None,
 ) -> Settings:
     """Lay the flags, those that were given, over the settings file.
 
@@ -93,7 +174,7 @@ def asked(
     UsageError
         If a value makes no sense, or the file is missing or is neither TOML nor a result.
     """
-    return _base(settings).but(
+    return base(settings).but(
         device=device,
         refine=refine,
         window_px=window,
@@ -103,10 +184,46 @@ def asked(
         segmentation_weights=_text(segmentation_weights),
         displacement_weights=_text(displacement_weights),
         refinement_weights=_text(refinement_weights),
+        strain=strain,
+        strain_window_px=strain_window,
+        strain_measure=strain_measure,
+        strain_order=strain_order,
     )
 
 
-def _base(path: Path | None) -> Settings:
+def scale(mm_per_px: float | None, scale_bar: str | None) -> Calibration | None:
+    """Return the scale of the images that was given, if any.
+
+    Raises
+    ------
+    UsageError
+        If it makes no sense, or is given twice.
+    """
+    from scorrnet_cli.units import Calibration
+
+    if mm_per_px is not None and scale_bar is not None:
+        raise UsageError("The scale is given twice", "--mm-per-px and --scale-bar", "Give one of them")
+    if scale_bar is not None:
+        return Calibration.of_scale_bar(scale_bar)
+    return None if mm_per_px is None else Calibration(mm_per_px, "--mm-per-px")
+
+
+def clock(fps: float | None, times: str | None) -> Clock | None:
+    """Return where the times of the images are known from, if anywhere.
+
+    Raises
+    ------
+    UsageError
+        If it makes no sense, or is given twice.
+    """
+    if fps is None and times is None:
+        return None
+    from scorrnet_cli.clock import Clock
+
+    return Clock(fps, times)
+
+
+def base(path: Path | None) -> Settings:
     """Read the settings that flags are laid over.
 
     Raises

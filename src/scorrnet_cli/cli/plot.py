@@ -1,131 +1,146 @@
-"""A picture of a measurement: the reference with the mask's outline, u, v and zncc."""
+"""``scorrnet plot``: fields of a result as pictures, contact sheets and animations."""
 
 from __future__ import annotations
 
-import importlib.util
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-from numpy.typing import NDArray
+import typer
 
-from scorrnet_cli.errors import UsageError
-from scorrnet_cli.field import Field, FloatArray
-from scorrnet_cli.writers.atomic import check_target, explained, written_whole
+from scorrnet_cli.cli import options
+from scorrnet_cli.cli.group import Debug
+from scorrnet_cli.errors import OutputError
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from collections.abc import Iterator
 
-_PANEL_INCH = 4.2
-_LONG_PANEL_INCH = 7.0
-_NARROW_PANEL_INCH = 0.8
-_DPI = 150
-_UNSIGNED_MAP = "viridis"
-_SIGNED_MAP = "RdBu_r"
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from scorrnet_cli.cli.console import Talk
+    from scorrnet_cli.pictures.images import Images
+    from scorrnet_cli.pictures.stills import Artist
+
+_MOST_PANELS = 12
 
 
-def check_plot(path: Path, overwrite: bool) -> None:
-    """Make sure before measuring that a picture can be made.
+class Over(StrEnum):
+    """Over which image values are drawn."""
 
-    Raises
-    ------
-    UsageError
-        If matplotlib is not installed.
-    OutputError
-        If the picture exists and may not be replaced, or its folder cannot be written.
+    reference = "reference"
+    deformed = "deformed"
+
+
+def plot(
+    result: options.Result,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT",
+            help="Picture: .png, .pdf, .svg; animation: .gif, .mp4. Default: <RESULT>-<FIELD>.png in this folder.",
+        ),
+    ] = None,
+    field: options.Fields = None,
+    frame: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Frames to draw: last, all, or numbers from 0 as in 0,5,9. "
+            "Default: the last; all in an animation. Several make a contact sheet.",
+        ),
+    ] = None,
+    over: Annotated[Over, typer.Option(help="Draw where the points were, or where they have moved to.")] = (
+        Over.reference
+    ),
+    images: options.Images = None,
+    contours: Annotated[bool, typer.Option("--contours", help="Draw lines of equal value.")] = False,
+    vectors: Annotated[bool, typer.Option("--vectors", help="Draw displacement as arrows.")] = False,
+    limits: options.Limits = None,
+    rate: Annotated[float, typer.Option(metavar="N", min=0.1, max=60.0, help="Frames a second of an animation.")] = 4.0,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Draw fields of a result over the camera's images.
+
+    One colour scale serves all frames. Strain that is not in RESULT is computed with the default settings. Images are
+    found by the names in RESULT and checked by their hashes.
+
+    [bold]scorrnet plot test.h5 --field exx --field eyy -o strain.pdf[/bold]
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError("--plot needs matplotlib", "", "Install it with pip install 'scorrnet[plot]'")
-    check_target(path, overwrite)
+    from scorrnet_cli.cli import console
+    from scorrnet_cli.cli.summary import grid, number
+    from scorrnet_cli.pictures.images import Images
+    from scorrnet_cli.pictures.quantities import chosen_quantities
+    from scorrnet_cli.pictures.source import Source, chosen_frames, spread_evenly
+    from scorrnet_cli.pictures.stills import Artist, Wish
+    from scorrnet_cli.writers import open_result
+
+    talk = console.Talk(quiet)
+    quantities = chosen_quantities(field or ["u", "v"])
+    output = output or Path(f"{result.stem}-{'-'.join(each.name for each in quantities)}.png")
+    moving = _moves(output, overwrite)
+    with open_result(result) as stored:
+        shelf = Images.of(stored.path, stored.shape[1:], images)
+        chosen = chosen_frames(frame or ("all" if moving else "last"), stored.shape[0])
+        most = max(1, _MOST_PANELS // len(quantities))
+        if not moving and len(chosen) > most:
+            talk.note(f"{most} of {len(chosen)} frames are drawn; an animation shows all")
+            chosen = spread_evenly(chosen, most)
+        wish = Wish(quantities, chosen, over is Over.deformed, contours, vectors, options.pair(limits, "--limits"))
+        if stored.gauge is None and any(each.needs_strain for each in quantities):
+            talk.note(f"strain is computed for the picture; scorrnet strain {result} keeps it")
+        with talk.progress(len(chosen)):
+            artist = Artist(Source(stored), shelf, wish)
+            _save(output, artist, chosen if moving else None, rate, talk)
+        say_missing(talk, shelf)
+    if not quiet:
+        shown = [
+            (name, f"colours from {number(scale.low)} to {number(scale.high)} {scale.unit}".rstrip())
+            for name, scale in artist.scales.items()
+        ]
+        console.show(grid([*shown, ("frames", str(len(chosen))), ("written to", str(output))]))
 
 
-def save_plot(path: Path, grey: FloatArray, field: Field) -> None:
-    """Draw a field of one frame.
+def _moves(output: Path, overwrite: bool) -> bool:
+    """Make sure that the picture can be made; tell whether it is an animation."""
+    from scorrnet_cli.pictures import animation, paper
 
-    Parameters
-    ----------
-    path : Path
-        The PNG to write; it appears whole or not at all.
-    grey : (H, W) float32
-        The reference image.
-    field : Field
-        T = 1; u, v in px.
-
-    Raises
-    ------
-    OutputError
-        If the picture cannot be written.
-    """
-    figure = draw(grey, field)
-    with written_whole(path) as part, explained(path):
-        figure.savefig(part, format="png", dpi=_DPI)
+    suffix = output.suffix.lower()
+    if suffix not in (*paper.SUFFIXES, *animation.SUFFIXES):
+        known = ", ".join((*paper.SUFFIXES, *animation.SUFFIXES))
+        raise OutputError("No picture has this suffix", str(output), f"Choose one of {known}")
+    paper.check_picture(output, overwrite, "plot")
+    if suffix not in animation.SUFFIXES:
+        return False
+    animation.check_animation(output)
+    return True
 
 
-def draw(grey: FloatArray, field: Field) -> Figure:
-    """Make the figure of :func:`save_plot`: four panels that share their axes, in px."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def _save(output: Path, artist: Artist, moving: list[int] | None, rate: float, talk: Talk) -> None:
+    """Write a still picture, or an animation of the frames `moving`."""
+    from scorrnet_cli.pictures.animation import DPI, save_animation
+    from scorrnet_cli.pictures.paper import pixels, save_figure
 
-    height, width = grey.shape
-    rows, columns = _arrangement(width / height)
-    inch_per_px = (_PANEL_INCH if rows == columns else _LONG_PANEL_INCH) / max(height, width)
-    panel_width, panel_height = (max(side * inch_per_px, _NARROW_PANEL_INCH) for side in (width, height))
-    size = (columns * (panel_width + 0.9), rows * (panel_height + 0.4))
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    panels: list[Axes] = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
-    for index, panel in enumerate(panels):
-        panel.imshow(grey, cmap="gray", interpolation="nearest")
-        if index % columns == 0:
-            panel.set_ylabel("y (px)")
-        if index // columns == rows - 1:
-            panel.set_xlabel("x (px)")
-    panels[0].set_title(f"{field.reference.name}: mask", fontsize="medium")
-    mask = field.mask[0]
-    if mask.any() and not mask.all():
-        panels[0].contour(mask, levels=[0.5], colors=["tab:orange"], linewidths=1.0)
-    deformed = field.deformed[0].name
-    for panel, name, unit in zip(panels[1:], ("u", "v", "zncc"), (" (px)", " (px)", ""), strict=True):
-        panel.set_title(f"{deformed}: {name}", fontsize="medium")
-        _overlay(figure, panel, getattr(field, name)[0], f"{name}{unit}", signed=name != "zncc")
-    return figure
+    if moving is None:
+        save_figure(output, artist.figure())
+        return
+
+    def each() -> Iterator[NDArray[np.uint8]]:
+        for index in moving:
+            yield pixels(artist.figure([index]), DPI)
+            talk.advance()
+
+    save_animation(output, each(), rate, [scale.colours for scale in artist.scales.values()])
 
 
-def _arrangement(aspect: float) -> tuple[int, int]:
-    """Choose rows and columns of four panels so that the picture stays near to square."""
-    if aspect > 2.5:
-        return 4, 1
-    return (1, 4) if aspect < 0.5 else (2, 2)
-
-
-def _overlay(figure: Figure, panel: Axes, values: FloatArray, label: str, *, signed: bool) -> None:
-    """Lay a quantity over the grey image, which shows where it is NaN, and add its colour bar."""
-    low, high = limits(values, signed=signed)
-    colours = _SIGNED_MAP if signed and low < 0.0 < high else _UNSIGNED_MAP
-    shown: NDArray[Any] = np.ma.masked_invalid(values)
-    image = panel.imshow(shown, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-    bar = panel.inset_axes((1.03, 0.0, 0.045, 1.0))
-    figure.colorbar(image, cax=bar, label=label, extend="both", extendfrac=0.03)
-
-
-def limits(values: FloatArray, *, signed: bool) -> tuple[float, float]:
-    """Choose the limits of a colour scale: 2 to 98 % of the known values.
-
-    Parameters
-    ----------
-    values : (H, W) float32
-        NaN where unknown.
-    signed : bool
-        Whether zero is a middle: limits that straddle it are made symmetric.
-    """
-    known = values[np.isfinite(values)]
-    if not known.size:
-        return 0.0, 1.0
-    low, high = (float(edge) for edge in np.percentile(known, (2.0, 98.0)))
-    if signed and low < 0.0 < high:
-        high = max(-low, high)
-        low = -high
-    if high - low < 1e-6:
-        low, high = low - 1e-3, high + 1e-3
-    return low, high
+def say_missing(talk: Talk, images: Images) -> None:
+    """Say which images could not be shown: the first by name, of the others how many."""
+    if not images.missing:
+        return
+    name, why = next(iter(images.missing.items()))
+    more = f" (and {len(images.missing) - 1} more)" if len(images.missing) > 1 else ""
+    talk.warn(f"drawn without the image {name}{more}: {why}; --images FOLDER says where the images are")

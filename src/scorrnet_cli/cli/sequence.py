@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scorrnet_cli.batch.reading import printable_reason
-from scorrnet_cli.cli import console, plot
+from scorrnet_cli.cli import console, preview
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.summary import tables, to_json
+from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
 from scorrnet_cli.field import Field, FrameInfo, Settings
 from scorrnet_cli.figures import FrameSummary, Report, summarise
 from scorrnet_cli.frames import Frame, check_same_shape, count_frames, printable, read_frame, read_frames
+from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, check_output, open_writer
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ class Job:
         Whether earlier results may be replaced.
     settings : Settings
         How to measure.
+    calibration : Calibration, optional
+        The scale of the images.
+    clock : Clock, optional
+        Where the times of the images are known from.
     """
 
     reference: Path
@@ -49,6 +55,8 @@ class Job:
     picture: Path | None
     overwrite: bool
     settings: Settings
+    calibration: Calibration | None = None
+    clock: Clock | None = None
 
     @classmethod
     def of(
@@ -60,13 +68,15 @@ class Job:
         *,
         plot: bool,
         overwrite: bool,
+        calibration: Calibration | None = None,
+        clock: Clock | None = None,
     ) -> Job:
         """Make a job; names that were left out follow from those of the images."""
         last = deformed[-1] if deformed else reference
         output = output or Path(f"{last.stem}.scorrnet.h5")
         stem = output.stem.removesuffix(".ome")
         picture = output.with_name(f"{stem}.png") if plot else None
-        return cls(reference, deformed, output, picture, overwrite, settings)
+        return cls(reference, deformed, output, picture, overwrite, settings, calibration, clock)
 
     def check(self) -> None:
         """Make sure, before anything is measured, that the results can be written.
@@ -84,7 +94,7 @@ class Job:
                 raise OutputError("The result would replace an image", str(path), "Give another name with -o")
         check_output(self.output, self.overwrite)
         if self.picture:
-            plot.check_plot(self.picture, self.overwrite)
+            preview.check_preview(self.picture, self.overwrite)
 
     def items(self) -> Iterator[Frame | FrameError]:
         """Read the deformed images one by one; what cannot be read comes as its error."""
@@ -93,11 +103,25 @@ class Job:
         for path in self.deformed:
             yield from _pages(path)
 
-    def count(self) -> int:
-        """Count what :meth:`items` gives, without decoding."""
-        if not self.deformed:
-            return count_frames(self.reference) - 1
-        return sum(count_frames(path) for path in self.deformed)
+    @property
+    def time_source(self) -> str:
+        """Where the times of the images are known from; empty if they are not."""
+        return self.clock.source if self.clock else ""
+
+    def times(self) -> list[float | None]:
+        """Return when the deformed images were taken, s after the reference.
+
+        Raises
+        ------
+        FrameError
+            If one does not tell.
+        """
+        first = 0 if self.deformed else 1
+        images = [(path, page) for path in self.deformed or [self.reference] for page in range(count_frames(path))]
+        if self.clock is None:
+            return [None] * len(images[first:])
+        start = self.clock.read(self.reference, 0, 0)
+        return [self.clock.read(*image, number) - start for number, image in enumerate(images[first:], start=1)]
 
 
 def _pages(path: Path) -> Iterator[Frame | FrameError]:
@@ -134,11 +158,12 @@ def run(job: Job, talk: Talk, *, json: bool) -> None:
     """
     job.check()
     reference = read_frame(job.reference)
-    total = job.count()
+    times = job.times()
+    total = len(times)
     if total == 0:
         raise FrameError("There is nothing to compare the reference with", str(job.reference), "Give DEF as well")
     with talk.progress(total):
-        report = _measure(job, reference, total, talk)
+        report = _measure(job, reference, times, talk)
     if json:
         console.say(to_json(report))
     elif not talk.quiet:
@@ -151,8 +176,9 @@ def run(job: Job, talk: Talk, *, json: bool) -> None:
         )
 
 
-def _measure(job: Job, reference: Frame, total: int, talk: Talk) -> Report:
+def _measure(job: Job, reference: Frame, times: Sequence[float | None], talk: Talk) -> Report:
     items = job.items()
+    total = len(times)
     if total == 1:
         items = iter([_readable(next(items), reference)])
     talk.doing("loading the networks")
@@ -170,8 +196,9 @@ def _measure(job: Job, reference: Frame, total: int, talk: Talk) -> Report:
     talk.detail(f"mask of {int(prepared.mask.sum())} px found in {time.perf_counter() - start:.2f} s")
     summaries = []
     last = None
-    with open_writer(job.output, Header(reference.shape, total, reference.info, process), job.overwrite) as writer:
-        for field, summary in _fields(instruments, prepared, reference, items, total, talk):
+    header = Header(reference.shape, total, reference.info, process, job.calibration, job.time_source)
+    with open_writer(job.output, header, job.overwrite) as writer:
+        for field, summary in _fields(instruments, prepared, header, items, times, talk):
             writer.append(field)
             summaries.append(summary)
             last = field if summary.error is None else last
@@ -181,7 +208,7 @@ def _measure(job: Job, reference: Frame, total: int, talk: Talk) -> Report:
     elapsed_s = time.perf_counter() - start
     if job.picture:
         talk.doing("drawing")
-        plot.save_plot(job.picture, reference.grey, last)
+        preview.save_preview(job.picture, reference.grey, last)
     return Report(
         output=job.output,
         plot=job.picture,
@@ -191,33 +218,41 @@ def _measure(job: Job, reference: Frame, total: int, talk: Talk) -> Report:
         mask_area_px=int(prepared.mask.sum()),
         frames=tuple(summaries),
         time_s=elapsed_s,
+        calibration=job.calibration,
+        time_source=job.time_source,
+        gauge=job.settings.asked_gauge,
     )
 
 
 def _fields(
     instruments: Instruments,
     prepared: Prepared,
-    reference: Frame,
+    header: Header,
     items: Iterator[Frame | FrameError],
-    total: int,
+    times: Sequence[float | None],
     talk: Talk,
 ) -> Iterator[tuple[Field, FrameSummary]]:
     """Measure every deformed image; one of several that fails gives an empty field."""
-    from scorrnet_cli import pipeline
+    from scorrnet_cli.strain import with_strain
+    from scorrnet_cli.tracking import Tracker
 
-    for number, item in enumerate(items, start=1):
+    total = len(times)
+    tracker = Tracker(instruments, prepared)
+    for number, (item, at_s) in enumerate(zip(items, times, strict=True), start=1):
         start = time.perf_counter()
         reason = None
         try:
-            frame = _readable(item, reference)
+            frame = _readable(item, prepared.frame)
             talk.doing(frame.info.name)
-            field = pipeline.measure_pair(instruments, prepared, frame)
+            field = with_strain(tracker.measure(number - 1, frame))
         except (FrameError, MeasurementError) as error:
             if total == 1:
                 raise
             reason = str(error)
             talk.warn(f"pair {number} of {total} could not be measured: {reason}")
-            field = _empty(instruments, prepared, reference, item, printable_reason(error))
+            field = _empty(instruments, prepared, item, printable_reason(error))
+        image = replace(field.deformed[0], at_s=at_s)
+        field = replace(field, deformed=(image,), calibration=header.calibration, time_source=header.time_source)
         yield field, summarise(field, time.perf_counter() - start, reason)
 
 
@@ -228,12 +263,10 @@ def _readable(item: Frame | FrameError, reference: Frame) -> Frame:
     return item
 
 
-def _empty(
-    instruments: Instruments, prepared: Prepared, reference: Frame, item: Frame | FrameError, reason: str
-) -> Field:
+def _empty(instruments: Instruments, prepared: Prepared, item: Frame | FrameError, reason: str) -> Field:
     """Make the field of a pair that could not be measured: nothing valid, all NaN."""
     if isinstance(item, FrameError):
         info = FrameInfo(printable(Path(item.where).name), "", reason)
     else:
         info = FrameInfo(item.info.name, item.info.sha256, reason)
-    return Field.empty(prepared.mask, reference.info, info, instruments.process())
+    return Field.empty(prepared.mask, prepared.frame.info, info, instruments.process())

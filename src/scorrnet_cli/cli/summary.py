@@ -9,9 +9,12 @@ from typing import Any
 from rich.table import Table
 
 from scorrnet_cli import __version__
-from scorrnet_cli.figures import FrameSummary, Report, Spread
+from scorrnet_cli.figures import FrameSummary, Report, Spread, StrainSummary
+from scorrnet_cli.gauge import StrainSettings
+from scorrnet_cli.units import Calibration
 
-SCHEMA = 1
+SCHEMA = 2
+STRAINS = ("exx", "eyy", "exy")
 
 
 def to_json(report: Report) -> str:
@@ -19,7 +22,7 @@ def to_json(report: Report) -> str:
 
     The schema (``schema`` is raised when it changes; null stands for what is unknown)::
 
-        schema          1
+        schema          2
         version         version of scorrnet
         output, plot    paths; plot may be null
         device          such as "cpu"
@@ -29,14 +32,21 @@ def to_json(report: Report) -> str:
         mask_share      masked pixels over all pixels
         time_s          mask and all frames, without the start of the program
         points_per_s    valid points of all frames over time_s
+        mm_per_px       scale of the images
+        scale_source    where that is known from, such as "--mm-per-px"
+        time_source     where the times of the images are known from
+        strain          null, or {measure, window_px, order, weights, vsg_size_px}
         frames          for each deformed image
             name, sha256
             error               null, or why it could not be measured
+            reference_frame     place of the frame it was compared with, -1 for the reference
             valid_share         valid points over masked pixels
             u_px, v_px          {min, median, max} over valid points
             zncc_median
             sigma_u_median_px, sigma_v_median_px
             time_s              measuring it, without reading it
+            at_s                when the image was taken
+            strain              null, or exx, eyy, exy: {min, median, max}, and the medians sigma_exx_median, ...
     """
     return json.dumps({"schema": SCHEMA, "version": __version__, **content(report)}, allow_nan=False)
 
@@ -54,6 +64,10 @@ def content(report: Report) -> dict[str, Any]:
         "mask_share": report.mask_area_px / (width * height),
         "time_s": report.time_s,
         "points_per_s": report.points_per_s,
+        "mm_per_px": report.calibration and report.calibration.mm_per_px,
+        "scale_source": report.calibration and report.calibration.source,
+        "time_source": report.time_source or None,
+        "strain": report.gauge and _gauge_content(report.gauge),
         "frames": [_frame_content(frame) for frame in report.frames],
     }
 
@@ -63,6 +77,7 @@ def _frame_content(frame: FrameSummary) -> dict[str, Any]:
         "name": frame.image.name,
         "sha256": frame.image.sha256,
         "error": frame.error,
+        "reference_frame": frame.image.reference_frame,
         "valid_share": frame.valid_share,
         "u_px": _spread_content(frame.u),
         "v_px": _spread_content(frame.v),
@@ -70,7 +85,19 @@ def _frame_content(frame: FrameSummary) -> dict[str, Any]:
         "sigma_u_median_px": _known(frame.sigma_u),
         "sigma_v_median_px": _known(frame.sigma_v),
         "time_s": frame.time_s,
+        "at_s": frame.image.at_s,
+        "strain": frame.strain and _strain_content(frame.strain),
     }
+
+
+def _gauge_content(gauge: StrainSettings) -> dict[str, Any]:
+    names = ("measure", "window_px", "order", "weights", "vsg_size_px")
+    return {name: getattr(gauge, name) for name in names}
+
+
+def _strain_content(strain: StrainSummary) -> dict[str, Any]:
+    spreads = {name: _spread_content(getattr(strain, name)) for name in STRAINS}
+    return spreads | {f"sigma_{name}_median": _known(getattr(strain, f"sigma_{name}")) for name in STRAINS}
 
 
 def _spread_content(spread: Spread) -> dict[str, float | None]:
@@ -92,9 +119,34 @@ def tables(report: Report) -> list[Table]:
         ("time", f"{report.time_s:.2f} s, {report.points_per_s:.0f} points per second"),
         ("written to", ", ".join(str(path) for path in (report.output, report.plot) if path)),
     ]
+    head += units(report)
     if len(report.frames) == 1:
-        return [grid([*head, *_quantities(report.frames[0]), *foot])]
-    return [grid(head), _frame_lines(report.frames), grid(foot)]
+        return [grid([*head, *_quantities(report.frames[0], report.calibration), *foot])]
+    lines = [_frame_lines(report.frames, report.calibration)]
+    if report.gauge:
+        lines.append(_strain_lines(report.frames))
+    return [grid(head), *lines, grid(foot)]
+
+
+def units(report: Report) -> list[tuple[str, str]]:
+    """Say what is known of scale and time, and how strain was taken."""
+    rows = []
+    if report.calibration:
+        rows.append(("scale", f"{report.calibration.mm_per_px:.6g} mm per px ({report.calibration.source})"))
+    if report.time_source:
+        rows.append(("times", report.time_source))
+    if report.gauge:
+        rows.append(("strain", gauge_line(report.gauge)))
+    return rows
+
+
+def gauge_line(gauge: StrainSettings) -> str:
+    """Say how strain is taken, and over what length."""
+    degree = {1: "planes", 2: "parabolas"}[gauge.order]
+    return (
+        f"{gauge.measure}, {degree} fitted to {gauge.window_px} x {gauge.window_px} px ({gauge.weights} weights), "
+        f"virtual strain gauge {gauge.vsg_size_px} px (the displacement itself averages over {gauge.subset_px:.0f} px)"
+    )
 
 
 def grid(rows: list[tuple[str, str]]) -> Table:
@@ -105,23 +157,46 @@ def grid(rows: list[tuple[str, str]]) -> Table:
     return table
 
 
-def _quantities(frame: FrameSummary) -> list[tuple[str, str]]:
-    spreads = [
-        (name, f"min {number(spread.least)}, median {number(spread.median)}, max {number(spread.most)} px")
-        for name, spread in (("u", frame.u), ("v", frame.v))
-    ]
+def _quantities(frame: FrameSummary, scale: Calibration | None) -> list[tuple[str, str]]:
+    spreads = [(name, _lengths(spread, scale)) for name, spread in (("u", frame.u), ("v", frame.v))]
+    taken = [] if frame.image.at_s is None else [("taken at", f"{frame.image.at_s:g} s")]
     return [
+        *taken,
         ("valid", f"{frame.valid_share:.1%} of the mask"),
         *spreads,
         ("zncc", f"median {number(frame.zncc, 4)}"),
         ("sigma", f"median u {number(frame.sigma_u, 4)}, v {number(frame.sigma_v, 4)} px"),
+        *(strain_rows(frame.strain) if frame.strain else ()),
     ]
 
 
-def _frame_lines(frames: tuple[FrameSummary, ...]) -> Table:
+def _lengths(spread: Spread, scale: Calibration | None) -> str:
+    """Write lengths in px, and in mm where the scale is known."""
+
+    def written(factor: float, digits: int, unit: str) -> str:
+        least, median, most = (number(factor * value, digits) for value in (spread.least, spread.median, spread.most))
+        return f"min {least}, median {median}, max {most} {unit}"
+
+    return written(1, 3, "px") + (f"; {written(scale.mm_per_px, 5, 'mm')}" if scale else "")
+
+
+def strain_rows(strain: StrainSummary) -> list[tuple[str, str]]:
+    """Write strain, a line a component."""
+    rows = []
+    for name in STRAINS:
+        spread = getattr(strain, name)
+        least, median, most = (number(value, 6) for value in (spread.least, spread.median, spread.most))
+        sigma = number(getattr(strain, f"sigma_{name}"), 6)
+        rows.append((name, f"min {least}, median {median}, max {most}; sigma {sigma}"))
+    return rows
+
+
+def _frame_lines(frames: tuple[FrameSummary, ...], scale: Calibration | None) -> Table:
+    timed = any(frame.image.at_s is not None for frame in frames)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("frame")
     for name in (
+        *(("at",) if timed else ()),
         "valid",
         "u min",
         "median",
@@ -129,6 +204,7 @@ def _frame_lines(frames: tuple[FrameSummary, ...]) -> Table:
         "v min",
         "median",
         "max",
+        *(("u median", "v median") if scale else ()),
         "zncc",
         "sigma u",
         "sigma v",
@@ -138,13 +214,34 @@ def _frame_lines(frames: tuple[FrameSummary, ...]) -> Table:
     for frame in frames:
         table.add_row(
             frame.image.name,
+            *((_seconds(frame.image.at_s),) if timed else ()),
             f"{frame.valid_share:.1%}",
             *(number(value) for value in (frame.u.least, frame.u.median, frame.u.most)),
             *(number(value) for value in (frame.v.least, frame.v.median, frame.v.most)),
+            *((f"{number(scale.mm_per_px * part.median, 5)} mm" for part in (frame.u, frame.v)) if scale else ()),
             *(number(value, 4) for value in (frame.zncc, frame.sigma_u, frame.sigma_v)),
             f"{frame.time_s:.2f} s",
         )
     return table
+
+
+def _strain_lines(frames: tuple[FrameSummary, ...]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("frame")
+    for name in STRAINS:
+        for column in (f"{name} min", "median", "max", "sigma"):
+            table.add_column(column, justify="right")
+    for frame in frames:
+        cells = []
+        for name in STRAINS if frame.strain else ():
+            spread, sigma = getattr(frame.strain, name), getattr(frame.strain, f"sigma_{name}")
+            cells += [number(value, 6) for value in (spread.least, spread.median, spread.most, sigma)]
+        table.add_row(frame.image.name, *(cells or ["-"] * 4 * len(STRAINS)))
+    return table
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:g} s"
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -30,6 +30,12 @@ def check_target(path: Path, overwrite: bool) -> None:
         _create_part(path).unlink()
 
 
+def check_not_result(path: Path, result: Path) -> None:
+    """Raise OutputError if what is made of a result would take its place."""
+    if path.resolve() == result.resolve():
+        raise OutputError("The file would replace the result", str(path), "Give another name with -o")
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a hidden name beside `path` to write to, and rename it to `path` when the block ends well.

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scorrnet_cli.field import Field, FrameInfo, Process
+from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers.hdf5_read import read_hdf5
 
 
@@ -25,12 +26,18 @@ class Header:
         The reference image.
     process : Process
         How the result is made.
+    calibration : Calibration, optional
+        The scale of the images, if it is known.
+    time_source : str
+        Where the times of the images are known from; empty if they are not.
     """
 
     shape: tuple[int, int]
     n_frames: int
     reference: FrameInfo
     process: Process
+    calibration: Calibration | None = None
+    time_source: str = ""
 
     def to_json(self) -> str:
         """Return where the result comes from as one line of JSON, for formats of text and pixels only."""
@@ -44,6 +51,8 @@ class Header:
                 "weights": dict(process.weights),
                 "settings": asdict(process.settings),
                 "reference": {"name": self.reference.name, "sha256": self.reference.sha256},
+                "calibration": None if self.calibration is None else asdict(self.calibration),
+                "time_source": self.time_source,
             }
         )
 

@@ -11,9 +11,12 @@ The layout::
       frames
         reference           name, sha256
         deformed            name (T), sha256 (T), status (T) uint8: 1 measured, 2 failed, 0 not yet looked at;
-                            reason (T), why it failed
+                            reason (T), why it failed; reference_frame (T) int32, the frame it was compared with,
+                            -1 the reference. Displacements are those from the reference, unless the setting
+                            ``increments`` is true: then they are those from that frame, at its pixels
       process               NXprocess: program, version, date, device, weights and settings as JSON
-    /VTKHDF                 ImageData with T steps; its arrays are links to those of displacement
+    /entry/strain           if asked for, see `hdf5_strain`; the scale of the images and their times: `hdf5_units`
+    /VTKHDF                 ImageData with T steps; its arrays are links to those of displacement and strain
 """
 
 from __future__ import annotations
@@ -22,15 +25,16 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field
+from scorrnet_cli.gauge import ARRAYS
 from scorrnet_cli.writers.base import Header, Sink
 from scorrnet_cli.writers.hdf5_file import CalmFile, uninterrupted
+from scorrnet_cli.writers.hdf5_make import STRAIN, create_array, create_group, create_image, show_in_vtk
 from scorrnet_cli.writers.hdf5_read import (
     DATA,
     FAILED,
@@ -40,12 +44,18 @@ from scorrnet_cli.writers.hdf5_read import (
     FRAMES,
     MEASURED,
     PROCESS,
-    opened,
-    read_process,
-    read_reference,
+    open_result,
 )
+from scorrnet_cli.writers.hdf5_strain import create_strain, write_strain
+from scorrnet_cli.writers.hdf5_units import create_times, read_times, write_scale, write_times
 
-_COLUMNS = {"name": h5py.string_dtype(), "sha256": h5py.string_dtype(), "status": "u1", "reason": h5py.string_dtype()}
+_COLUMNS = {
+    "name": h5py.string_dtype(),
+    "sha256": h5py.string_dtype(),
+    "status": "u1",
+    "reason": h5py.string_dtype(),
+    "reference_frame": "i4",
+}
 
 
 class Hdf5Sink(Sink):
@@ -65,6 +75,7 @@ class Hdf5Sink(Sink):
 
     def write(self, first: int, field: Field) -> None:
         """Write all arrays of `field` and the names of its images."""
+        strain = field.strain_field
         for index, info in enumerate(field.deformed):
             with self._writing() as file:
                 data = file[DATA]
@@ -77,18 +88,25 @@ class Hdf5Sink(Sink):
                 deformed["sha256"][first + index] = info.sha256
                 deformed["status"][first + index] = FAILED if info.failure else MEASURED
                 deformed["reason"][first + index] = info.failure
+                deformed["reference_frame"][first + index] = info.reference_frame
+                write_times(file, first + index, [info.at_s])
+                if STRAIN in file:
+                    write_strain(file, first + index, None if strain is None else strain[index : index + 1])
                 file.flush()
 
     def take(self, first: int, path: Path) -> None:
         """Copy the frames of another file as they lie there, without unpacking them."""
         with self._writing() as file, h5py.File(path, "r") as source:
             count = len(source[f"{FRAMES}/deformed/name"])
-            for name in (*FLOATS, *FLAGS):
+            images = [f"{DATA}/{name}" for name in (*FLOATS, *FLAGS)]
+            images += [f"{STRAIN}/{name}" for name in ARRAYS if STRAIN in file]
+            for name in images:
                 for index in range(count):
-                    skipped, chunk = source[DATA][name].id.read_direct_chunk((index, 0, 0))
-                    file[DATA][name].id.write_direct_chunk((first + index, 0, 0), chunk, skipped)
+                    skipped, chunk = source[name].id.read_direct_chunk((index, 0, 0))
+                    file[name].id.write_direct_chunk((first + index, 0, 0), chunk, skipped)
             for name in _COLUMNS:
                 file[f"{FRAMES}/deformed"][name][first : first + count] = source[f"{FRAMES}/deformed"][name][...]
+            write_times(file, first, read_times(source, count)[0])
             file.flush()
 
     def close(self) -> None:
@@ -141,13 +159,14 @@ def read_view(path: Path) -> tuple[Header, list[str]]:
     UsageError
         If the file is no result, or holds its frames itself.
     """
-    with opened(path) as file:
-        array = file[f"{DATA}/u"]
-        if not array.is_virtual:
+    with open_result(path) as result:
+        if not result.is_view:
             raise UsageError("This result is in one piece already", str(path))
-        frames, height, width = array.shape
-        header = Header((height, width), frames, read_reference(file), read_process(file, path))
-        return header, [source.file_name for source in array.virtual_sources()]
+        frames, height, width = result.shape
+        header = Header(
+            (height, width), frames, result.reference, result.process, result.calibration, result.time_source
+        )
+        return header, result.parts
 
 
 def _create_all(file: h5py.File, header: Header, parts: Sequence[str] = ()) -> None:
@@ -155,18 +174,10 @@ def _create_all(file: h5py.File, header: Header, parts: Sequence[str] = ()) -> N
     _create_entry(file, header, parts)
     _create_data(file, header, parts)
     _create_vtkhdf(file, header)
-
-
-def _create_array(
-    group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any, parts: Sequence[str], **how: Any
-) -> h5py.Dataset:
-    """Make an array whose first axis counts frames; `how` goes to h5py unless it is virtual."""
-    if not parts:
-        return group.create_dataset(name, shape, dtype, **how)
-    view = h5py.VirtualLayout(shape, dtype)
-    for index, part in enumerate(parts):
-        view[index : index + 1] = h5py.VirtualSource(part, f"{group.name}/{name}", (1, *shape[1:]))
-    return group.create_virtual_dataset(name, view, how.get("fillvalue"))
+    write_scale(file, header.calibration)
+    create_times(file, header.n_frames, header.time_source, parts)
+    if header.process.settings.strain:
+        create_strain(file, header.process.settings.gauge, parts)
 
 
 def _create_entry(file: h5py.File, header: Header, parts: Sequence[str]) -> None:
@@ -174,15 +185,15 @@ def _create_entry(file: h5py.File, header: Header, parts: Sequence[str]) -> None
     file.attrs.update(NX_class="NXroot", default="entry")
     entry = file.create_group("entry")
     entry.attrs.update(NX_class="NXentry", default="displacement", format_version=FORMAT_VERSION)
-    frames = _create_group(file, FRAMES, "NXcollection")
+    frames = create_group(file, FRAMES, "NXcollection")
     frames["reference/name"] = header.reference.name
     frames["reference/sha256"] = header.reference.sha256
     deformed = frames.create_group("deformed")
     for name, dtype in _COLUMNS.items():
-        _create_array(deformed, name, (header.n_frames,), dtype, parts)
+        create_array(deformed, name, (header.n_frames,), dtype, parts)
     for name in ("reference", "deformed"):
         frames[name].attrs["NX_class"] = "NXcollection"
-    process = _create_group(file, PROCESS, "NXprocess")
+    process = create_group(file, PROCESS, "NXprocess")
     process["program"] = "scorrnet"
     process["version"] = header.process.version
     process["date"] = header.process.date
@@ -193,7 +204,7 @@ def _create_entry(file: h5py.File, header: Header, parts: Sequence[str]) -> None
 
 def _create_data(file: h5py.File, header: Header, parts: Sequence[str]) -> None:
     """Make the NXdata group with its axes, and its arrays filled with NaN and 0."""
-    data = _create_group(file, DATA, "NXdata")
+    data = create_group(file, DATA, "NXdata")
     data.attrs["signal"] = "u"
     data.attrs["auxiliary_signals"] = ["v"]
     data.attrs["axes"] = ["frame", "y", "x"]
@@ -202,21 +213,17 @@ def _create_data(file: h5py.File, header: Header, parts: Sequence[str]) -> None:
         if unit:
             data[name].attrs["units"] = unit
     shape = (header.n_frames, *header.shape)
-    packing = {"chunks": (1, *header.shape), "compression": "gzip", "compression_opts": 1, "shuffle": True}
     for name, unit in FLOATS.items():
-        array = _create_array(data, name, shape, "f4", parts, fillvalue=np.nan, **packing)
-        array.attrs["interpretation"] = "image"
+        array = create_image(data, name, shape, "f4", parts, fillvalue=np.nan)
         if unit:
             array.attrs["units"] = unit
     for name in FLAGS:
-        _create_array(data, name, shape, "u1", parts, **packing).attrs["interpretation"] = "image"
+        create_image(data, name, shape, "u1", parts)
 
 
 def _create_vtkhdf(file: h5py.File, header: Header) -> None:
     """Make the group that VTK and ParaView read, as specified in VTKHDF 2.2.
 
-    A 2-D image over time is stored as (T, H, W), which is the shape of our arrays, so that hard links suffice.
-    But VTK takes a single step for a still image, of (H, W): for it the arrays are virtual, views of the data.
     The second column of the direction matrix turns y down, the third keeps the axes right-handed.
     """
     height, width = header.shape
@@ -227,23 +234,8 @@ def _create_vtkhdf(file: h5py.File, header: Header) -> None:
     vtk.attrs["Origin"] = np.zeros(3)
     vtk.attrs["Spacing"] = np.ones(3)
     vtk.attrs["Direction"] = np.diag([1.0, -1.0, -1.0]).ravel()
-    points = vtk.create_group("PointData")
-    arrays = {name: file[f"{DATA}/{name}"] for name in (*FLOATS, *FLAGS)}
-    if header.n_frames == 1:
-        for name, array in arrays.items():
-            view = h5py.VirtualLayout(header.shape, array.dtype)
-            view[...] = h5py.VirtualSource(".", array.name, array.shape)[0]
-            points.create_virtual_dataset(name, view)
-        return
-    steps = vtk.create_group("Steps")
-    steps.attrs["NSteps"] = header.n_frames
-    steps["Values"] = np.arange(header.n_frames, dtype=np.float64)
-    for name, array in arrays.items():
-        points[name] = array
-        steps[f"PointDataOffsets/{name}"] = np.arange(header.n_frames, dtype=np.int64)
-
-
-def _create_group(file: h5py.File, name: str, nx_class: str) -> h5py.Group:
-    group = file.create_group(name)
-    group.attrs["NX_class"] = nx_class
-    return group
+    if header.n_frames > 1:
+        steps = vtk.create_group("Steps")
+        steps.attrs["NSteps"] = header.n_frames
+        steps["Values"] = np.arange(header.n_frames, dtype=np.float64)
+    show_in_vtk(vtk, {name: file[f"{DATA}/{name}"] for name in (*FLOATS, *FLAGS)})

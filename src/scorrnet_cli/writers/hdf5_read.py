@@ -1,11 +1,12 @@
-"""HDF5 results read back: whole, or how they were made."""
+"""HDF5 results read back: whole, frame by frame, or how they were made."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import h5py
@@ -13,16 +14,107 @@ import numpy as np
 
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field, FrameInfo, Process, Settings
+from scorrnet_cli.gauge import StrainSettings
+from scorrnet_cli.writers.hdf5_make import DATA as DATA
+from scorrnet_cli.writers.hdf5_strain import read_strain, read_strain_settings
+from scorrnet_cli.writers.hdf5_units import read_scale, read_times
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2 came with strain, the scale of the images and their times; all of these may be missing, as in files of format 1."""
 FLOATS = {"u": "px", "v": "px", "zncc": "", "sigma_u": "px", "sigma_v": "px"}
 """The arrays of numbers and their units."""
 FLAGS = ("mask", "valid")
-DATA = "entry/displacement"
 FRAMES = "entry/frames"
 PROCESS = "entry/process"
 MEASURED, FAILED = 1, 2
 """What `status` says of an image; 0 is one that has not been looked at."""
+
+
+class StoredResult:
+    """A result that lies in a file, of which one frame at a time is read; made by `open_result`.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    shape : tuple of int
+        Frames, height and width: (T, H, W).
+    reference : FrameInfo
+        The reference image.
+    deformed : tuple of FrameInfo
+        The T deformed images.
+    process : Process
+        How the result was made.
+    calibration : Calibration or None
+        The scale of the images, if it is known.
+    time_source : str
+        Where the times of the images are known from; empty if they are not.
+    gauge : StrainSettings or None
+        How its strain was taken; None if it has none.
+    is_view : bool
+        Whether it only shows the frames of other files.
+    """
+
+    def __init__(self, file: Any, path: str) -> None:
+        self._file = file
+        self._data = file[DATA]
+        self.path = path
+        frames, height, width = self._data["u"].shape
+        self.shape: tuple[int, int, int] = frames, height, width
+        reference = file[f"{FRAMES}/reference"]
+        self.reference = FrameInfo(_text(reference, "name"), _text(reference, "sha256"))
+        times, self.time_source = read_times(file, frames)
+        self.deformed = tuple(
+            replace(info, at_s=time)
+            for info, time in zip(_read_deformed(file[f"{FRAMES}/deformed"]), times, strict=True)
+        )
+        self.process = _read_process(file, path)
+        self.calibration = read_scale(file)
+        self.gauge: StrainSettings | None = read_strain_settings(file)
+        self.is_view = bool(self._data["u"].is_virtual)
+
+    @property
+    def parts(self) -> list[str]:
+        """The files whose frames are shown, by their names beside this one; none if it holds its frames itself."""
+        return [source.file_name for source in self._data["u"].virtual_sources()] if self.is_view else []
+
+    def frame(self, index: int, *, strain: bool = True) -> Field:
+        """Read one frame, counted from 0: a field with T = 1."""
+        return self.frames(slice(index, index + 1), strain=strain)
+
+    def frames(self, chosen: slice = slice(None), *, strain: bool = True) -> Field:
+        """Read several frames, all if not told which, with or without the strain that is stored."""
+        with _explained(self.path):
+            return Field(
+                **{name: self._data[name][chosen] for name in FLOATS},
+                **{name: self._data[name][chosen].astype(bool) for name in FLAGS},
+                reference=self.reference,
+                deformed=self.deformed[chosen],
+                process=self.process,
+                calibration=self.calibration,
+                time_source=self.time_source,
+                strain_field=read_strain(self._file, chosen) if strain else None,
+            )
+
+
+@contextmanager
+def open_result(path: str | os.PathLike[str]) -> Iterator[StoredResult]:
+    """Open a result to read it frame by frame.
+
+    Parameters
+    ----------
+    path : path-like
+        An HDF5 file written by scorrnet.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing, is no result of scorrnet, or was written by a newer version of it.
+    """
+    with ExitStack() as stack:
+        with _explained(path):
+            result = StoredResult(stack.enter_context(_opened(path)), str(path))
+        yield result
 
 
 def read_hdf5(path: str | os.PathLike[str]) -> Field:
@@ -41,17 +133,10 @@ def read_hdf5(path: str | os.PathLike[str]) -> Field:
     Raises
     ------
     UsageError
-        If the file is missing, is no result of scorrnet, or was written by a newer version of it.
+        As `open_result` does.
     """
-    with opened(path) as file:
-        data = file[DATA]
-        return Field(
-            **{name: data[name][...] for name in FLOATS},
-            **{name: data[name][...].astype(bool) for name in FLAGS},
-            reference=read_reference(file),
-            deformed=_read_deformed(file[f"{FRAMES}/deformed"]),
-            process=read_process(file, path),
-        )
+    with open_result(path) as result:
+        return result.frames()
 
 
 def read_settings(path: str | os.PathLike[str]) -> Settings:
@@ -60,26 +145,22 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
     Raises
     ------
     UsageError
-        As `read_hdf5` does, or if the settings are not known to this version.
+        As `open_result` does, or if the settings are not known to this version.
     """
-    with opened(path) as file:
-        return read_process(file, path).settings
-
-
-def read_reference(file: h5py.File) -> FrameInfo:
-    """Return which image was the reference."""
-    group = file[f"{FRAMES}/reference"]
-    return FrameInfo(_text(group, "name"), _text(group, "sha256"))
+    with _explained(path), _opened(path) as file:
+        return _read_process(file, path).settings
 
 
 def _read_deformed(group: h5py.Group) -> tuple[FrameInfo, ...]:
-    """Return which images were measured; the first files of format 1 do not tell why one failed."""
-    columns = [group[name].asstr()[...] for name in ("name", "sha256")]
-    columns.append(group["reason"].asstr()[...] if "reason" in group else np.full(len(columns[0]), ""))
-    return tuple(FrameInfo(*(str(value) for value in row)) for row in zip(*columns, strict=True))
+    """Return which images were measured; the first files of format 1 tell less of them."""
+    names, digests = (group[name].asstr()[...] for name in ("name", "sha256"))
+    reasons = group["reason"].asstr()[...] if "reason" in group else np.full(len(names), "")
+    references = group["reference_frame"][...] if "reference_frame" in group else np.full(len(names), -1)
+    rows = zip(names, digests, reasons, references, strict=True)
+    return tuple(FrameInfo(str(name), str(digest), str(why), int(place)) for name, digest, why, place in rows)
 
 
-def read_process(file: h5py.File, path: str | os.PathLike[str]) -> Process:
+def _read_process(file: h5py.File, path: str | os.PathLike[str]) -> Process:
     """Return how the result was made."""
     process = file[PROCESS]
     return Process(
@@ -97,18 +178,21 @@ def _text(group: h5py.Group, name: str) -> str:
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
-    """Open a result for reading; UsageError for everything that shows it is none."""
+def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """Open a result for reading; UsageError if it is newer than this program."""
+    with h5py.File(path, "r") as file:
+        version = int(file["entry"].attrs["format_version"])
+        if version > FORMAT_VERSION:
+            what = f"The result has format {version}, this scorrnet reads up to {FORMAT_VERSION}"
+            raise UsageError(what, str(path), "Update scorrnet")
+        yield file
+
+
+@contextmanager
+def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn everything that shows a file to be no whole result into a UsageError."""
     try:
-        with h5py.File(path, "r") as file:
-            version = int(file["entry"].attrs["format_version"])
-            if version > FORMAT_VERSION:
-                raise UsageError(
-                    f"The result has format {version}, this scorrnet reads up to {FORMAT_VERSION}",
-                    str(path),
-                    "Update scorrnet",
-                )
-            yield file
+        yield
     except FileNotFoundError:
         raise UsageError("There is no such result", str(path), "Check the name and the folder") from None
     except (OSError, KeyError, ValueError) as error:

@@ -32,7 +32,7 @@ class _TiffSink(Sink):
     """A TIFF of axes TCYX, C = u, v, uncompressed, whose pixels lie one after the other.
 
     tifffile writes the file with all pixels left out, and every frame is then put in its place. The values
-    are in px, NaN where there is no valid result.
+    are in px, NaN where there is no valid result; the size of a pixel is in the tags if it is known.
     """
 
     def __init__(self, path: Path, header: Header) -> None:
@@ -40,12 +40,14 @@ class _TiffSink(Sink):
         shape = _shape(header)
         self._header = header
         self._n_bytes = _n_bytes(header)
+        scale = header.calibration
+        self._pixel = (1.0, "pixel") if scale is None else (scale.mm_per_px, "mm")  # its size and unit
         with tifffile.TiffWriter(path, **self._format()) as tiff:
             place = tiff.write(
                 shape=shape,
                 dtype=_DTYPE,
                 photometric="minisblack",
-                resolution=(1, 1),
+                resolution=(1 / self._pixel[0],) * 2,
                 software=f"scorrnet {header.process.version}",
                 metadata={"axes": "TCYX", **self._metadata()},
                 returnoffset=True,
@@ -61,6 +63,12 @@ class _TiffSink(Sink):
     @abstractmethod
     def _metadata(self) -> dict[str, Any]:
         """Return what tifffile is to write beside the pixels."""
+
+    @classmethod
+    def check(cls, header: Header) -> None:
+        """Raise OutputError if strain is asked for."""
+        if header.process.settings.strain:
+            raise OutputError("A TIFF holds u and v only, no strain", todo="Give the result the suffix .h5")
 
     def write(self, first: int, field: Field) -> None:
         """Put u and v of all frames of `field` in their places."""
@@ -91,7 +99,8 @@ class ImageJSink(_TiffSink):
 
     @classmethod
     def check(cls, header: Header) -> None:
-        """Raise OutputError if the stack would be larger than 4 GB."""
+        """Raise OutputError if strain is asked for or the stack would be larger than 4 GB."""
+        super().check(header)
         if _n_bytes(header) > _CLASSIC_LIMIT_BYTES:
             raise OutputError(
                 "The result is larger than the 4 GB that an ImageJ TIFF can hold",
@@ -103,7 +112,7 @@ class ImageJSink(_TiffSink):
 
     def _metadata(self) -> dict[str, Any]:
         # Info and Labels stand in for those that `close` writes: only tags that exist can be overwritten.
-        return {"unit": "pixel", "mode": "grayscale", "Info": " ", "Labels": [" "]}
+        return {"unit": self._pixel[1], "mode": "grayscale", "Info": " ", "Labels": [" "]}
 
     def write(self, first: int, field: Field) -> None:
         """Put u and v in their places, and keep the names of the images for `close`."""
@@ -121,7 +130,7 @@ class ImageJSink(_TiffSink):
 
 
 class OmeSink(_TiffSink):
-    """An OME-TIFF with channels named u and v and a pixel size of 1 pixel; a BigTIFF if larger than 4 GB."""
+    """An OME-TIFF with channels named u and v and a pixel size; a BigTIFF if larger than 4 GB."""
 
     def _format(self) -> dict[str, Any]:
         return {"ome": True, "bigtiff": self._n_bytes > _CLASSIC_LIMIT_BYTES}
@@ -131,8 +140,8 @@ class OmeSink(_TiffSink):
             "Name": "displacement",
             "Description": self._header.to_json(),
             "Channel": {"Name": list(_CHANNELS)},
-            "PhysicalSizeX": 1.0,
-            "PhysicalSizeXUnit": "pixel",
-            "PhysicalSizeY": 1.0,
-            "PhysicalSizeYUnit": "pixel",
+            "PhysicalSizeX": self._pixel[0],
+            "PhysicalSizeXUnit": self._pixel[1],
+            "PhysicalSizeY": self._pixel[0],
+            "PhysicalSizeYUnit": self._pixel[1],
         }

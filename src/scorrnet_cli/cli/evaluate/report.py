@@ -78,11 +78,11 @@ def _known(value: Any) -> Any:
 
 
 def check_picture(path: Path | None, overwrite: bool) -> None:
-    """Make sure before measuring that a picture can be made; see `plot.check_plot`."""
+    """Make sure before measuring that a picture can be made; see `preview.check_preview`."""
     if path is not None:
-        from scorrnet_cli.cli import plot
+        from scorrnet_cli.cli import preview
 
-        plot.check_plot(path, overwrite)
+        preview.check_preview(path, overwrite)
 
 
 @contextmanager

@@ -1,0 +1,111 @@
+"""How uncertain the mean over a rectangle is, when errors of neighbouring points are alike.
+
+The displacement of a point is averaged over a Gaussian window of standard deviation l, so that errors of standard
+uncertainty s at two points at distance d have the covariance s s' exp(-d^2 / 4 l^2): the correlation of white noise
+that was filtered with a Gaussian. The variance of a mean is the mean of the covariances of all pairs of points (JCGM
+100:2008, Guide to the Expression of Uncertainty in Measurement, 5.2.2). The exponential is a product of one of x and
+one of y, so that the double sum over all pairs is two products of matrices.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorrnet_cli.arrays import FloatArray
+from scorrnet_cli.gauge import StrainSettings
+from scorrnet_cli.strain import GAUSSIAN_SHARE
+
+Array = NDArray[np.float64]
+
+
+def correlation(distance_px: float, averaging_px: float) -> float:
+    """Correlation of the errors of two points."""
+    return math.exp(-((distance_px / averaging_px) ** 2) / 4)
+
+
+def sigma_of_mean(sigma: FloatArray, averaging_px: float) -> float:
+    """Standard uncertainty of the mean of a displacement.
+
+    Parameters
+    ----------
+    sigma : (h, w) float32
+        Standard uncertainty of each point, px; NaN where it does not belong to the mean.
+    averaging_px : float
+        Standard deviation l of the window that the displacement was averaged over, px.
+
+    Returns
+    -------
+    float
+        px; NaN if no uncertainty is known.
+    """
+    known = np.isfinite(sigma)
+    if not known.any():
+        return math.nan
+    spread = np.where(known, sigma, 0.0).astype(np.float64)
+    down, across = (_matrix(size, averaging_px) for size in sigma.shape)
+    return float(np.sqrt(np.sum(spread * (down @ spread @ across))) / known.sum())
+
+
+def sigma_of_mean_strain(sigma: FloatArray, how: StrainSettings, *, shear: bool) -> float:
+    """Standard uncertainty of the mean of a strain.
+
+    The mean of slopes is a sum over the displacements, as a slope is; what the variance falls to in a full rectangle
+    of the same shape is carried over to the uncertainties of the points.
+
+    Parameters
+    ----------
+    sigma : (h, w) float32
+        Standard uncertainty of each point along the axis of the strain, that is exx; for eyy give the transpose.
+        NaN where it does not belong to the mean.
+    how : StrainSettings
+        How strain was taken.
+    shear : bool
+        Whether it is exy, whose two slopes count alike.
+
+    Returns
+    -------
+    float
+        NaN if no uncertainty is known.
+    """
+    known = np.isfinite(sigma)
+    if not known.any():
+        return math.nan
+    share = math.sqrt(known.mean())  # a rectangle with gaps counts as a smaller one
+    height, width = (max(1, round(side * share)) for side in sigma.shape)
+    point = _slope_variance(1, 1, how)
+    if shear:
+        ratio = (_slope_variance(width, height, how) + _slope_variance(height, width, how)) / (2 * point)
+    else:
+        ratio = _slope_variance(width, height, how) / point
+    typical = float(np.sqrt(np.mean(np.square(sigma[known], dtype=np.float64))))
+    return typical * math.sqrt(ratio)
+
+
+def _slope_variance(along: int, across: int, how: StrainSettings) -> float:
+    """Variance of the mean of the slopes along one axis in a rectangle, for displacements of unit variance."""
+    offsets = np.arange(how.window_px) - how.window_px // 2
+    taps = np.ones(how.window_px)
+    if how.weights == "gaussian":
+        taps = np.exp(-0.5 * (offsets / (GAUSSIAN_SHARE * how.window_px)) ** 2)
+    slope = taps * offsets / np.sum(taps * offsets**2)
+    mean = taps / taps.sum()
+    return _variance(np.convolve(slope, _box(along)), how) * _variance(np.convolve(mean, _box(across)), how)
+
+
+def _box(size: int) -> Array:
+    return np.full(size, 1 / size)
+
+
+def _variance(weights: Array, how: StrainSettings) -> float:
+    """Variance of a weighted sum along one axis of errors of unit variance."""
+    return float(weights @ _matrix(len(weights), how.averaging_px) @ weights)
+
+
+def _matrix(size: int, averaging_px: float) -> Array:
+    """Correlation of the errors of points in a row, (size, size)."""
+    at = np.arange(size, dtype=np.float64)
+    matrix: Array = np.exp(-(((at[:, None] - at) / averaging_px) ** 2) / 4)
+    return matrix

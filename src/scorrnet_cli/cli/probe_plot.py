@@ -1,0 +1,107 @@
+"""Curves of probes as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorrnet_cli.cli.evaluate.report import picture
+from scorrnet_cli.layers import LayeredResult
+from scorrnet_cli.probes import Line, Probe
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Row = dict[str, Any]
+
+_LENGTHS = {"u": "u", "v": "v"}
+_STRAINS = {"exx": "exx", "eyy": "eyy", "exy": "exy"}
+_EXTENSION = {"strain": ""}
+_STYLES = ("-", "--", ":")
+_PERCENT = 100.0
+_COVERAGE = 2.0  # standard uncertainties on each side of a curve, about 95 %
+_MARKED = 40  # curves of fewer points show each
+
+
+def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: LayeredResult, *, profiles: bool) -> None:
+    """Draw the rows of all probes: displacement and strain below each other, a colour for each probe.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG to write; it appears whole or not at all.
+    probes : sequence of Probe
+    rows : iterable of dict
+        As in the table.
+    result : LayeredResult
+        Where they are from: the unit, and how strain was taken.
+    profiles : bool
+        Whether the rows are profiles, drawn over the distance in the last frame, or curves over time.
+
+    Raises
+    ------
+    OutputError
+        If the picture cannot be written.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    rows = list(rows)
+    across = "distance" if profiles else "frame" if result.times_s is None else "time"
+    label = {"distance": f"distance ({result.unit})", "frame": "frame", "time": "time (s)"}[across]
+    panels = _panels(probes, result, profiles=profiles)
+    with picture(path, len(panels)) as (figure, axes):
+        for axis, (names, title, factor) in zip(axes, panels, strict=True):
+            for number, probe in enumerate(probes):
+                mine = [row for row in rows if row["probe"] == probe.name]
+                if profiles:
+                    mine = [row for row in mine if row["frame"] == result.frames[-1]]
+                if any(name in row for row in mine for name in names):
+                    _curves(axis, mine, names, across, factor, f"C{number % 10}", probe.name)
+            axis.set(ylabel=title)
+            axis.grid(color="0.9", linewidth=0.6)
+            axis.margins(x=0.01)
+            axis.set_axisbelow(True)
+            if across == "frame":
+                axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.02), frameon=False)
+        axes[-1].set_xlabel(label)
+        axes[0].set_title("bands: two standard uncertainties on each side", loc="left", fontsize="small", color="0.4")
+        if profiles and len(result.frames) > 1:
+            figure.suptitle(
+                f"frame {result.frames[-1]}: {result.stored.deformed[result.frames[-1]].name}", fontsize="medium"
+            )
+
+
+def _panels(
+    probes: Sequence[Probe], result: LayeredResult, *, profiles: bool
+) -> list[tuple[dict[str, str], str, float]]:
+    """Return what each panel shows: quantities and their labels, its title, and what values are multiplied by."""
+    gauge = f"{result.gauge.measure} strain (%)\nVSG {result.gauge.vsg_size_px} px"
+    panels: list[tuple[dict[str, str], str, float]] = []
+    if profiles or not all(isinstance(probe, Line) for probe in probes):
+        panels += [(_LENGTHS, f"displacement ({result.unit})", 1.0), (_STRAINS, gauge, _PERCENT)]
+    if not profiles and any(isinstance(probe, Line) for probe in probes):
+        panels.append((_EXTENSION, "engineering strain (%)", _PERCENT))
+    return panels
+
+
+def _curves(
+    axis: Axes, rows: list[Row], names: dict[str, str], across: str, factor: float, colour: str, probe: str
+) -> None:
+    """Draw the quantities of one probe, each with a band of twice its standard uncertainty."""
+    x = _column(rows, across)
+    marker = "." if len(rows) < _MARKED else ""
+    for (name, label), style in zip(names.items(), _STYLES, strict=False):
+        y, sigma = (factor * _column(rows, part) for part in (name, f"sigma_{name}"))
+        axis.plot(
+            x, y, style, marker=marker, color=colour, linewidth=1.2, label=f"{probe}: {label}" if label else probe
+        )
+        axis.fill_between(x, y - _COVERAGE * sigma, y + _COVERAGE * sigma, color=colour, alpha=0.15, linewidth=0)
+
+
+def _column(rows: list[Row], name: str) -> NDArray[np.float64]:
+    return np.array([row.get(name, np.nan) for row in rows], dtype=np.float64)

@@ -1,0 +1,76 @@
+"""``scorrnet units``: the scale of the images and their times, stated for a result that has been measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scorrnet_cli.cli import console, options
+from scorrnet_cli.cli.group import Debug
+from scorrnet_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from scorrnet_cli.clock import Clock
+
+
+def units(
+    result: Annotated[Path, typer.Argument(metavar="RESULT.h5", help="HDF5 result.", show_default=False)],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT.h5", help="Write a copy, and leave the result alone.")
+    ] = None,
+    mm_per_px: options.MmPerPx = None,
+    scale_bar: options.ScaleBar = None,
+    fps: Annotated[
+        float | None, typer.Option(metavar="N", help="Frames of the result per second; the reference is at 0 s.")
+    ] = None,
+    times: Annotated[
+        str | None, typer.Option(metavar="names", help="Time stamps from the names of the images in the result.")
+    ] = None,
+    overwrite: options.Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """State how large a pixel is and when the images were taken, or show what a result says of it.
+
+    Displacements stay in px in the file; what is stated here stands beside them,
+    once, and replaces what was said before.
+
+    [bold]scorrnet units test.h5 --mm-per-px 0.042 --fps 25[/bold]
+    """
+    from scorrnet_cli.cli.summary import grid
+    from scorrnet_cli.writers import open_result, set_units
+
+    if times == "tiff":
+        raise UsageError("The result does not hold the tags of its images", "--times tiff", "Measure with --times tiff")
+    scale, clock = options.scale(mm_per_px, scale_bar), options.clock(fps, times)
+    if scale or clock:
+        set_units(
+            result, scale, _seconds(result, clock) if clock else None, _source(clock), output, overwrite=overwrite
+        )
+    elif output:
+        raise UsageError("Nothing is stated that could be written", str(output), "Give --mm-per-px or --fps")
+    with open_result(output or result) as stored:
+        said = stored.calibration
+        taken = [info.at_s for info in stored.deformed if info.at_s is not None]
+        rows = [
+            ("scale", f"{said.mm_per_px:.6g} mm per px ({said.source})" if said else "not known: px"),
+            ("times", f"{min(taken):g} to {max(taken):g} s ({stored.time_source})" if taken else "not known"),
+        ]
+    console.show(grid(rows))
+
+
+def _source(clock: Clock | None) -> str:
+    if clock is None:
+        return ""
+    return f"{clock.fps:g} frames of the result per second" if clock.fps else clock.source
+
+
+def _seconds(path: Path, clock: Clock) -> list[float]:
+    """Times of the frames of a result after its reference, by its names and numbers."""
+    from scorrnet_cli.writers import open_result
+
+    with open_result(path) as result:
+        names = [info.name.partition("[")[0] for info in (result.reference, *result.deformed)]
+    start, *rest = (clock.read(Path(name), 0, number) for number, name in enumerate(names))
+    return [time - start for time in rest]

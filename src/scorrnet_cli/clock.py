@@ -1,0 +1,107 @@
+"""When images were taken: by a frame rate that the user states, or by time stamps that the images carry."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import tifffile
+
+from scorrnet_cli.errors import FrameError, UsageError
+
+STAMPS = ("names", "tiff")
+_DATE = re.compile(
+    r"(?<!\d)(\d{4})[-_.]?(\d\d)[-_.]?(\d\d)[-_. T]?(\d\d)[-_.:h]?(\d\d)[-_.:m]?(\d\d)(?:[.,](\d{1,9}))?(?!\d)"
+)
+_SECONDS = re.compile(r"(?<![\d.a-zA-Z])(\d+(?:\.\d+)?) ?(ms|s)(?![a-zA-Z\d])")
+_TIFF_DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?\s*")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where the times of images are known from; never guessed.
+
+    Attributes
+    ----------
+    fps : float, optional
+        Images per second, every image of the sequence counted, those left out too.
+    stamps : str, optional
+        ``names``: a date and time (20260131_142500.250) or seconds (12.5s, 80ms) in each file name. ``tiff``: the
+        tag DateTime of each image.
+    """
+
+    fps: float | None = None
+    stamps: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.fps is None) == (self.stamps is None):
+            raise UsageError("Times come from a frame rate or from time stamps", "", "Give one of --fps and --times")
+        if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
+            raise UsageError("The frame rate must be positive", f"fps = {self.fps}")
+        if self.stamps is not None and self.stamps not in STAMPS:
+            raise UsageError("Unknown time stamps", self.stamps, f"Choose {' or '.join(STAMPS)}")
+
+    @property
+    def source(self) -> str:
+        """What is used, for people."""
+        if self.fps is not None:
+            return f"{self.fps:g} images per second"
+        return "time stamps in file names" if self.stamps == "names" else "TIFF tag DateTime"
+
+    def read(self, path: Path, page: int, number: int) -> float:
+        """Time of an image, s, from a zero that all images of a sequence share.
+
+        Parameters
+        ----------
+        path : Path
+            Its file.
+        page : int
+            Which image of the file, counted from 0.
+        number : int
+            Its place in the sequence, counted from 0.
+
+        Raises
+        ------
+        FrameError
+            If it carries no time stamp, or more than one.
+        """
+        if self.fps is not None:
+            return number / self.fps
+        return _name_time(path) if self.stamps == "names" else _tiff_time(path, page)
+
+
+def _name_time(path: Path) -> float:
+    dates, seconds = _DATE.findall(path.stem), _SECONDS.findall(path.stem)
+    if len(dates) + len(seconds) != 1:
+        found = "several times" if dates or seconds else "no time"
+        raise FrameError(f"The file name tells {found}", str(path), "Give --fps, or name it like 20260131_142500.250")
+    if dates:
+        return _timestamp(dates[0], path)
+    value, unit = seconds[0]
+    return float(value) * (0.001 if unit == "ms" else 1.0)
+
+
+def _tiff_time(path: Path, page: int) -> float:
+    try:
+        with tifffile.TiffFile(path) as file:
+            tag = file.pages[page].aspage().tags.get("DateTime")
+            text = "" if tag is None else str(tag.value)
+    except (OSError, ValueError, IndexError) as error:
+        raise FrameError(f"The TIFF tags cannot be read: {error}", str(path), "Give --fps instead") from error
+    match = _TIFF_DATE.fullmatch(text)
+    if match is None:
+        raise FrameError("The image has no TIFF tag DateTime", f"{path}, image {page}", "Give --fps instead")
+    return _timestamp(match.groups(default=""), path)
+
+
+def _timestamp(parts: tuple[str, ...], path: Path) -> float:
+    """Seconds since 1970 of year, month, day, hour, minute, second and digits of its fraction."""
+    try:
+        year, month, day, hour, minute, second = (int(part) for part in parts[:6])
+        date = datetime.datetime(year, month, day, hour, minute, second, tzinfo=datetime.UTC)
+    except ValueError as error:
+        raise FrameError(f"The time stamp is no time: {error}", str(path), "Give --fps instead") from error
+    return date.timestamp() + (float(f"0.{parts[6]}") if parts[6] else 0.0)

@@ -1,0 +1,39 @@
+"""MATLAB .mat (version 5) by scipy.io: arrays (h, w, T), as MATLAB has rows first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from scorrnet_cli.errors import OutputError, UsageError
+from scorrnet_cli.exporters.base import Format, Grid
+from scorrnet_cli.exporters.spool import about, spooled
+
+LARGEST_BYTES = 2**31 - 2**10
+"""An array of a .mat of version 5 must be smaller than 2 GiB; room is left for its name."""
+
+
+def write_all(path: Path, grid: Grid, after_frame: Callable[[], None]) -> None:
+    """Write all frames; OutputError if an array is too large for the format, UsageError without scipy."""
+    try:
+        from scipy.io import savemat
+    except ImportError as error:
+        raise UsageError("--to mat needs scipy", "", "Install it with pip install 'scorrnet[mat]'") from error
+    size = 4 * len(grid.result.frames) * len(grid.y) * len(grid.x)
+    if size > LARGEST_BYTES:
+        raise OutputError("An array would be larger than the 2 GiB of a .mat file", todo="Give a larger --step")
+    names = {
+        name: str(value) if value.dtype.kind == "U" and value.ndim == 0 else value
+        for name, value in about(grid).items()
+        if name != "image"
+    }
+    images = np.array([grid.result.stored.deformed[index].name for index in grid.result.frames], dtype=object)
+    with spooled(path, grid, after_frame) as arrays, path.open("wb") as file:
+        for name, source in arrays.items():
+            savemat(file, {name: np.load(source, mmap_mode="r").transpose(1, 2, 0)})
+        savemat(file, names | {"image": images}, oned_as="column")
+
+
+FORMAT = Format("MATLAB, one file with arrays (H, W, T)", ".mat", write_all=write_all)

@@ -1,0 +1,180 @@
+"""Everything that a result says of each pixel, frame by frame: displacement, its quality, and strain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scorrnet_cli.field import BoolArray, Field, FloatArray, FrameInfo
+from scorrnet_cli.gauge import ARRAYS
+from scorrnet_cli.pictures.source import chosen_frames
+from scorrnet_cli.strain import strain_of
+from scorrnet_cli.writers import StoredResult, open_result
+
+LENGTHS = ("u", "v", "sigma_u", "sigma_v")
+"""Layers in px, or in mm when scaled."""
+STRAINS = ARRAYS
+"""Layers of strain and its uncertainty, without unit."""
+DERIVED = ("e1", "e2", "von_mises")
+"""Layers that follow from those of strain; see `Strain`."""
+LAYERS = (*LENGTHS, "zncc", *STRAINS, *DERIVED)
+"""All layers, in the order in which they are listed."""
+
+_KEPT = 2  # frames in memory: that of the places read now, with strain and without
+
+
+class Box(NamedTuple):
+    """A rectangle of whole pixels.
+
+    Attributes
+    ----------
+    left, top : int
+        Its first pixel.
+    width, height : int
+        Its size, px.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def grown(self, margin: int, shape: tuple[int, int]) -> Box:
+        """Return it with a margin on each side, within an image of (H, W)."""
+        left, top = max(0, self.left - margin), max(0, self.top - margin)
+        right = min(shape[1], self.left + self.width + margin)
+        bottom = min(shape[0], self.top + self.height + margin)
+        return Box(left, top, right - left, bottom - top)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns of it."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What is known of one frame, within a box of the reference image.
+
+    Attributes
+    ----------
+    index : int
+        Number of the frame, counted from 0.
+    image : FrameInfo
+        The deformed image.
+    box : Box
+        Where the arrays lie.
+    valid, mask : (h, w) bool
+        As in `Field`.
+    arrays : dict of str to (h, w) float32
+        By the names of `LAYERS`: px or without unit, NaN where there is no value.
+    """
+
+    index: int
+    image: FrameInfo
+    box: Box
+    valid: BoolArray
+    mask: BoolArray
+    arrays: dict[str, FloatArray]
+
+
+class LayeredResult:
+    """A result of which the layers of one frame at a time are read; made by `open_layers`.
+
+    Attributes
+    ----------
+    stored : StoredResult
+        The result.
+    frames : tuple of int
+        Numbers of the frames asked for, counted from 0.
+    gauge : StrainSettings
+        How strain was taken, or is taken now if the file has none.
+    """
+
+    def __init__(self, stored: StoredResult, frames: str) -> None:
+        self.stored = stored
+        self.frames = tuple(chosen_frames(frames, stored.shape[0]))
+        self._frame = lru_cache(maxsize=_KEPT)(self._read)
+        self.gauge = stored.gauge or stored.process.settings.gauge
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the reference image."""
+        return self.stored.shape[1:]
+
+    @property
+    def unit(self) -> str:
+        """The unit that lengths are given in: mm if the result has a scale, else px."""
+        return "mm" if self.stored.calibration else "px"
+
+    @property
+    def factor(self) -> float:
+        """What px are multiplied by to come to that unit."""
+        return self.stored.calibration.mm_per_px if self.stored.calibration else 1.0
+
+    @property
+    def times_s(self) -> tuple[float, ...] | None:
+        """Time of each frame of the whole result, s; None if not known."""
+        known = tuple(info.at_s for info in self.stored.deformed if info.at_s is not None)
+        return known if len(known) == self.stored.shape[0] else None
+
+    @cached_property
+    def mask(self) -> BoolArray:
+        """The pixels (H, W) that belong to the mask of any frame asked for."""
+        mask = np.zeros(self.shape, bool)
+        for index in self.frames:
+            mask |= self.stored.frame(index, strain=False).mask[0]
+        return mask
+
+    def layers(self, index: int, box: Box | None = None, *, strain: bool = True) -> Layers:
+        """Read the layers of one frame, of all of it or of what a box holds; without those of strain if not wanted."""
+        whole = Box(0, 0, self.shape[1], self.shape[0])
+        box = box or whole
+        wider = box.grown(self.gauge.window_px, self.shape)
+        field = _cut(self._frame(index, strain), wider)
+        inner = Box(box.left - wider.left, box.top - wider.top, box.width, box.height).slices
+        arrays = {name: getattr(field, name)[0][inner] for name in (*LENGTHS, "zncc")}
+        if strain:
+            taken = field.strain_field or strain_of(field, self.gauge)
+            arrays |= {name: getattr(taken, name)[0][inner] for name in (*STRAINS, *DERIVED)}
+        return Layers(index, field.deformed[0], box, field.valid[0][inner], field.mask[0][inner], arrays)
+
+    def _read(self, index: int, strain: bool) -> Field:
+        return self.stored.frame(index, strain=strain)
+
+
+@contextmanager
+def open_layers(path: Path, frames: str = "all") -> Iterator[LayeredResult]:
+    """Open a result to read its layers.
+
+    Parameters
+    ----------
+    path : Path
+        An HDF5 file written by scorrnet.
+    frames : str
+        Which: ``all``, ``last``, or numbers counted from 0.
+
+    Raises
+    ------
+    UsageError
+        If the file is no result, or there are no such frames.
+    """
+    with open_result(path) as stored:
+        yield LayeredResult(stored, frames)
+
+
+def _cut(field: Field, box: Box) -> Field:
+    """Return what lies in a box."""
+    rows, columns = box.slices
+    names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
+    arrays: dict[str, Any] = {name: np.ascontiguousarray(getattr(field, name)[:, rows, columns]) for name in names}
+    strain = field.strain_field
+    if strain is not None:
+        strain = replace(strain, **{name: getattr(strain, name)[:, rows, columns] for name in STRAINS})
+    return replace(field, **arrays, strain_field=strain)

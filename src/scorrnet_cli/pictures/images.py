@@ -1,0 +1,80 @@
+"""The images that belong to a result: found by name, known by hash."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scorrnet_cli.errors import FrameError, UsageError
+from scorrnet_cli.field import FloatArray, FrameInfo
+from scorrnet_cli.frames import read_frames, sha256
+
+_PAGE = re.compile(r"(?P<name>.+)\[(?P<page>\d+)\]")
+
+
+@dataclass
+class Images:
+    """Folders in which the images of a result are looked for.
+
+    Attributes
+    ----------
+    folders : sequence of Path
+        Searched one after the other.
+    shape : tuple of int
+        (H, W) of the result.
+    missing : dict of str to str
+        Name of each image that was asked for and cannot be shown, and why.
+    """
+
+    folders: Sequence[Path]
+    shape: tuple[int, int]
+    missing: dict[str, str] = field(default_factory=dict)
+    _hashes: dict[Path, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, result: str, shape: tuple[int, int], folder: Path | None) -> Images:
+        """Look in the folder that the user names; else beside the result, then in the current folder.
+
+        Raises
+        ------
+        UsageError
+            If there is no such folder.
+        """
+        if folder is not None and not folder.is_dir():
+            raise UsageError("There is no such folder of images", str(folder), "Check --images")
+        return cls([folder] if folder else [Path(result).parent, Path()], shape)
+
+    def grey(self, info: FrameInfo) -> FloatArray | None:
+        """Read an image, (H, W) float32 grey levels; None, and a line in `missing`, if it is not that of the result."""
+        name, page = info.name, 0
+        path = self._path(name)
+        if path is None and (parts := _PAGE.fullmatch(name)):
+            path, page = self._path(parts["name"]), int(parts["page"])
+        if path is None:
+            self.missing[info.name] = "it was not found"
+            return None
+        try:
+            if self._hash(path) != info.sha256:
+                self.missing[info.name] = f"{path} has changed since (another sha256)"
+                return None
+            with closing(read_frames(path, {page})) as frames:
+                grey = next(frames).grey
+        except (FrameError, OSError, StopIteration) as error:
+            self.missing[info.name] = f"it cannot be read: {error}"
+            return None
+        if grey.shape != self.shape:
+            self.missing[info.name] = f"{path} is of another size"
+            return None
+        return grey
+
+    def _path(self, name: str) -> Path | None:
+        paths = (folder / name for folder in self.folders)
+        return next((path for path in paths if name and path.is_file()), None)
+
+    def _hash(self, path: Path) -> str:
+        if path not in self._hashes:
+            self._hashes[path] = sha256(path)
+        return self._hashes[path]

@@ -1,0 +1,78 @@
+"""Fields at the places of the reference image -> the same values where the surface has moved to."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorrnet_cli.field import FloatArray
+
+_GROWN_PX = 2  # gaps of a surface stretched up to threefold are closed
+_NEAR_PX = 0.75  # a point that lands farther off belongs to another part
+
+
+def moved(values: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
+    """Lay values out over the deformed image.
+
+    Every valid point is put where it has moved to; between these places, each pixel of the deformed image is followed
+    back along the displacement of the nearest one. A pixel that no point of the surface has moved to is NaN, so that
+    cracks stay open.
+
+    Parameters
+    ----------
+    values, u, v : (H, W) float32
+        At the pixels of the reference image, NaN where unknown; u, v in px.
+
+    Returns
+    -------
+    (H, W) float32
+        At the pixels of the deformed image, NaN where there is no surface.
+    """
+    height, width = u.shape
+    source = _landed(u, v)
+    for _ in range(_GROWN_PX):
+        source = _grown(source)
+    y, x = np.nonzero(source >= 0)
+    from_y, from_x = np.divmod(source[y, x], width)
+    back_x = x - u[from_y, from_x]
+    back_y = y - v[from_y, from_x]
+    near_x, near_y = np.rint(back_x).astype(int), np.rint(back_y).astype(int)
+    inside = (near_x >= 0) & (near_x < width) & (near_y >= 0) & (near_y < height)
+    x, y, near_x, near_y = x[inside], y[inside], near_x[inside], near_y[inside]
+    with np.errstate(invalid="ignore"):
+        miss = np.hypot(near_x + u[near_y, near_x] - x, near_y + v[near_y, near_x] - y)
+        there = miss < _reach(u, v)
+    out = np.full((height, width), np.nan, np.float32)
+    out[y[there], x[there]] = values[near_y[there], near_x[there]]
+    return out
+
+
+def _reach(u: FloatArray, v: FloatArray) -> float:
+    """How far, px, from its pixel the nearest point of the surface may land: more where the surface is stretched."""
+    known = np.isfinite(u) & np.isfinite(v)
+    if not known.any():
+        return _NEAR_PX
+    slopes = np.concatenate([np.abs(np.diff(part, axis=axis)).ravel() for part in (u, v) for axis in (0, 1)])
+    slopes = slopes[np.isfinite(slopes)]
+    stretch = float(np.percentile(slopes, 99.0)) if slopes.size else 0.0
+    return _NEAR_PX * (1.0 + stretch)
+
+
+def _landed(u: FloatArray, v: FloatArray) -> NDArray[np.int64]:
+    """Return at each pixel of the deformed image the number of the reference pixel that landed there, -1 if none."""
+    height, width = u.shape
+    y, x = np.nonzero(np.isfinite(u) & np.isfinite(v))
+    to_x, to_y = np.rint(x + u[y, x]).astype(int), np.rint(y + v[y, x]).astype(int)
+    inside = (to_x >= 0) & (to_x < width) & (to_y >= 0) & (to_y < height)
+    source = np.full((height, width), -1, np.int64)
+    source[to_y[inside], to_x[inside]] = y[inside] * width + x[inside]
+    return source
+
+
+def _grown(source: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Fill each empty pixel from one of its four neighbours that is not."""
+    padded = np.pad(source, 1, constant_values=-1)
+    grown = source
+    for neighbour in (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
+        grown = np.where(grown < 0, neighbour, grown)
+    return grown

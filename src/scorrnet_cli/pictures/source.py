@@ -1,0 +1,114 @@
+"""A result as pictures need it: one frame at a time, with its strain and its images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scorrnet_cli.errors import UsageError
+from scorrnet_cli.field import Field, FloatArray
+from scorrnet_cli.pictures.quantities import Quantity, values_of
+from scorrnet_cli.writers import StoredResult
+
+if TYPE_CHECKING:
+    from scorrnet_cli.gauge import Strain
+
+_KEPT = 2  # frames in memory
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One frame of a result.
+
+    Attributes
+    ----------
+    index : int
+        Which, counted from 0.
+    field : Field
+        T = 1.
+    """
+
+    index: int
+    field: Field
+
+    @property
+    def name(self) -> str:
+        """Name of the deformed image."""
+        return self.field.deformed[0].name
+
+    @cached_property
+    def strain(self) -> Strain:
+        """Stored, or else computed when it is first asked for, as the settings of the result say."""
+        if self.field.strain_field is not None:
+            return self.field.strain_field
+        from scorrnet_cli.strain import strain_of  # with torch, which takes a second to load
+
+        return strain_of(self.field)
+
+    def values(self, quantity: Quantity) -> FloatArray:
+        """Return a quantity as it is stored, (H, W) float32: px, or 1 for strain; NaN where unknown."""
+        return values_of(quantity, self.field, self.strain if quantity.needs_strain else None)
+
+
+class Source:
+    """Gives the frames of a result.
+
+    Attributes
+    ----------
+    result : StoredResult
+    mm_per_px : float or None
+        Its calibration, if it has one.
+    """
+
+    def __init__(self, result: StoredResult) -> None:
+        self.result = result
+        self.snapshot = lru_cache(maxsize=_KEPT)(self._snapshot)
+        self.mm_per_px = result.calibration.mm_per_px if result.calibration else None
+
+    def __len__(self) -> int:
+        return self.result.shape[0]
+
+    def _snapshot(self, index: int) -> Snapshot:
+        """Read a frame, counted from 0."""
+        return Snapshot(index, self.result.frame(index))
+
+    def snapshots(self, indices: Sequence[int]) -> Iterator[Snapshot]:
+        """Read frames one after the other."""
+        return map(self.snapshot, indices)
+
+
+def chosen_frames(text: str, count: int) -> list[int]:
+    """Read which frames are meant.
+
+    Parameters
+    ----------
+    text : str
+        ``last``, ``all``, or numbers counted from 0 with commas between them.
+    count : int
+        How many frames there are.
+
+    Raises
+    ------
+    UsageError
+        If that is none of these, or there is no such frame.
+    """
+    if text in ("all", "last"):
+        return list(range(count)) if text == "all" else [count - 1]
+    try:
+        chosen = [int(number) for number in text.split(",")]
+    except ValueError:
+        raise UsageError("A frame is a number from 0, last or all", f"--frame {text}") from None
+    if wrong := [index for index in chosen if not 0 <= index < count]:
+        raise UsageError(f"There is no frame {wrong[0]}", f"--frame {text}", f"The result has 0 to {count - 1}")
+    return chosen
+
+
+def spread_evenly(indices: Sequence[int], most: int) -> list[int]:
+    """Leave out frames, evenly, so that at most so many are left; the first and the last stay."""
+    if len(indices) <= most:
+        return list(indices)
+    return [indices[place] for place in np.linspace(0, len(indices) - 1, most).round().astype(int)]

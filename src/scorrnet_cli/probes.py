@@ -1,0 +1,267 @@
+"""What a result says at points, along lines and within rectangles: displacement sensors, extensometers, strain gauges.
+
+Places are pixels of the reference image, and probes move with the surface. Between pixels values are interpolated
+bilinearly; a value is NaN if any of the up to four pixels it would take part of is not valid.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scorrnet_cli.arrays import FloatArray
+from scorrnet_cli.averages import correlation, sigma_of_mean, sigma_of_mean_strain
+from scorrnet_cli.errors import UsageError
+from scorrnet_cli.gauge import StrainSettings
+from scorrnet_cli.layers import LENGTHS, STRAINS, Box, Layers
+
+Array = NDArray[np.float64]
+Reading = dict[str, float]
+"""Values by the names of a probe's quantities: px, or without unit; NaN where not known."""
+
+_LENGTH, _PLAIN = True, False
+
+
+@dataclass(frozen=True)
+class Probe(ABC):
+    """A place at which a result is read.
+
+    Attributes
+    ----------
+    name : str
+        What the user calls it.
+    """
+
+    name: str
+
+    kind: ClassVar[str]
+    """What it is, in a word."""
+    quantities: ClassVar[Mapping[str, bool]]
+    """Names of what it gives, and whether that is a length."""
+
+    @property
+    @abstractmethod
+    def box(self) -> Box:
+        """The pixels it needs."""
+
+    @abstractmethod
+    def read(self, layers: Layers, how: StrainSettings) -> Reading:
+        """Read it in one frame.
+
+        Parameters
+        ----------
+        layers : Layers
+            Of a box that holds that of the probe.
+        how : StrainSettings
+            How strain was taken.
+        """
+
+    def check(self, shape: tuple[int, int]) -> None:
+        """Raise UsageError if it does not lie within an image of (H, W)."""
+        left, top, width, height = self.box
+        if left < 0 or top < 0 or left + width > shape[1] or top + height > shape[0]:
+            size = f"{shape[1]} x {shape[0]} px"
+            raise UsageError("The probe does not lie within the image", self.name, f"The reference image is {size}")
+
+
+@dataclass(frozen=True)
+class Point(Probe):
+    """A point: displacement and strain there.
+
+    Attributes
+    ----------
+    x, y : float
+        Its place, px.
+    """
+
+    x: float
+    y: float
+
+    kind = "point"
+    quantities: ClassVar[Mapping[str, bool]] = dict.fromkeys(LENGTHS, _LENGTH) | dict.fromkeys(STRAINS, _PLAIN)
+
+    @property
+    def box(self) -> Box:
+        """The pixels around it."""
+        return _around((self.x,), (self.y,))
+
+    def read(self, layers: Layers, how: StrainSettings) -> Reading:  # noqa: ARG002
+        """Read displacement, strain, and their standard uncertainties."""
+        return {name: float(sample(layers, name, self.x, self.y)) for name in self.quantities}
+
+
+@dataclass(frozen=True)
+class Line(Probe):
+    """A virtual extensometer: the change of the distance between two points of the surface, and their motion.
+
+    Attributes
+    ----------
+    x1, y1, x2, y2 : float
+        Its ends, px.
+    """
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    kind = "line"
+    quantities: ClassVar[Mapping[str, bool]] = {
+        "length": _LENGTH,
+        "elongation": _LENGTH,
+        "sigma_elongation": _LENGTH,
+        "strain": _PLAIN,
+        "sigma_strain": _PLAIN,
+        **dict.fromkeys(("u1", "v1", "u2", "v2"), _LENGTH),
+    }
+
+    def __post_init__(self) -> None:
+        if (self.x1, self.y1) == (self.x2, self.y2):
+            raise UsageError("A line needs two different ends", self.name)
+
+    @property
+    def box(self) -> Box:
+        """The pixels around its ends."""
+        return _around((self.x1, self.x2), (self.y1, self.y2))
+
+    @property
+    def length_px(self) -> float:
+        """Its length in the reference image, px."""
+        return math.hypot(self.x2 - self.x1, self.y2 - self.y1)
+
+    def read(self, layers: Layers, how: StrainSettings) -> Reading:
+        """Read its length, and its engineering strain: change of length over length.
+
+        The uncertainty is that of the two ends along the line as it lies now, alike as they are when the line is short.
+        """
+        x, y = np.array([self.x1, self.x2]), np.array([self.y1, self.y2])
+        u, v, sigma_u, sigma_v = (sample(layers, name, x, y) for name in LENGTHS)
+        across, down = float(np.diff(x + u)[0]), float(np.diff(y + v)[0])
+        length = math.hypot(across, down)
+        along = np.array([across, down]) / length if length else np.full(2, math.nan)
+        first, second = np.sqrt((along[0] * sigma_u) ** 2 + (along[1] * sigma_v) ** 2)
+        alike = correlation(self.length_px, how.averaging_px)
+        sigma = math.sqrt(first**2 + second**2 - 2 * alike * first * second)
+        return {
+            "length": length,
+            "elongation": length - self.length_px,
+            "sigma_elongation": sigma,
+            "strain": length / self.length_px - 1,
+            "sigma_strain": sigma / self.length_px,
+            "u1": float(u[0]),
+            "v1": float(v[0]),
+            "u2": float(u[1]),
+            "v2": float(v[1]),
+        }
+
+
+@dataclass(frozen=True)
+class Rectangle(Probe):
+    """A virtual strain gauge: the means over the valid points of a rectangle.
+
+    Attributes
+    ----------
+    x, y : int
+        Its first pixel.
+    width, height : int
+        Its size, px.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    kind = "rectangle"
+    quantities: ClassVar[Mapping[str, bool]] = {**Point.quantities, "points": _PLAIN}
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise UsageError("A rectangle is X,Y,W,H with W and H of at least 1 px", self.name)
+
+    @property
+    def box(self) -> Box:
+        """The pixels in it."""
+        return Box(self.x, self.y, self.width, self.height)
+
+    def read(self, layers: Layers, how: StrainSettings) -> Reading:
+        """Read means, their standard uncertainties, and the number of valid points."""
+        rows, columns = _within(self.box, layers.box)
+        parts = {name: layers.arrays[name][rows, columns] for name in self.quantities if name != "points"}
+        reading = {name: _mean(parts[name]) for name in ("u", "v", "exx", "eyy", "exy")}
+        for name in ("sigma_u", "sigma_v"):
+            reading[name] = sigma_of_mean(parts[name], how.averaging_px)
+        reading["sigma_exx"] = sigma_of_mean_strain(parts["sigma_exx"], how, shear=False)
+        reading["sigma_eyy"] = sigma_of_mean_strain(parts["sigma_eyy"].T, how, shear=False)
+        reading["sigma_exy"] = sigma_of_mean_strain(parts["sigma_exy"], how, shear=True)
+        return reading | {"points": float(layers.valid[rows, columns].sum())}
+
+
+def profile(line: Line, layers: Layers) -> dict[str, Array]:
+    """Read what lies along a line, every px from its first end.
+
+    Returns
+    -------
+    dict of str to (N) float64
+        ``distance``, px from the first end; ``x``, ``y``, px; and every quantity of a point.
+    """
+    distance = np.arange(math.floor(line.length_px + 1e-9) + 1, dtype=np.float64)
+    x = line.x1 + distance * (line.x2 - line.x1) / line.length_px
+    y = line.y1 + distance * (line.y2 - line.y1) / line.length_px
+    return {"distance": distance, "x": x, "y": y} | {name: sample(layers, name, x, y) for name in Point.quantities}
+
+
+def sample(layers: Layers, name: str, x: ArrayLike, y: ArrayLike) -> Array:
+    """Interpolate a layer bilinearly.
+
+    Parameters
+    ----------
+    layers : Layers
+    name : str
+        The layer.
+    x, y : (...) float
+        Places within the box of the layers, px of the reference image.
+
+    Returns
+    -------
+    (...) float64
+        NaN where a pixel that it would take part of has no value.
+    """
+    plane = layers.arrays[name]
+    x = np.asarray(x, np.float64) - layers.box.left
+    y = np.asarray(y, np.float64) - layers.box.top
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    right, bottom = (
+        np.minimum(low + 1, size - 1) for low, size in ((left, layers.box.width), (top, layers.box.height))
+    )
+    across, down = x - left, y - top
+    total = np.zeros(np.broadcast(x, y).shape)
+    for row, column, weight in (
+        (top, left, (1 - across) * (1 - down)),
+        (top, right, across * (1 - down)),
+        (bottom, left, (1 - across) * down),
+        (bottom, right, across * down),
+    ):
+        total += np.where(weight > 0, weight * plane[row, column], 0.0)
+    return total
+
+
+def _around(x: tuple[float, ...], y: tuple[float, ...]) -> Box:
+    """Return the pixels that bilinear interpolation at some points takes part of, and those between."""
+    left, top = math.floor(min(x)), math.floor(min(y))
+    return Box(left, top, math.ceil(max(x)) - left + 1, math.ceil(max(y)) - top + 1)
+
+
+def _within(box: Box, outer: Box) -> tuple[slice, slice]:
+    return Box(box.left - outer.left, box.top - outer.top, box.width, box.height).slices
+
+
+def _mean(values: FloatArray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean(dtype=np.float64)) if known.size else math.nan

@@ -1,0 +1,112 @@
+"""The noise floor for a report: from a result of images of a scene at rest, or else as the result itself states it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scorrnet_cli.errors import UsageError
+from scorrnet_cli.gauge import StrainSettings
+from scorrnet_cli.pictures.source import Source
+from scorrnet_cli.report.means import FrameMeans
+from scorrnet_cli.strain import strain_of
+
+QUANTITIES = ("u", "v", "exx", "eyy", "exy")
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Noise of every quantity.
+
+    Attributes
+    ----------
+    sigma : dict of str to float
+        Standard deviation or uncertainty of `QUANTITIES`: px or 1; NaN if unknown.
+    bias : dict of str to float
+        Mean of the same; empty if that is not known.
+    source : str
+        Where it is from, for people.
+    remark : str
+        What to be careful about; empty if there is nothing.
+    """
+
+    sigma: dict[str, float]
+    bias: dict[str, float]
+    source: str
+    remark: str = ""
+
+
+def measured_noise(static: Source, like: Source, gauge: StrainSettings) -> Noise:
+    """Take the noise floor from a result of images between which nothing moved.
+
+    Parameters
+    ----------
+    static : Source
+        That result.
+    like : Source
+        The result that the report is about.
+    gauge : StrainSettings
+        How its strain was taken.
+
+    Returns
+    -------
+    Noise
+        Standard deviation over the valid points of a frame, root mean square over the frames (iDICs, A Good Practices
+        Guide for Digital Image Correlation, 2018).
+
+    Raises
+    ------
+    UsageError
+        If nothing was measured in it.
+    """
+    variances: dict[str, list[float]] = {name: [] for name in QUANTITIES}
+    means: dict[str, list[float]] = {name: [] for name in QUANTITIES}
+    for shown in static.snapshots(range(len(static))):
+        strain = strain_of(shown.field, gauge)
+        for name in QUANTITIES:
+            values = getattr(shown.field if name in ("u", "v") else strain, name)
+            known = values[np.isfinite(values)].astype(np.float64)
+            if known.size:
+                variances[name].append(float(known.var()))
+                means[name].append(float(known.mean()))
+    if not variances["u"]:
+        raise UsageError("Nothing was measured in the static images", static.result.path, "Give another --noise-floor")
+    count = len(variances["u"])
+    images = f"{static.result.reference.name} and {count} more" if count > 1 else static.result.deformed[0].name
+    return Noise(
+        sigma={name: float(np.sqrt(np.mean(found))) if found else float("nan") for name, found in variances.items()},
+        bias={name: float(np.mean(found)) if found else float("nan") for name, found in means.items()},
+        source=f"measured between images at rest ({images})",
+        remark=_difference(static, like),
+    )
+
+
+def stated_noise(frame: FrameMeans) -> Noise:
+    """Take the standard uncertainties that the result states of one frame; medians over its points."""
+    sigma = {
+        "u": frame.sigma_u,
+        "v": frame.sigma_v,
+        "exx": frame.sigma_exx,
+        "eyy": frame.sigma_eyy,
+        "exy": frame.sigma_exy,
+    }
+    source = f"stated by the software: median standard uncertainty in {frame.name}"
+    return Noise(sigma, {}, source, "no static images were given (--noise-floor)")
+
+
+def _difference(static: Source, like: Source) -> str:
+    """Say in what the two results were made differently."""
+    one, other = static.result.process, like.result.process
+    for word, first, second in (
+        ("weights", dict(one.weights), dict(other.weights)),
+        (
+            "refinement",
+            (one.settings.refine, one.settings.window_px),
+            (other.settings.refine, other.settings.window_px),
+        ),
+        ("version", one.version, other.version),
+    ):
+        if first != second:
+            return f"the static images were measured with another {word}"
+    return ""

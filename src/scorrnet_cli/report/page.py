@@ -1,0 +1,201 @@
+"""The report put together: one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from string import Template
+
+from scorrnet_cli.pictures.images import Images
+from scorrnet_cli.pictures.quantities import QUANTITIES, Quantity
+from scorrnet_cli.pictures.source import Source
+from scorrnet_cli.pictures.stills import gauge_words
+from scorrnet_cli.probes import Probe
+from scorrnet_cli.report.charts import Curve, chart
+from scorrnet_cli.report.content import Album, label
+from scorrnet_cli.report.means import FrameMeans, means_of
+from scorrnet_cli.report.noise import Noise, measured_noise, stated_noise
+from scorrnet_cli.report.practice import Section, sections
+from scorrnet_cli.report.probing import Probes
+from scorrnet_cli.version import __version__
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a report is to hold.
+
+    Attributes
+    ----------
+    title : str
+    quantities : sequence of Quantity
+        What is shown.
+    static : Source, optional
+        A result of images at rest, for the noise floor.
+    probes : sequence of Probe
+        Places of which curves are drawn.
+    """
+
+    title: str
+    quantities: Sequence[Quantity]
+    static: Source | None = None
+    probes: Sequence[Probe] = ()
+
+
+def page(source: Source, images: Images, order: Order, step: Callable[[], None]) -> str:
+    """Write a report; frames are read one after the other.
+
+    Parameters
+    ----------
+    source : Source
+    images : Images
+        Where the reference image is looked for.
+    order : Order
+    step : callable
+        Called when a frame is done.
+
+    Returns
+    -------
+    str
+        The whole page.
+
+    Raises
+    ------
+    UsageError
+        If a probe lies outside of the image, or nothing was measured in the static images.
+    """
+    probes = Probes(order.probes, source.result.shape[1:])
+    album = Album(source, order.quantities)
+    frames = []
+    for shown in source.snapshots(range(len(source))):
+        album.add(shown)
+        frames.append(means_of(shown))
+        probes.add(shown, shown.strain.how)
+        step()
+    strain = source.snapshot(len(source) - 1).strain
+    noise = _noise(source, order, frames)
+    grey = images.grey(source.result.reference)
+    parts = {
+        "title": html.escape(order.title),
+        "summary": html.escape(_summary(source)),
+        "last": str(len(frames) - 1),
+        "sampling": html.escape(_sampling(album.grid.step, gauge_words(strain), grey is not None)),
+        "curves": _curves(frames, probes, source.mm_per_px),
+        "practice": _practice(sections(source, strain.how, noise)),
+        "frames": _frames(frames, source.mm_per_px),
+        "footer": f"Made by scorrnet {__version__}.",
+        "data": album.to_json(frames, grey, probes.marks()),
+        "style": _read("report.css"),
+        "script": _read("report.js"),
+    }
+    return Template(_read("template.html")).substitute(parts)
+
+
+def _noise(source: Source, order: Order, frames: Sequence[FrameMeans]) -> Noise:
+    if order.static is not None:
+        return measured_noise(order.static, source, source.snapshot(len(source) - 1).strain.how)
+    good = [frame for frame in frames if not frame.failure]
+    return stated_noise(good[-1] if good else frames[-1])
+
+
+def _summary(source: Source) -> str:
+    count, height, width = source.result.shape
+    images = "one deformed image" if count == 1 else f"{count} deformed images"
+    process = source.result.process
+    return (
+        f"Displacement and strain of {images} of {width} x {height} px to the reference "
+        f"{source.result.reference.name}; "
+        f"measured {process.date[:10]} by scorrnet {process.version} on {process.device}."
+    )
+
+
+def _sampling(step: int, gauge: str, has_image: bool) -> str:
+    cells = "every pixel" if step == 1 else f"means of {step} x {step} px; the result file has every pixel"
+    missing = "" if has_image else " The reference image was not found, so the fields stand alone."
+    return f"Shown here: {cells}. Strain: {gauge}. Colours span 1 to 99 % of the values of all frames.{missing}"
+
+
+def _curves(frames: Sequence[FrameMeans], probes: Probes, mm_per_px: float | None) -> str:
+    """Draw means and probes over the frames; nothing if there is only one."""
+    if len(frames) < 2:
+        return ""
+    times = [frame.at_s for frame in frames if frame.at_s is not None]
+    rising = len(times) == len(frames) and all(one < two for one, two in pairwise(times))
+    x, x_label = (times, "time (s)") if rising else ([float(index) for index in range(len(frames))], "frame")
+    charts = probes.curves(mm_per_px)
+    for title, names in (
+        ("Mean displacement of the surface", ("u", "v")),
+        ("Mean strain of the surface", ("exx", "eyy", "exy")),
+    ):
+        quantity = QUANTITIES[names[0]]
+        factor = quantity.factor(mm_per_px)
+        curves = [Curve(name, [factor * frame.means[name] for frame in frames]) for name in names]
+        charts.append((f"{title} ({quantity.unit(mm_per_px)})", curves))
+    charts.append(("Measured share of the surface (%)", [Curve("valid", [100 * each.valid_share for each in frames])]))
+    drawn = [
+        f"<figure><figcaption>{html.escape(title)}</figcaption>{chart(title, x_label, x, curves)}</figure>"
+        for title, curves in charts
+    ]
+    return f'<section>\n<h2>Curves</h2>\n<div class="charts">{"".join(drawn)}</div>\n</section>'
+
+
+def _practice(parts: Sequence[Section]) -> str:
+    lines = []
+    for part in parts:
+        lines.append(f'<h3>{html.escape(part.title)}</h3>\n<table class="facts"><tbody>')
+        for fact in part.facts:
+            name = html.escape(fact.name)
+            blank = "" if fact.value else f' contenteditable="true" aria-label="{name}"'
+            lines.append(f'<tr><th scope="row">{name}</th><td{blank}>{html.escape(fact.value)}</td></tr>')
+        lines.append("</tbody></table>")
+    return "\n".join(lines)
+
+
+def _frames(frames: Sequence[FrameMeans], mm_per_px: float | None) -> str:
+    """Write the table of all frames."""
+    columns = [f"mean {each.name} ({each.unit(mm_per_px)})" for each in _averaged()]
+    heads = ["frame", "image", "valid", *columns, "zncc", "sigma u (px)", "sigma v (px)"]
+    lines = ["<table><thead><tr>", *(f'<th scope="col">{html.escape(head)}</th>' for head in heads), "</tr></thead>"]
+    lines.append("<tbody>")
+    for index, frame in enumerate(frames):
+        cells = [str(index), html.escape(label(frame))]
+        if frame.failure:
+            cells.append(f'<td colspan="{len(heads) - 2}">not measured: {html.escape(frame.failure)}</td>')
+        else:
+            cells.append(f"{frame.valid_share:.1%}")
+            cells += [_number(each.factor(mm_per_px) * frame.means[each.name], 4) for each in _averaged()]
+            cells += [_number(value, 4) for value in (frame.zncc, frame.sigma_u, frame.sigma_v)]
+        row = "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells)
+        lines.append(f"<tr>{row}</tr>")
+    return "\n".join([*lines, "</tbody></table>"])
+
+
+def _averaged() -> list[Quantity]:
+    return [QUANTITIES[name] for name in ("u", "v", "exx", "eyy", "exy")]
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}") if math.isfinite(value) else "\N{EN DASH}"
+
+
+def _read(name: str) -> str:
+    """Read a file that lies beside this one."""
+    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+
+
+def write_page(path: Path, content: str) -> None:
+    """Write a page; it appears whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    from scorrnet_cli.writers.atomic import explained, written_whole
+
+    with written_whole(path) as part, explained(path):
+        part.write_text(content, encoding="utf-8")

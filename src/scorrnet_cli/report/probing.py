@@ -1,0 +1,83 @@
+"""Probes for a report: read in every frame, drawn as curves, marked on the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scorrnet_cli.gauge import StrainSettings
+from scorrnet_cli.layers import DERIVED, LENGTHS, STRAINS, Box, Layers
+from scorrnet_cli.pictures.quantities import QUANTITIES
+from scorrnet_cli.pictures.source import Snapshot
+from scorrnet_cli.probes import Line, Point, Probe, Reading, Rectangle
+from scorrnet_cli.report.charts import Curve
+
+_CHARTS: tuple[tuple[type[Probe], str, tuple[str, ...], str], ...] = (
+    (Point, "Points: displacement", ("u", "v"), "u"),
+    (Line, "Extensometers: engineering strain", ("strain",), "exx"),
+    (Rectangle, "Strain gauges: mean strain", ("exx", "eyy", "exy"), "exx"),
+)
+"""Kind of probe, title, what is drawn of it, and the quantity whose unit that has."""
+
+
+class Probes:
+    """Reads probes in one frame after the other.
+
+    Parameters
+    ----------
+    probes : sequence of Probe
+    shape : tuple of int
+        (H, W) of the images.
+
+    Raises
+    ------
+    UsageError
+        If a probe lies outside of the image.
+    """
+
+    def __init__(self, probes: Sequence[Probe], shape: tuple[int, int]) -> None:
+        for probe in probes:
+            probe.check(shape)
+        self._probes = probes
+        self._readings: list[list[Reading]] = [[] for _ in probes]
+
+    def add(self, shown: Snapshot, gauge: StrainSettings) -> None:
+        """Take in a frame, whose strain was taken as `gauge` says."""
+        if not self._probes:
+            return
+        field, strain = shown.field, shown.strain
+        arrays = {name: getattr(field, name)[0] for name in (*LENGTHS, "zncc")}
+        arrays |= {name: getattr(strain, name)[0] for name in (*STRAINS, *DERIVED)}
+        box = Box(0, 0, field.shape[2], field.shape[1])
+        layers = Layers(shown.index, field.deformed[0], box, field.valid[0], field.mask[0], arrays)
+        for probe, readings in zip(self._probes, self._readings, strict=True):
+            readings.append(probe.read(layers, gauge))
+
+    def curves(self, mm_per_px: float | None) -> list[tuple[str, list[Curve]]]:
+        """Return title and curves of a chart for each kind of probe that there is."""
+        charts = []
+        for kind, title, names, like in _CHARTS:
+            quantity = QUANTITIES[like]
+            factor = quantity.factor(mm_per_px)
+            curves = [
+                Curve(f"{probe.name} {name}" if len(names) > 1 else probe.name, [factor * each[name] for each in read])
+                for probe, read in zip(self._probes, self._readings, strict=True)
+                if type(probe) is kind
+                for name in names
+            ]
+            if curves:
+                charts.append((f"{title} ({quantity.unit(mm_per_px)})", curves))
+        return charts
+
+    def marks(self) -> list[dict[str, object]]:
+        """Return the name of each probe, and the corners, px, of the line that marks it on the pictures."""
+        return [{"name": probe.name, "corners": _corners(probe)} for probe in self._probes]
+
+
+def _corners(probe: Probe) -> list[tuple[float, float]]:
+    if isinstance(probe, Point):
+        return [(probe.x, probe.y)]
+    if isinstance(probe, Line):
+        return [(probe.x1, probe.y1), (probe.x2, probe.y2)]
+    left, top, width, height = probe.box
+    x, y = (left - 0.5, left + width - 0.5), (top - 0.5, top + height - 0.5)
+    return [(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1]), (x[0], y[0])]

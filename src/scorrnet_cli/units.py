@@ -1,0 +1,51 @@
+"""How large a pixel is on the specimen, and when each image was taken: stated once, beside values that stay in px."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scorrnet_cli.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The scale of the images.
+
+    Attributes
+    ----------
+    mm_per_px : float
+        Length on the specimen of one pixel, mm. Displacements in px times this are mm.
+    source : str
+        Where it is known from, for people.
+    """
+
+    mm_per_px: float
+    source: str
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.mm_per_px) and self.mm_per_px > 0):
+            raise UsageError("The scale must be a positive number of mm per px", f"mm per px = {self.mm_per_px}")
+
+    @classmethod
+    def of_scale_bar(cls, text: str) -> Calibration:
+        """Take the scale from two points of known distance.
+
+        Parameters
+        ----------
+        text : str
+            ``X1,Y1,X2,Y2,MM``: the points in px of the reference image, and their distance in mm.
+
+        Raises
+        ------
+        UsageError
+            If it is not five numbers, the points are the same, or the distance is not positive.
+        """
+        try:
+            x1, y1, x2, y2, mm = (float(value) for value in text.split(","))
+        except ValueError as error:
+            raise UsageError("A scale bar is five numbers, X1,Y1,X2,Y2,MM", text) from error
+        px = math.hypot(x2 - x1, y2 - y1)
+        if not (math.isfinite(px) and px > 0):
+            raise UsageError("The ends of the scale bar must be two points", text)
+        return cls(mm / px, f"scale bar of {mm:g} mm, ({x1:g}, {y1:g}) to ({x2:g}, {y2:g}) px")

@@ -1,0 +1,186 @@
+"""`scorrnet probe` and `scorrnet export`: tables, pictures, units, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from scorrnet_cli.cli import app
+from scorrnet_cli.field import Field
+from scorrnet_cli.units import Calibration
+from scorrnet_cli.writers import Header, open_writer
+
+MakeField = Callable[[int, int, int], Field]
+T, H, W = 3, 40, 60
+
+
+def scorrnet(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="scorrnet")
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def write(path: Path, field: Field, calibration: Calibration | None = None, time_source: str = "") -> None:
+    header = Header((H, W), field.shape[0], field.reference, field.process, calibration, time_source)
+    with open_writer(path, header) as writer:
+        writer.append(replace(field, calibration=calibration))
+
+
+@pytest.fixture
+def field(make_field: MakeField) -> Field:
+    """A stretch of 1 % a frame along x, with a hole; valid elsewhere."""
+    made = make_field(T, H, W)
+    valid = np.ones((T, H, W), bool)
+    valid[:, 10:20, 10:20] = False
+    x = np.broadcast_to(np.arange(W), (H, W))
+    u = np.where(valid, np.stack([0.01 * step * x for step in range(T)]), np.nan).astype(np.float32)
+    v = np.where(valid, 0.5, np.nan).astype(np.float32)
+    sigma = np.where(valid, 0.01, np.nan).astype(np.float32)
+    return replace(made, u=u, v=v, mask=valid, valid=valid, sigma_u=sigma, sigma_v=sigma)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: Field) -> Path:
+    """The current folder with `px.h5`, and `mm.h5` that has a scale and times."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "px.h5", field)
+    infos = tuple(replace(info, at_s=0.25 * step) for step, info in enumerate(field.deformed))
+    write(tmp_path / "mm.h5", replace(field, deformed=infos), Calibration(0.1, "as told"), "as told")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+class TestProbe:
+    def test_a_line_a_frame_and_probe(self) -> None:
+        result = scorrnet("probe", "px.h5", "--point", "A=30,25", "--line", "gauge=25,30,55,30")
+        assert result.exit_code == 0, result.stderr
+        rows = rows_of(result.stdout)
+        assert [(row["frame"], row["probe"], row["kind"]) for row in rows] == [
+            (str(step), name, kind) for step in range(T) for name, kind in (("A", "point"), ("gauge", "line"))
+        ]
+        assert [float(row["u_px"]) for row in rows[::2]] == pytest.approx([0.0, 0.3, 0.6])
+        assert [float(row["strain"]) for row in rows[1::2]] == pytest.approx([0.0, 0.01, 0.02], abs=1e-6)
+        assert [float(row["elongation_px"]) for row in rows[1::2]] == pytest.approx([0.0, 0.3, 0.6], abs=1e-5)
+        assert rows[1]["u_px"] == rows[0]["strain"] == ""  # a line has no u of its own, a point no length
+        assert rows[0]["image"] == "Verformt ö_0.tif[0]"
+        assert "time_s" not in rows[0]
+
+    def test_mm_and_s_where_the_result_has_them(self) -> None:
+        result = scorrnet("probe", "mm.h5", "--line", "25,30,55,30", "--frame", "last")
+        assert result.exit_code == 0, result.stderr
+        (row,) = rows_of(result.stdout)
+        assert row["probe"] == "line 25 30 55 30"
+        assert float(row["time_s"]) == 0.5
+        assert float(row["length_mm"]) == pytest.approx(3.06)
+        assert float(row["strain"]) == pytest.approx(0.02, abs=1e-6)
+
+    def test_a_rectangle_counts_its_points(self) -> None:
+        result = scorrnet("probe", "px.h5", "--rect", "5,5,10,10", "--frame", "1")
+        (row,) = rows_of(result.stdout)
+        assert row["points"] == "75"
+        assert float(row["v_px"]) == pytest.approx(0.5)
+        assert 0 < float(row["sigma_v_px"]) < 0.01
+
+    def test_what_is_not_valid_stays_empty_and_is_said(self) -> None:
+        result = scorrnet("probe", "px.h5", "--point", "hole=15,15")
+        assert result.exit_code == 0
+        assert all(row["u_px"] == row["exx"] == "" for row in rows_of(result.stdout))
+        assert "warning: hole: nothing is valid there" in result.stderr
+
+    def test_profiles(self) -> None:
+        result = scorrnet("probe", "mm.h5", "--profile", "cut=0,30,59,30", "--frame", "2")
+        assert result.exit_code == 0, result.stderr
+        rows = rows_of(result.stdout)
+        assert len(rows) == W
+        assert [row["x_px"] for row in rows] == [str(x) for x in range(W)]
+        assert float(rows[-1]["distance_mm"]) == pytest.approx(5.9)
+        assert float(rows[-1]["u_mm"]) == pytest.approx(0.1 * 0.02 * 59)
+
+    def test_to_a_file_with_a_picture(self, folder: Path) -> None:
+        pytest.importorskip("matplotlib")
+        arguments = ("probe", "mm.h5", "--point", "30,25", "--line", "25,30,55,30", "--plot", "a.png", "-o", "a.csv")
+        result = scorrnet(*arguments)
+        assert result.exit_code == 0, result.stderr
+        assert len(rows_of((folder / "a.csv").read_text(encoding="utf-8"))) == 2 * T
+        with Image.open("a.png") as picture:
+            assert picture.width > 800
+            assert len(set(picture.convert("RGB").resize((200, 200)).get_flattened_data())) > 20
+        assert scorrnet(*arguments).exit_code == 7
+        assert scorrnet(*arguments, "--overwrite").exit_code == 0
+        assert scorrnet("probe", "mm.h5", "--profile", "0,30,59,30", "--plot", "b.png").exit_code == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "word"),
+        [
+            (("px.h5",), 2, "nothing to read"),
+            (("px.h5", "--point", "1,2,3"), 2, "2 numbers"),
+            (("px.h5", "--line", "a,b"), 2, "numbers with commas"),
+            (("px.h5", "--rect", "1,2,3.5,4"), 2, "whole numbers"),
+            (("px.h5", "--point", "nan,3"), 2, "numbers with commas"),
+            (("px.h5", "--point", "70,3"), 2, "does not lie within the image"),
+            (("px.h5", "--line", "5,5,5,5"), 2, "two different ends"),
+            (("px.h5", "--point", "A=1,2", "--rect", "A=1,2,3,4"), 2, "same name"),
+            (("px.h5", "--profile", "1,2,3,4", "--point", "1,2"), 2, "table of their own"),
+            (("px.h5", "--point", "1,2", "--frame", "3"), 2, "0 to 2"),
+            (("none.h5", "--point", "1,2"), 2, "no such result"),
+            (("px.h5", "--point", "1,2", "-o", "missing/a.csv"), 7, "does not exist"),
+        ],
+    )
+    def test_what_is_refused(self, arguments: tuple[str, ...], code: int, word: str) -> None:
+        result = scorrnet("probe", *arguments)
+        assert result.exit_code == code
+        assert result.stdout == ""
+        assert word in result.stderr
+
+
+@pytest.mark.usefixtures("folder")
+class TestExport:
+    def test_says_what_was_written(self, folder: Path) -> None:
+        result = scorrnet("export", "mm.h5", "--to", "csv", "--step", "2")
+        assert result.exit_code == 0, result.stderr
+        for word in ("30 x 20, every 2 px", "mm", "green-lagrange, VSG", "mm_csv (3 files)"):
+            assert word in result.stdout
+        assert len(list((folder / "mm_csv").glob("*.csv"))) == T
+
+    def test_says_what_a_format_leaves_out(self) -> None:
+        rows = dict(line.split(None, 1) for line in scorrnet("export", "mm.h5", "--to", "pyvale").stdout.splitlines())
+        assert (rows["unit"].strip(), rows["strain"].strip()) == ("px", "not written")
+
+    def test_one_file_formats_are_named_after_the_result(self, folder: Path) -> None:
+        assert scorrnet("export", "px.h5", "--to", "npz", "--frame", "last", "-q").stdout == ""
+        assert np.load(folder / "px.npz")["u"].shape == (1, H, W)
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "word"),
+        [
+            (("px.h5",), 2, "--to"),
+            (("px.h5", "--to", "xlsx"), 2, "xlsx"),
+            (("px.h5", "--to", "csv", "--step", "0"), 2, "--step"),
+            (("px.h5", "--to", "npz", "-o", "mm.h5"), 7, "exists already"),
+            (("none.h5", "--to", "npz"), 2, "no such result"),
+        ],
+    )
+    def test_what_is_refused(self, arguments: tuple[str, ...], code: int, word: str) -> None:
+        result = scorrnet("export", *arguments)
+        assert result.exit_code == code
+        assert result.stdout == ""
+        assert word in result.stderr
+
+    def test_the_result_is_never_replaced(self, folder: Path) -> None:
+        before = (folder / "px.h5").read_bytes()
+        for option in ("export", "probe"):
+            what = ("--to", "npz") if option == "export" else ("--point", "1,2")
+            result = scorrnet(option, "px.h5", *what, "-o", "px.h5", "--overwrite")
+            assert result.exit_code == 7
+            assert "would replace the result" in result.stderr
+        assert (folder / "px.h5").read_bytes() == before

@@ -1,0 +1,187 @@
+"""Strain against analytic fields: exact where the polynomial is, and an uncertainty that is true."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from scorrnet_cli.errors import UsageError
+from scorrnet_cli.gauge import MEASURES, WEIGHTS, Strain, StrainSettings, averaging_px
+from scorrnet_cli.strain import strain
+
+Array = NDArray[np.float64]
+STRETCH = np.array([[1.12, 0.05], [-0.09, 0.91]])
+Y, X = np.mgrid[:70, :90].astype(np.float64)
+
+
+def expected(gradient: Array, measure: str) -> Array:
+    """Strain tensor of a deformation gradient (2, 2), by matrix functions."""
+    identity = np.eye(2)
+    if measure == "small":
+        return 0.5 * (gradient + gradient.T) - identity
+    if measure == "euler-almansi":
+        return np.asarray(0.5 * (identity - np.linalg.inv(gradient @ gradient.T)))
+    values, vectors = np.linalg.eigh(gradient.T @ gradient)
+    if measure == "hencky":
+        return np.asarray(vectors @ np.diag(0.5 * np.log(values)) @ vectors.T)
+    return np.asarray(vectors @ np.diag(0.5 * (values - 1)) @ vectors.T)
+
+
+def affine(gradient: Array, x: Array = X, y: Array = Y) -> tuple[Array, Array]:
+    """Displacement (1, H, W) of a deformation gradient."""
+    slope = gradient - np.eye(2)
+    return (slope[0, 0] * x + slope[0, 1] * y + 12)[None], (slope[1, 0] * x + slope[1, 1] * y - 30)[None]
+
+
+def holed() -> NDArray[np.bool_]:
+    """A surface with a hole, an edge and points that are missing here and there."""
+    rng = np.random.default_rng(1)
+    valid: NDArray[np.bool_] = (np.hypot(X - 40, Y - 30) > 12) & (X > 5) & (rng.random(X.shape) > 0.05)
+    return valid[None]
+
+
+def largest_error(found: Strain, tensor: Array, where: NDArray[np.bool_]) -> float:
+    pairs = ((found.exx, tensor[0, 0]), (found.eyy, tensor[1, 1]), (found.exy, tensor[0, 1]))
+    return max(float(np.abs(array[where] - value).max()) for array, value in pairs)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_exact_on_affine_fields(measure: str, order: int, weights: str) -> None:
+    u, v = affine(STRETCH)
+    valid = holed()
+    u[~valid], v[~valid] = np.nan, np.inf
+    sigma = np.random.default_rng(2).uniform(0.002, 0.02, u.shape).astype(np.float32)
+    found = strain(u, v, valid, StrainSettings(15, measure, order, weights), (sigma, sigma))
+    assert largest_error(found, expected(STRETCH, measure), valid) < 1e-7
+    for name in ("exx", "sigma_exx", "e1"):
+        np.testing.assert_array_equal(np.isfinite(getattr(found, name)), valid)
+
+
+def test_single_precision_is_enough() -> None:
+    u, v = (part.astype(np.float32) for part in affine(STRETCH))
+    found = strain(u, v, np.ones(u.shape, bool), StrainSettings())
+    assert largest_error(found, expected(STRETCH, "green-lagrange"), np.ones(u.shape, bool)) < 1e-6
+
+
+def test_a_rotation_is_no_strain() -> None:
+    angle = np.radians(35)
+    u, v = affine(np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]))
+    for measure in ("green-lagrange", "euler-almansi", "hencky"):
+        found = strain(u, v, np.ones(u.shape, bool), StrainSettings(measure=measure))
+        assert largest_error(found, np.zeros((2, 2)), np.ones(u.shape, bool)) < 1e-7
+    small = strain(u, v, np.ones(u.shape, bool), StrainSettings(measure="small"))
+    assert abs(small.exx - (np.cos(angle) - 1)).max() < 1e-6
+
+
+def test_second_order_is_exact_on_quadratic_fields() -> None:
+    u = (1e-3 * X**2 - 5e-4 * X * Y + 2e-4 * Y**2)[None]
+    valid = holed()
+    found = strain(u, 0 * u, valid, StrainSettings(15, "small", 2))
+    np.testing.assert_allclose(found.exx[valid], (2e-3 * X - 5e-4 * Y)[None][valid], atol=1e-7)
+    np.testing.assert_allclose(found.exy[valid], 0.5 * (-5e-4 * X + 4e-4 * Y)[None][valid], atol=1e-7)
+    first = strain(u, 0 * u, valid, StrainSettings(15, "small", 1))
+    assert abs(first.exx[valid] - found.exx[valid]).max() > 1e-3
+
+
+def test_strips_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    u, v = rng.normal(size=(2, 1, *X.shape))
+    sigma = rng.uniform(0.1, 1, u.shape).astype(np.float32)
+    whole = strain(u, v, holed(), StrainSettings(25), (sigma, sigma))
+    monkeypatch.setattr("scorrnet_cli.strain.STRIP_POINTS", 10 * X.shape[1])
+    cut = strain(u, v, holed(), StrainSettings(25), (sigma, sigma))
+    np.testing.assert_allclose(cut.exx, whole.exx, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(cut.sigma_exx, whole.sigma_exx, rtol=1e-5)
+
+
+def test_points_without_neighbours_have_no_strain() -> None:
+    valid = np.zeros((2, *X.shape), bool)
+    valid[0, 30, :] = True  # a line: no slope across
+    valid[1, 30:32, 40:42] = True  # four points of a window of 225
+    u, v = (np.repeat(part, 2, 0) for part in affine(STRETCH))
+    found = strain(u, v, valid, StrainSettings(15))
+    assert not np.isfinite(found.exx).any()
+    assert not np.isfinite(strain(u, v, np.zeros_like(valid), StrainSettings()).exx).any()
+
+
+@pytest.mark.parametrize(
+    ("window", "averaged", "order", "weights"),
+    [(25, 12.0, 1, "uniform"), (25, 3.0, 1, "gaussian"), (11, 2.5, 1, "uniform"), (41, 4.0, 2, "uniform")],
+)
+def test_uncertainty_is_true_for_correlated_errors(window: int, averaged: float, order: int, weights: str) -> None:
+    rng = np.random.default_rng(4)
+    shape, rim = (130, 150), 8
+    valid = np.zeros(shape, bool)
+    valid[rim:-rim, rim:-rim] = True
+    valid[50:80, 60:95] = False
+    sigma = np.where(np.arange(shape[1]) < 75, 0.01, 0.02).astype(np.float32) * np.ones(shape, np.float32)
+    how = StrainSettings(window, "green-lagrange", order, weights, averaged)
+    gain = np.sqrt(4 * np.pi) * averaged  # of white noise by the filter
+    errors, stated = [], None
+    for _ in range(40):
+        noise = gaussian_filter(rng.normal(size=(2, *shape)), (0, averaged, averaged), mode="wrap", truncate=5)
+        u, v = sigma * noise * gain
+        found = strain((u + 0.1 * np.mgrid[:130, :150][1])[None], v[None], valid[None], how, (sigma[None], sigma[None]))
+        errors.append(np.stack([found.exx[0] - 0.105, found.eyy[0], found.exy[0]]))
+        stated = np.stack([found.sigma_exx[0], found.sigma_eyy[0], found.sigma_exy[0]])
+    assert stated is not None
+    ratio = np.sqrt(np.mean(np.square(errors), 0)) / stated
+    inside = np.zeros(shape, bool)
+    inside[35:-35, 35:-35] = True
+    for where in (inside & valid, ~inside & valid):  # far from the edge, and near to it
+        for part in ratio:
+            assert 0.8 < np.sqrt(np.mean(part[where] ** 2)) < 1.25
+
+
+def test_white_noise_would_be_understated() -> None:
+    sigma = np.full((1, *X.shape), 0.01, np.float32)
+    settings = [StrainSettings(averaging_px=length) for length in (0.1, 3.0)]
+    zero, valid = np.zeros_like(sigma), np.ones(sigma.shape, bool)
+    white, averaged = (strain(zero, zero, valid, how, (sigma, sigma)).sigma_exx[0, 35, 45] for how in settings)
+    # white noise: s sqrt(12 / (n^2 - 1)) / n for n x n points; bins of 3 px take a little of that away
+    assert white == pytest.approx(0.01 * np.sqrt(12 / (25**2 - 1)) / 25, rel=0.15)
+    assert averaged > 5 * white
+
+
+def test_uncertainty_is_unknown_without_that_of_the_displacement() -> None:
+    u, v = affine(STRETCH)
+    unknown = np.full(u.shape, np.nan, np.float32)
+    found = strain(u, v, np.ones(u.shape, bool), StrainSettings(), (unknown, unknown))
+    assert np.isfinite(found.exx).all()
+    assert not np.isfinite(found.sigma_exx).any()
+
+
+def test_principal_strains_and_their_direction() -> None:
+    for degrees in (-60.0, 0.0, 30.0, 90.0):
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        axes = np.array([[c, -s], [s, c]])  # first column: the direction of e1, x right and y down
+        tensor = axes @ np.diag([0.03, -0.01]) @ axes.T
+        u, v = affine(np.eye(2) + tensor)
+        found = strain(u, v, np.ones(u.shape, bool), StrainSettings(measure="small"))
+        np.testing.assert_allclose(found.e1, 0.03, atol=1e-7)
+        np.testing.assert_allclose(found.e2, -0.01, atol=1e-7)
+        np.testing.assert_allclose((found.angle_deg - degrees + 90) % 180, 90, atol=1e-3)
+
+
+def test_equivalent_strain_of_tension_at_constant_volume_is_the_axial_one() -> None:
+    u, v = affine(np.diag([np.exp(0.2), np.exp(-0.1)]))
+    found = strain(u, v, np.ones(u.shape, bool), StrainSettings(measure="hencky"))
+    np.testing.assert_allclose(found.von_mises, 0.2, atol=1e-6)
+
+
+def test_size_of_the_virtual_strain_gauge() -> None:
+    assert StrainSettings(25, averaging_px=21 / np.sqrt(4 * np.pi)).vsg_size_px == 25 + 21 - 1
+    assert averaging_px(refined=True, window_px=5.0, passes=1) == pytest.approx(5.0)
+    assert averaging_px(refined=True, window_px=5.0, passes=4) < 3.5  # passes bring detail back
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"window_px": 24}, {"window_px": 1}, {"order": 3}, {"measure": "x"}, {"weights": "x"}, {"window_px": 999}]
+)
+def test_senseless_settings_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        StrainSettings(**wrong)  # type: ignore[arg-type]

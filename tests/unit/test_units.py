@@ -1,0 +1,87 @@
+"""Scale and times are taken as stated, and nothing is guessed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from scorrnet_cli.clock import Clock
+from scorrnet_cli.errors import FrameError, UsageError
+from scorrnet_cli.units import Calibration
+
+
+def test_scale_bar() -> None:
+    scale = Calibration.of_scale_bar("10,20,40,60,2.5")  # 50 px
+    assert scale.mm_per_px == pytest.approx(0.05)
+    assert scale.source == "scale bar of 2.5 mm, (10, 20) to (40, 60) px"
+
+
+@pytest.mark.parametrize("text", ["1,2,3,4", "a,b,c,d,e", "1,1,1,1,5", "0,0,10,0,-1", "0,0,10,0,0", "0,0,inf,0,1"])
+def test_senseless_scale_bars_are_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        Calibration.of_scale_bar(text)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_senseless_scales_and_rates_are_refused(value: float) -> None:
+    with pytest.raises(UsageError):
+        Calibration(value, "")
+    with pytest.raises(UsageError):
+        Clock(value)
+
+
+def test_a_clock_is_one_thing() -> None:
+    for wrong in ((None, None), (25.0, "names"), (None, "moon")):
+        with pytest.raises(UsageError):
+            Clock(*wrong)
+
+
+def test_a_rate_counts_images() -> None:
+    assert Clock(25.0).read(Path("any.png"), 0, 50) == 2.0
+    assert Clock(25.0).source == "25 images per second"
+
+
+@pytest.mark.parametrize(
+    ("name", "later"),
+    [
+        ("cam_20260131_142500.250.tif", 0.25),
+        ("cam0-2026-01-31T14-25-01,5_12.tif", 1.5),
+        ("2026.01.31 14:26:00.png", 60.0),
+        ("20260131142502.bmp", 2.0),
+        ("20260131_142503_0001.bmp", 3.0),  # a counter is no fraction
+    ],
+)
+def test_dates_in_names(name: str, later: float) -> None:
+    clock = Clock(None, "names")
+    assert clock.read(Path(name), 0, 7) - clock.read(Path("a_20260131_142500_1.tif"), 0, 0) == pytest.approx(later)
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("a_12.5s.tif", 12.5), ("t=80ms_3.tif", 0.08), ("3 s.tif", 3.0)])
+def test_seconds_in_names(name: str, seconds: float) -> None:
+    assert Clock(None, "names").read(Path(name), 0, 0) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("name", ["img_0012.tif", "20261399_142500.tif", "1s_2s.tif", "12_5steel.tif", "100.tif"])
+def test_names_without_a_time_are_refused(name: str) -> None:
+    with pytest.raises(FrameError) as caught:
+        Clock(None, "names").read(Path(name), 0, 0)
+    assert name in str(caught.value)
+    assert caught.value.exit_code == 3
+
+
+def test_tags_of_tiff(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    image = np.zeros((40, 40), np.uint8)
+    with tifffile.TiffWriter(path) as tiff:
+        for second in (7, 9):
+            tiff.write(image, datetime=f"2026:01:31 14:25:{second:02d}", metadata=None)
+    clock = Clock(None, "tiff")
+    assert clock.read(path, 1, 0) - clock.read(path, 0, 0) == 2.0
+    tifffile.imwrite(tmp_path / "b.tif", image, metadata=None)
+    (tmp_path / "c.tif").write_text("no TIFF")
+    for name, page in (("b.tif", 0), ("c.tif", 0), ("a.tif", 2), ("missing.tif", 0)):
+        with pytest.raises(FrameError, match=name):
+            clock.read(tmp_path / name, page, 0)
