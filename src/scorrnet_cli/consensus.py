@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-STEP_PX = 4  # points taken of the field
-CELL = 8  # steps; an affine motion is fitted to 3 x 3 cells
+STEP_PX = 4  # from one point taken of the field to the next
+MOST_POINTS = 1024  # along a side: of larger images fewer are taken
+CELL = 8  # points; an affine motion is fitted to 3 x 3 cells
 KNOWN = 0.7  # share of a cell that must be known
 AGREEMENT_PX = 3.0
 CELLS, VOTERS = 400, 5000
@@ -35,11 +36,12 @@ def affine_consensus(field: Tensor, known: Tensor) -> Tensor | None:
         px; None if nowhere is enough known.
     """
     height, width = known.shape
-    x = torch.linspace(-1, 1, width, dtype=torch.float64, device=field.device).expand(height, width)
-    y = torch.linspace(-1, 1, height, dtype=torch.float64, device=field.device)[:, None].expand(height, width)
-    terms = torch.stack([torch.ones_like(x), x, y])  # (3, H, W)
-    part = (slice(None), slice(None, None, STEP_PX), slice(None, None, STEP_PX))
-    basis, values, weight = terms[part], field[part].double(), known[part[1:]].double()
+    x = torch.linspace(-1, 1, width, dtype=torch.float64, device=field.device)
+    y = torch.linspace(-1, 1, height, dtype=torch.float64, device=field.device)[:, None]
+    thin = slice(None, None, max(STEP_PX, -(-max(height, width) // MOST_POINTS)))
+    values, weight = field[:, thin, thin].double(), known[thin, thin].double()
+    ones = torch.ones_like(weight)
+    basis = torch.stack([ones, x[thin] * ones, y[thin] * ones])  # (3, h, w)
     motions = _local_motions(basis, values, weight)
     if not len(motions):
         return None
@@ -53,7 +55,10 @@ def affine_consensus(field: Tensor, known: Tensor) -> Tensor | None:
         if int(agree.sum()) < 3 * CELL:
             return None
         best = torch.linalg.lstsq(places[agree], found[agree]).solution
-    return torch.einsum("kc,khw->chw", best, terms).to(field.dtype)
+    motion = torch.empty_like(field)
+    for part, (constant, along_x, along_y) in zip(motion, best.T, strict=True):
+        torch.add((constant + along_y * y).to(field.dtype), (along_x * x).to(field.dtype), out=part)
+    return motion
 
 
 def _local_motions(basis: Tensor, values: Tensor, weight: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -12,7 +13,9 @@ from scorrnet_cli import spline
 from scorrnet_cli.filters import plane_through, wide_mean
 from scorrnet_cli.models.corrnet import CorrNet, CorrNetConfig, Encoded, normalise
 from scorrnet_cli.padding import pad_to_multiple
+from scorrnet_cli.tiles import Box, Tile, bounds, fill, fits
 
+HALO_PX = 96  # of a tile: the reach of the network, and what its layers see of the surroundings
 SHIFT_WINDOW_PX = 9  # width over which shifts count as common
 EXTRAPOLATION_PX = 24.0  # reach of what single points add to the motion of the whole
 
@@ -20,9 +23,11 @@ EXTRAPOLATION_PX = 24.0  # reach of what single points add to the motion of the 
 class Guide(NamedTuple):
     """What the network needs of the reference image, found once for a whole sequence."""
 
-    reference: Encoded
-    mask: Tensor  # (1, 1, H', W') float32, padded
-    size: tuple[int, int]  # H, W of the image
+    grey: Tensor  # (H, W)
+    variance: Tensor  # of `grey`
+    mask: Tensor  # (H, W) bool
+    home: Box  # the mask with a halo
+    encoded: Encoded | None  # what the network knows of `home`, if that is looked at at once
 
 
 @torch.no_grad()
@@ -37,10 +42,10 @@ def guide(network: CorrNet, reference: Tensor, mask: Tensor) -> Guide:
     mask : (H, W) bool
         True where the surface is speckled.
     """
-    image, (height, width) = pad_to_multiple(reference[None, None], network.stride, network.smallest_image_px)
-    cover = torch.zeros_like(image)  # beyond the image there is no surface
-    cover[0, 0, :height, :width] = mask.float()
-    return Guide(network.encode(image), cover, (height, width))
+    home = bounds(mask).grown(HALO_PX).within(Box(0, 0, *mask.shape))
+    variance = reference.var(correction=0)
+    encoded = _encode(network, home.of(reference), variance) if fits(home) else None
+    return Guide(reference, variance, mask, home, encoded)
 
 
 @torch.no_grad()
@@ -61,13 +66,39 @@ def displace(network: CorrNet, reference: Guide, deformed: Tensor, start: Tensor
     Returns
     -------
     (2, H, W) float32
-        u, v in px at reference pixels, everywhere; it means something inside the mask.
+        u, v in px at reference pixels; it means something inside the mask, and is 0 far from it.
     """
-    seen = deformed if start is None else spline.taken_at(deformed[None], start)[0]
-    image, (height, width) = pad_to_multiple(seen[None, None], network.stride, network.smallest_image_px)
-    field = network.steps(reference.reference, network.encode(image), reference.mask)[-1]
-    rest = field[0, :, :height, :width]
-    return rest if start is None else rest + spline.taken_at(start, rest)
+    field = deformed.new_zeros(2, *deformed.shape)
+    variance = deformed.var(correction=0)
+    coefficients = None if start is None else spline.spline_coefficients(deformed)
+
+    def work(tile: Tile) -> tuple[Tensor]:
+        box = tile.outer
+        if start is None or coefficients is None:
+            return (tile.keep(_seen(network, reference, box, box.of(deformed), variance)),)
+        led = box.of(start)
+        brought_back = spline.spline_sample(coefficients, led, spline.Place(box.top, box.left, *deformed.shape))
+        rest = _seen(network, reference, box, brought_back, variance)
+        return (tile.keep(rest + spline.taken_at(led, rest)),)
+
+    fill([field], reference.mask, HALO_PX, work)
+    return field
+
+
+def _seen(network: CorrNet, reference: Guide, box: Box, deformed: Tensor, variance: Tensor) -> Tensor:
+    """Displacement (2, h, w) in a box, as the network finds it in `deformed` (h, w), part of an image of `variance`."""
+    known = reference.encoded if box == reference.home else None
+    first = known or _encode(network, box.of(reference.grey), reference.variance)
+    cover = torch.zeros_like(first.image)  # beyond the image there is no surface
+    cover[..., : box.height, : box.width] = box.of(reference.mask)
+    field = network.steps(first, _encode(network, deformed, variance), cover)[-1]
+    return field[0, :, : box.height, : box.width]
+
+
+def _encode(network: CorrNet, image: Tensor, variance: Tensor) -> Encoded:
+    """What the network knows of an image (h, w), continued to a size that it takes."""
+    padded, _ = pad_to_multiple(image[None, None], network.stride, network.smallest_image_px)
+    return network.encode(padded, variance)
 
 
 def common_shift(reference: Guide, deformed: Tensor, part: Tensor) -> Tensor:
@@ -86,16 +117,26 @@ def common_shift(reference: Guide, deformed: Tensor, part: Tensor) -> Tensor:
     (2,) float32
         u, v in whole px.
     """
-    height, width = reference.size
-    first = reference.reference.image[0, 0, :height, :width] * part
-    second = normalise(deformed[None, None], CorrNetConfig().normalise_px)[0, 0]
-    size = (2 * height, 2 * width)
-    spectrum = torch.fft.rfft2(first, s=size).conj() * torch.fft.rfft2(second, s=size)
-    match = torch.fft.irfft2(spectrum, s=size)
-    match = F.avg_pool2d(match.roll((height, width), (0, 1))[None], SHIFT_WINDOW_PX, 1, SHIFT_WINDOW_PX // 2)[0]
-    best = int(match.argmax())
-    v, u = best // size[1] - height, best % size[1] - width
-    return torch.tensor([float(u), float(v)], device=deformed.device)
+    height, width = part.shape
+    window = CorrNetConfig().normalise_px
+    first = normalise(reference.grey[None, None], window)[0, 0] * part
+    second = normalise(deformed[None, None], window)
+    second = F.avg_pool2d(second, SHIFT_WINDOW_PX, 1, SHIFT_WINDOW_PX // 2)[0, 0]
+    match = torch.fft.irfft2(torch.fft.rfft2(first).conj() * torch.fft.rfft2(second), s=(height, width))
+    v, u = divmod(int(match.argmax()), width)
+    # On a torus a shift looks like its complement: take the one for which what overlaps is alike.
+    candidates = [(down, right) for down in (v, v - height) for right in (u, u - width)]
+    down, right = max(candidates, key=lambda shift: _overlap(first, second, *shift))
+    return torch.tensor([float(right), float(down)], device=deformed.device)
+
+
+def _overlap(first: Tensor, second: Tensor, down: int, right: int) -> float:
+    """Sum of the products of two images (H, W), the second one displaced back, where they overlap."""
+    image = Box(0, 0, *first.shape)
+    if abs(down) >= image.height or abs(right) >= image.width:
+        return -math.inf
+    there = image.moved(down, right).within(image)
+    return float((there.moved(-down, -right).of(first) * there.of(second)).sum())
 
 
 def extrapolate(field: Tensor, known: Tensor) -> Tensor:

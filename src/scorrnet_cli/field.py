@@ -30,7 +30,7 @@ class Settings:
         Standard deviation of the one Gaussian window to refine with, px. None: several windows are used, and a
         network weighs what they find at every point.
     passes : int, optional
-        Largest number of Gauss-Newton passes with that window; 4 if None.
+        Number of Gauss-Newton passes with that window; 4 if None.
     roi : tuple of int, optional
         Rectangle (x, y, width, height) in px that bounds the measurement.
     mask : str, optional

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli.tiles import Box
+
+_PLANE_POINTS = 1_000_000  # of a larger image, points enough for a plane
 CACHED = 2**19  # samples that a processor's cache holds; larger images are filtered in strips that it does hold
 STRIP_PX = 128
 
@@ -149,12 +153,37 @@ def plane_through(field: Tensor, weight: Tensor) -> Tensor:
     (C, H, W) float32
     """
     height, width = weight.shape
-    x = torch.linspace(-1, 1, width, device=field.device).expand(height, width)
-    y = torch.linspace(-1, 1, height, device=field.device)[:, None].expand(height, width)
-    terms = torch.stack([torch.ones_like(x), x, y])  # (3, H, W)
-    counted = (weight > 0)[::2, ::2]
-    basis = terms[:, ::2, ::2][:, counted].double()  # (3, K)
-    values, share = field[:, ::2, ::2][:, counted].double(), weight[::2, ::2][counted].double()
+    return plane_at(fitted_plane(field, weight), Box(0, 0, height, width), (height, width))
+
+
+def fitted_plane(field: Tensor, weight: Tensor) -> Tensor:
+    """Fit a plane to a field, see `plane_through`.
+
+    Returns
+    -------
+    (3, C) float32
+        Its mean and what it rises by along x and y, from the middle of the image to its border.
+    """
+    step = max(2, math.isqrt(weight.numel() // _PLANE_POINTS))
+    values, share = field[:, ::step, ::step], weight[::step, ::step]
+    counted = share > 0
+    terms = torch.stack([torch.ones_like(share), *_unit_grid(Box(0, 0, *weight.shape), weight.shape, weight, step)])
+    basis = terms[:, counted].double()  # (3, K)
+    known, share = values[:, counted].double(), share[counted].double()
     ridge = (1e-6 * share.sum() + 1e-12) * torch.eye(3, dtype=torch.float64, device=field.device)
-    slopes = torch.linalg.solve((basis * share) @ basis.T + ridge, (basis * share) @ values.T)  # (3, C)
-    return torch.einsum("kc,khw->chw", slopes.to(field.dtype), terms)
+    slopes = torch.linalg.solve((basis * share) @ basis.T + ridge, (basis * share) @ known.T)  # (3, C)
+    fitted: Tensor = slopes.to(field.dtype)
+    return fitted
+
+
+def plane_at(slopes: Tensor, box: Box, size: Sequence[int]) -> Tensor:
+    """Plane (C, h, w) of `fitted_plane` in a box of an image of `size` (H, W)."""
+    x, y = _unit_grid(box, size, slopes)
+    return slopes[0, :, None, None] + slopes[1, :, None, None] * x + slopes[2, :, None, None] * y
+
+
+def _unit_grid(box: Box, size: Sequence[int], like: Tensor, step: int = 1) -> tuple[Tensor, Tensor]:
+    """Coordinates x and y (h, w) of every `step`-th pixel of a box, that run from -1 to 1 over the image."""
+    x = torch.linspace(-1, 1, size[1], device=like.device)[box.left : box.right : step]
+    y = torch.linspace(-1, 1, size[0], device=like.device)[box.top : box.bottom : step, None]
+    return x.expand(len(y), -1), y.expand(-1, len(x))

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli import spline
-from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, plane_through, wide_mean
+from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, plane_at, plane_through, wide_mean
+from scorrnet_cli.tiles import Box
 
 SHINE_PX = 2  # rim of the surface into which blur and interpolation carry the background
 PHOTOMETRY_WINDOWS = 3.0  # width of the window for gain and offset, in windows of the displacement
@@ -30,6 +31,21 @@ class Surface(NamedTuple):
     slope: Tensor  # (2, H, W), gradient of `grey`, per px
     mask: Tensor  # (H, W) bool
     core: Tensor  # (H, W), 0 outside the mask and at its rim, where the background shines in, else 1
+    place: spline.Place | None = None  # in the image, of a part
+    motion: Tensor | None = None  # (2, H, W) plane through the displacement of the whole, of a part
+
+    def part(self, box: Box, motion: Tensor) -> Surface:
+        """Return what lies in a box; `motion` (3, 2) is the plane that displaces the whole (see `fitted_plane`)."""
+        height, width = self.mask.shape
+        plane = plane_at(motion, box, (height, width))
+        arrays = (box.of(self.grey), self.scale, box.of(self.slope), box.of(self.mask), box.of(self.core))
+        return Surface(*arrays, spline.Place(box.top, box.left, height, width), plane)
+
+
+class Spline(NamedTuple):
+    """A deformed image ready for comparison: from `deformed_spline`, of the whole image."""
+
+    coefficients: Tensor  # (H, W)
 
 
 def surface(reference: Tensor, mask: Tensor) -> Surface:
@@ -56,10 +72,17 @@ class Comparison(NamedTuple):
     weight: Tensor  # (H, W)
     residual: Tensor  # (H, W)
     light: tuple[Tensor, Tensor]  # gain and offset, (H, W) each
+    motion: Tensor | None = None  # (2, H, W) plane through the displacement of the whole, if this is of a part
+
+    def plane_through(self, field: Tensor) -> Tensor:
+        """Plane (2, H, W) near a field: that of the whole if it is known, so that all its parts take the same."""
+        return plane_through(field, self.weight) if self.motion is None else self.motion
 
 
-def deformed_spline(reference: Surface, deformed: Tensor) -> Tensor:
-    """Spline of the deformed image in the units of the reference, about its own mean."""
+def deformed_spline(reference: Surface, deformed: Tensor | Spline) -> Tensor:
+    """Spline of the deformed image in the units of the reference, about its own mean; found once if it is there."""
+    if isinstance(deformed, Spline):
+        return deformed.coefficients
     return spline.spline_coefficients((deformed - deformed.mean()) / reference.scale)
 
 
@@ -67,19 +90,21 @@ def compare(
     reference: Surface, coefficients: Tensor, field: Tensor, light: tuple[Tensor, Tensor] | None, window_px: float
 ) -> Comparison:
     """Take the deformed image at the displaced points and compare; `light` None matches it anew."""
-    within = reference.core * spline.inside(field, spline.RIM_PX)
-    moved = spline.spline_sample(coefficients, field)
+    within = reference.core * spline.inside(field, spline.RIM_PX, reference.place)
+    moved = spline.spline_sample(coefficients, field, reference.place)
     gain, offset = light or _match_light(reference.grey, moved, within, window_px * PHOTOMETRY_WINDOWS)
     residual = reference.grey - gain * moved - offset
-    return Comparison(moved, within * _trust(residual, within), residual, (gain, offset))
+    return Comparison(moved, within * _trust(residual, within), residual, (gain, offset), reference.motion)
 
 
 def judge(reference: Surface, field: Tensor, state: Comparison, window_px: float) -> tuple[Tensor, Tensor]:
     """Correlation (H, W), and True (H, W) where the images agree at the field, at the point and around it."""
-    zncc = correlation(reference.grey, state.moved, reference.core * spline.inside(field, spline.RIM_PX))
+    zncc = correlation(
+        reference.grey, state.moved, reference.core * spline.inside(field, spline.RIM_PX, reference.place)
+    )
     trusted, there = gaussian(torch.stack([state.weight, reference.core]), window_px)
     supported: Tensor = trusted >= SMALLEST_SUPPORT * there.clamp_min(1e-3)
-    in_sight = reference.mask & spline.inside(field)
+    in_sight = reference.mask & spline.inside(field, place=reference.place)
     agrees = in_sight & (zncc >= SMALLEST_ZNCC) & supported & _possible(field, reference.mask.float(), window_px)
     among = masked_gaussian(agrees.float()[None], in_sight.float(), NEIGHBOURHOOD_PX)[0]
     return zncc, agrees & (among >= SMALLEST_AGREEMENT)

@@ -18,11 +18,20 @@ from scorrnet_cli.errors import FrameError, MeasurementError
 from scorrnet_cli.field import PER_PIXEL, BoolArray, Field, FrameInfo, Process, Settings
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask
 from scorrnet_cli.gauge import DEFAULT_PASSES
-from scorrnet_cli.matching import Surface, surface
+from scorrnet_cli.matching import Spline, Surface, deformed_spline, surface
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.fusion import FusionNet
-from scorrnet_cli.refine import Refined, Refinement, assess, refine, refine_adaptively
+from scorrnet_cli.patchwork import Stage, by_tiles
+from scorrnet_cli.refine import (
+    ASSESSMENT_HALO_PX,
+    HALO_PX,
+    Refined,
+    Refinement,
+    assess,
+    refine,
+    refine_adaptively,
+)
 from scorrnet_cli.search import search
 from scorrnet_cli.segment import LIKELY, paint_probability
 from scorrnet_cli.sureness import Sureness, sureness
@@ -162,7 +171,8 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
         raise MeasurementError("The surface is too thin or too scattered to be measured", name, todo)
     if float(grey[mask].std()) == 0:
         raise MeasurementError("The surface has no contrast at all", name, todo)
-    return Prepared(reference, guide(instruments.displacement, grey, mask), ready, instruments.process(), sure)
+    ready_guide = guide(instruments.displacement, ready.grey, mask)
+    return Prepared(reference, ready_guide, ready, instruments.process(), sure)
 
 
 def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, start: Tensor | None = None) -> Field:
@@ -191,19 +201,21 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, 
     check_same_shape(prepared.frame, deformed)
     grey = _standard(deformed, instruments.where)
     field = search(instruments.displacement, prepared.guide, prepared.surface, grey, start)
-    with torch.no_grad():
-        result = _refined(instruments, prepared.surface, grey, field)
+    ready = Spline(deformed_spline(prepared.surface, grey))
+    del grey
+    result = by_tiles(_stage(instruments), prepared.surface, ready, field, HALO_PX)
     if not bool(result.valid.any()):
         what = "No point of the surface was found again in the deformed image"
         raise MeasurementError(what, deformed.info.name, "Does it show the same specimen?")
     return field_of(prepared, deformed.info, result)
 
 
-@torch.no_grad()
 def assess_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, field: Tensor) -> Field:
     """Say how well a displacement (2, H, W), px, matches reference and deformed image; u and v stay as they are."""
     grey = _standard(deformed, instruments.where)
-    return field_of(prepared, deformed.info, assess(prepared.surface, grey, field))
+    ready = Spline(deformed_spline(prepared.surface, grey))
+    judged = by_tiles(assess, prepared.surface, ready, field, ASSESSMENT_HALO_PX)
+    return field_of(prepared, deformed.info, judged)
 
 
 def located(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Tensor:
@@ -215,23 +227,26 @@ def located(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Te
     return search(instruments.displacement, prepared.guide, prepared.surface, _standard(deformed, instruments.where))
 
 
-def _refined(instruments: Instruments, reference: Surface, deformed: Tensor, start: Tensor) -> Refined:
-    settings = instruments.settings
-    if instruments.refinement is not None:
-        return refine_adaptively(reference, deformed, start, instruments.refinement)
-    if settings.refine:
-        assert settings.window_px is not None
-        return refine(reference, deformed, start, Refinement(settings.window_px, settings.passes or DEFAULT_PASSES))
-    return assess(reference, deformed, start)
+def _stage(instruments: Instruments) -> Stage:
+    """Return what is done with the field that the network has found."""
+    settings, network = instruments.settings, instruments.refinement
+    if network is not None:
+        return lambda reference, deformed, start: refine_adaptively(reference, deformed, start, network)
+    if not settings.refine:
+        return assess
+    assert settings.window_px is not None
+    how = Refinement(settings.window_px, settings.passes or DEFAULT_PASSES)
+    return lambda reference, deformed, start: refine(reference, deformed, start, how)
 
 
 def _standard(frame: Frame, where: torch.device) -> Tensor:
     """Image (H, W) on the device, with mean 0 and standard deviation 1, so that no stage meets extreme numbers."""
-    grey = frame.grey.astype(np.float64)
-    spread = float(grey.std())
+    grey = frame.grey - np.float32(frame.grey.mean(dtype=np.float64))
+    spread = math.sqrt(np.square(grey).mean(dtype=np.float64))
     if spread == 0:
         raise MeasurementError("The image has no contrast at all", frame.info.name, "Choose another image")
-    return torch.from_numpy(((grey - grey.mean()) / spread).astype(np.float32)).to(where)
+    grey /= np.float32(spread)
+    return torch.from_numpy(grey).to(where)
 
 
 def field_of(prepared: Prepared, deformed: FrameInfo, result: Refined) -> Field:

@@ -19,18 +19,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scorrnet_cli.filters import gaussian, masked_gaussian, plane_through, wide_mean
+from scorrnet_cli.filters import gaussian, masked_gaussian, wide_mean
 from scorrnet_cli.least_squares import LARGEST_STEP_PX, correction, moved_slope, uncertainty
-from scorrnet_cli.matching import Comparison, Surface, compare, deformed_spline, judge
+from scorrnet_cli.matching import Comparison, Spline, Surface, compare, deformed_spline, judge
 from scorrnet_cli.models.fusion import FusionNet
 from scorrnet_cli.windows import MIDDLE, Evidence, corrections, evidence, weigh
 
 PHOTOMETRY_PASSES = 2  # gain and offset are matched anew in the first passes, then kept
-CONVERGED_PX = 2e-4  # stop when the median correction falls below
 LARGEST_LAST_STEP_PX = 0.1
 LARGEST_SIGMA_PX = 0.5
 LOOKS = 3  # times that the images are compared anew at the field found, and what is left is corrected
 APPROACH_PX = (5.0, 4.0, 3.0)  # windows of the passes before the fields for all windows are found
+HALO_PX = 96  # of a tile: what lies farther off changes a result by less than a thousandth of a pixel
+ASSESSMENT_HALO_PX = 64  # the same of `assess`
 ASSESSMENT_WINDOW_PX = 4.0  # in which a field is judged that is not refined
 
 
@@ -43,7 +44,7 @@ class Refinement:
     window_px : float
         Standard deviation of the Gaussian window, px.
     passes : int
-        Largest number of Gauss-Newton passes.
+        Number of Gauss-Newton passes.
     """
 
     window_px: float
@@ -75,15 +76,15 @@ class Refined(NamedTuple):
     fallback: Tensor
 
 
-def refine(reference: Surface, deformed: Tensor, start: Tensor, how: Refinement) -> Refined:
+def refine(reference: Surface, deformed: Tensor | Spline, start: Tensor, how: Refinement) -> Refined:
     """Take a field to sub-pixel accuracy.
 
     Parameters
     ----------
     reference : Surface
         From `surface`.
-    deformed : (H, W) float32
-        Grey levels.
+    deformed : (H, W) float32 or Spline
+        Grey levels, or their spline if that is known; of the whole image.
     start : (2, H, W) float32
         Field to start from, px; within about half a speckle of the truth.
     how : Refinement
@@ -97,31 +98,28 @@ def refine(reference: Surface, deformed: Tensor, start: Tensor, how: Refinement)
     field = _smooth_start(start, cover, compare(reference, coefficients, start, None, how.window_px), how.window_px)
     light: tuple[Tensor, Tensor] | None = None
     last = torch.zeros_like(start)
-    passes = 0
     for passes in range(1, how.passes + 1):
         state = compare(reference, coefficients, field, light if passes > PHOTOMETRY_PASSES else None, how.window_px)
         light = state.light
         last = correction(moved_slope(reference.slope, field, cover, how.window_px), state, how.window_px)
         field = field + last
-        if float(last.abs().amax(0)[reference.mask].median()) < CONVERGED_PX:
-            break
     state = compare(reference, coefficients, field, None, how.window_px)
-    sigma = uncertainty(moved_slope(reference.slope, field, cover, how.window_px), state, how.window_px, passes)
+    sigma = uncertainty(moved_slope(reference.slope, field, cover, how.window_px), state, how.window_px, how.passes)
     zncc, matched = judge(reference, field, state, how.window_px)
     settled = last.abs().amax(0) < (LARGEST_LAST_STEP_PX if how.passes > 1 else LARGEST_STEP_PX)
     valid = matched & settled & (sigma.amax(0) < LARGEST_SIGMA_PX)
     return Refined(field, valid, zncc, sigma, torch.zeros_like(valid))
 
 
-def refine_adaptively(reference: Surface, deformed: Tensor, start: Tensor, network: FusionNet) -> Refined:
+def refine_adaptively(reference: Surface, deformed: Tensor | Spline, start: Tensor, network: FusionNet) -> Refined:
     """Take a field to sub-pixel accuracy with windows as wide as the field is smooth.
 
     Parameters
     ----------
     reference : Surface
         From `surface`.
-    deformed : (H, W) float32
-        Grey levels.
+    deformed : (H, W) float32 or Spline
+        Grey levels, or their spline if that is known; of the whole image.
     start : (2, H, W) float32
         Field to start from, px; within about half a speckle of the truth.
     network : FusionNet
@@ -175,7 +173,7 @@ def look_again(reference: Surface, coefficients: Tensor, field: Tensor, stated: 
     return corrections(field, slope, state, uncertainty(slope, state, MIDDLE[0], 1), stated), state
 
 
-def assess(reference: Surface, deformed: Tensor, field: Tensor) -> Refined:
+def assess(reference: Surface, deformed: Tensor | Spline, field: Tensor) -> Refined:
     """Say how well a field matches the images, without changing it; sigma is NaN."""
     coefficients = deformed_spline(reference, deformed)
     state = compare(reference, coefficients, field, None, ASSESSMENT_WINDOW_PX)
@@ -190,7 +188,7 @@ def _at_pixels(half: Tensor, shape: torch.Size) -> Tensor:
 
 def _smooth_start(start: Tensor, cover: Tensor, state: Comparison, window_px: float) -> Tensor:
     """Smooth a field by the window, so that the passes find it again; points that do not match follow those that do."""
-    plane = plane_through(start, state.weight)
+    plane = state.plane_through(start)
     near = masked_gaussian(start - plane, state.weight, window_px)
     far = wide_mean(start - plane, state.weight + 1e-4 * cover, 4 * window_px)
     share = gaussian(state.weight[None], window_px)

@@ -18,17 +18,15 @@ from scorrnet_cli import spline
 from scorrnet_cli.consensus import affine_consensus
 from scorrnet_cli.displace import Guide, common_shift, displace, extrapolate
 from scorrnet_cli.filters import masked_gaussian
-from scorrnet_cli.matching import Surface
+from scorrnet_cli.matching import Spline, Surface, deformed_spline
 from scorrnet_cli.models.corrnet import CorrNet
-from scorrnet_cli.refine import assess
+from scorrnet_cli.patchwork import assessed
 
 ENOUGH = 0.95  # share of the surface in sight that must match for the search to end
 GROWTH = 0.01  # share of the surface that a round must add for another to be tried
 ROUNDS = 8
 CLOSE_ENOUGH = 0.98  # share of the surface in sight that a start must match closely for the network not to be asked
-CLOSE_ZNCC = (
-    0.8  # about 1 px off for speckle of 4 px, where the refinement ends at the same field as from the network's
-)
+CLOSE_ZNCC = 0.8  # about 1 px off for speckle of 4 px, from where the refinement ends as from the network's field
 NEIGHBOURHOOD_PX = 8.0
 AGREEING = 0.8  # share of its neighbourhood that must match for a point to be built upon
 
@@ -65,9 +63,10 @@ def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, s
     (2, H, W) float32
         u, v in px at reference pixels.
     """
+    ready = Spline(deformed_spline(surface, deformed))
     if start is not None:
-        return _around(network, guide, surface, deformed, start)
-    found = _look(surface, deformed, displace(network, guide, deformed))
+        return _around(network, guide, surface, deformed, ready, start)
+    found = _look(surface, ready, displace(network, guide, deformed))
     if found.share >= ENOUGH:
         return found.field
     known = _dependable(surface, found)
@@ -76,7 +75,7 @@ def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, s
         around = common_shift(guide, deformed, surface.mask)[:, None, None].expand_as(found.field)
     parted = False  # whether what is left was last sought as a part that moves on its own
     for _ in range(ROUNDS):
-        candidate = _look(surface, deformed, displace(network, guide, deformed, around))
+        candidate = _look(surface, ready, displace(network, guide, deformed, around))
         if candidate.share >= ENOUGH:
             return candidate.field
         better = _better(surface, found, candidate)
@@ -90,18 +89,18 @@ def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, s
             break
         around = torch.where(known, found.field, rest)
     around = torch.where(known, found.field, extrapolate(found.field, known))
-    last = _better(surface, found, _look(surface, deformed, displace(network, guide, deformed, around)))
+    last = _better(surface, found, _look(surface, ready, displace(network, guide, deformed, around)))
     return torch.where(_dependable(surface, last), last.field, around)
 
 
-def _around(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, start: Tensor) -> Tensor:
+def _around(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, ready: Spline, start: Tensor) -> Tensor:
     """Search around a field, once."""
-    led = _look(surface, deformed, start)
+    led = _look(surface, ready, start)
     in_sight = surface.mask & spline.inside(start)
     close = led.valid & in_sight & (led.zncc >= CLOSE_ZNCC)
     if int(close.sum()) >= CLOSE_ENOUGH * max(1, int(in_sight.sum())):
         return start
-    found = _look(surface, deformed, displace(network, guide, deformed, start))
+    found = _look(surface, ready, displace(network, guide, deformed, start))
     if found.share >= ENOUGH:
         return found.field
     best = _better(surface, led, found)
@@ -109,9 +108,8 @@ def _around(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, 
     return torch.where(known, best.field, extrapolate(best.field, known)) if bool(known.any()) else start
 
 
-def _look(surface: Surface, deformed: Tensor, field: Tensor) -> _Found:
-    judged = assess(surface, deformed, field)
-    return _summed(surface, field, judged.zncc, judged.valid)
+def _look(surface: Surface, deformed: Spline, field: Tensor) -> _Found:
+    return _summed(surface, field, *assessed(surface, deformed, field))
 
 
 def _better(surface: Surface, one: _Found, other: _Found) -> _Found:

@@ -7,12 +7,14 @@ quintic B-spline's phase bias stays below a thousandth of a pixel for speckle th
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 _REACH = 24  # the impulse response of the prefilter falls below 1e-8 within it
+_STRIP_PX = 256
 RIM_PX = 2  # points closer to the border than this depend on how the image is continued
 
 
@@ -28,62 +30,97 @@ def spline_coefficients(image: Tensor) -> Tensor:
     (H, W) float32
     """
     taps = _prefilter(image.device)
-    length = 2 * _REACH + 1
     offset = image.mean()
-    x = (image - offset)[None, None]
-    x = F.conv2d(_mirror(x, 3), taps.view(1, 1, 1, length))
-    x = F.conv2d(_mirror(x, 2), taps.view(1, 1, length, 1))
-    return x[0, 0] + offset
+    return _filtered(_filtered(image - offset, 1, taps), 0, taps) + offset
 
 
-def spline_sample(coefficients: Tensor, field: Tensor) -> Tensor:
+class Place(NamedTuple):
+    """Where an array lies in an image."""
+
+    top: int
+    left: int
+    height: int  # of the image
+    width: int
+
+
+def spline_sample(coefficients: Tensor, field: Tensor, place: Place | None = None) -> Tensor:
     """Take an image at displaced points.
 
     Parameters
     ----------
     coefficients : (H, W) float32
         Of the deformed image, from `spline_coefficients`.
-    field : (2, H, W) float32
+    field : (2, h, w) float32
         Displacement u, v of every pixel, px. Whole and fractional parts are kept apart, so that the accuracy does
         not fall with the size of the image.
+    place : Place, optional
+        Where `field` lies in the image; without it, it has the image's size.
 
     Returns
     -------
-    (H, W) float32
+    (h, w) float32
         Image at X + field; points outside take the value at the border, see `inside`.
     """
     height, width = coefficients.shape
-    pad = 3
-    padded = F.pad(coefficients[None, None], (pad,) * 4, mode="replicate")[0, 0]
-    stride = width + 2 * pad
+    rows, columns = field.shape[-2:]
+    top, left = place[:2] if place else (0, 0)
     whole = torch.floor(field)
     wx, wy = node_weights(field[0] - whole[0]), node_weights(field[1] - whole[1])
-    columns = torch.arange(width, device=field.device)
-    rows = torch.arange(height, device=field.device)[:, None]
-    x = (columns + whole[0].nan_to_num().long()).clamp_(-1, width - 1) + pad - 2
-    y = (rows + whole[1].nan_to_num().long()).clamp_(-1, height - 1) + pad - 2
-    start = (y.clamp_(0, height + 2 * pad - 6) * stride + x.clamp_(0, stride - 6)).flatten()
-    flat = padded.flatten()
-    out = torch.zeros(height * width, device=field.device)
+    across = torch.arange(left, left + columns, device=field.device)
+    down = torch.arange(top, top + rows, device=field.device)[:, None]
+    x = (across + whole[0].nan_to_num().long()).clamp_(-1, width - 1)
+    y = (down + whole[1].nan_to_num().long()).clamp_(-1, height - 1)
+    nodes, x, y = _around(coefficients, x, y)
+    stride = nodes.shape[1]
+    start = (y * stride + x).flatten()
+    flat = nodes.flatten()
+    out = torch.zeros(rows * columns, device=field.device)
     for j in range(6):
         row = torch.zeros_like(out)
         for i in range(6):
             row.addcmul_(torch.take(flat[j * stride + i :], start), wx[i].flatten())
         out.addcmul_(row, wy[j].flatten())
-    return out.view(height, width)
+    return out.view(rows, columns)
 
 
 def taken_at(values: Tensor, field: Tensor) -> Tensor:
     """Take images or fields (C, H, W) at X + `field` (2, H, W); points outside take the value at the border."""
-    return torch.stack([spline_sample(spline_coefficients(value), field) for value in values])
-
-
-def inside(field: Tensor, rim_px: int = 0) -> Tensor:
-    """True (H, W) where X + `field` (2, H, W) lies within the image, `rim_px` from its border."""
     height, width = field.shape[-2:]
-    x = torch.arange(width, device=field.device) + field[0]
-    y = torch.arange(height, device=field.device)[:, None] + field[1]
-    return (x >= rim_px) & (x <= width - 1 - rim_px) & (y >= rim_px) & (y <= height - 1 - rim_px)
+    out = torch.empty_like(values)
+    for value, taken in zip(values, out, strict=True):
+        coefficients = spline_coefficients(value)
+        for top in range(0, height, _STRIP_PX):  # what is at work on a point takes forty times the memory of its value
+            strip = slice(top, top + _STRIP_PX)
+            taken[strip] = spline_sample(coefficients, field[:, strip], Place(top, 0, height, width))
+    return out
+
+
+def _around(coefficients: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Cut out, and continue beyond the border, the nodes for points whose whole parts are `x` and `y`.
+
+    Returns
+    -------
+    nodes : (h, w) float32
+    x, y
+        Where in them the 6 x 6 nodes of each point begin.
+    """
+    height, width = coefficients.shape
+    left, right, top, bottom = int(x.min()) - 2, int(x.max()) + 4, int(y.min()) - 2, int(y.max()) + 4
+    inner = coefficients[max(top, 0) : max(bottom, 1), max(left, 0) : max(right, 1)]
+    beyond = (max(-left, 0), max(right - width, 0), max(-top, 0), max(bottom - height, 0))
+    return F.pad(inner[None, None], beyond, mode="replicate")[0, 0], x - 2 - left, y - 2 - top
+
+
+def inside(field: Tensor, rim_px: int = 0, place: Place | None = None) -> Tensor:
+    """True (h, w) where X + `field` (2, h, w) lies within the image, `rim_px` from its border.
+
+    Without its `place` the field has the image's size.
+    """
+    top, left, height, width = place or (0, 0, *field.shape[-2:])
+    x = torch.arange(left, left + field.shape[-1], device=field.device) + field[0]
+    y = torch.arange(top, top + field.shape[-2], device=field.device)[:, None] + field[1]
+    within: Tensor = (x >= rim_px) & (x <= width - 1 - rim_px) & (y >= rim_px) & (y <= height - 1 - rim_px)
+    return within
 
 
 def _prefilter(device: torch.device) -> Tensor:
@@ -96,8 +133,15 @@ def _prefilter(device: torch.device) -> Tensor:
     return taps.to(torch.float32).to(device)
 
 
+def _filtered(x: Tensor, axis: int, taps: Tensor) -> Tensor:
+    """Filter (H, W) along an axis, strip by strip: the convolution takes twenty times the memory of its input."""
+    kernel = taps.view(1, 1, *((1, -1) if axis else (-1, 1)))
+    strips = torch.split(_mirror(x, axis), _STRIP_PX, 1 - axis)
+    return torch.cat([F.conv2d(strip[None, None], kernel)[0, 0] for strip in strips], 1 - axis)
+
+
 def _mirror(x: Tensor, axis: int) -> Tensor:
-    """Continue (1, 1, H, W) by mirroring about its border pixels, as often as it takes."""
+    """Continue (H, W) by mirroring about its border pixels, as often as it takes."""
     size = x.shape[axis]
     period = max(1, 2 * (size - 1))
     index = torch.remainder(torch.arange(-_REACH, size + _REACH, device=x.device), period)

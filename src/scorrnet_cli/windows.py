@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli.filters import doubled, gaussian, halved, plane_through, wide_mean
+from scorrnet_cli.filters import doubled, gaussian, halved, wide_mean
 from scorrnet_cli.least_squares import normal_matrix, solve
 from scorrnet_cli.matching import Comparison
 from scorrnet_cli.models.fusion import Fusion
@@ -76,7 +76,7 @@ def evidence(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor) -> 
         Standard uncertainty of the window in the middle, px.
     """
     weight = state.weight
-    smooth = _smooth(field, weight)
+    smooth = _smooth(field, state)
     matrix = normal_matrix(slope, weight)
     misfit = slope * (state.residual * weight)
     pull = misfit + _times(matrix, field - smooth)
@@ -94,7 +94,7 @@ def corrections(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor, 
 
     Parameters are those of `evidence`; `stated` is the standard uncertainty (2, H, W) of the field, px.
     """
-    rest = field - _smooth(field, state.weight)
+    rest = field - _smooth(field, state)
     matrix = normal_matrix(slope, state.weight)
     pull = slope * (state.residual * state.weight)
     steps, half_steps, half_matrix = _solved(matrix, pull, NARROW_CORRECTIONS, WIDE_CORRECTIONS)
@@ -199,10 +199,10 @@ def _fits(steps: Tensor, half_misfit: Tensor, half_matrix: Tensor, state: Compar
     return torch.asinh(5 * (near[1:] / near[:1]).log())
 
 
-def _smooth(field: Tensor, weight: Tensor) -> Tensor:
+def _smooth(field: Tensor, state: Comparison) -> Tensor:
     """Field (2, H, W) without detail, exact where it is affine."""
-    plane = plane_through(field, weight)
-    return plane + wide_mean(field - plane, weight + 1e-6, SMOOTH_PX)
+    plane = state.plane_through(field)
+    return plane + wide_mean(field - plane, state.weight + 1e-6, SMOOTH_PX)
 
 
 def _times(matrix: Tensor, field: Tensor) -> Tensor:

@@ -45,6 +45,7 @@ class FakeInstruments:
 class FakePrepared:
     frame: Frame
     mask: BoolArray
+    process: Process
     sureness: Sureness | None = None
 
 
@@ -71,8 +72,10 @@ class FakePipeline(types.SimpleNamespace):
         mask = np.zeros(reference.shape, bool)
         mask[:, : WIDTH // 2] = True
         if instruments.settings.mask:
-            return FakePrepared(reference, read_mask(instruments.settings.mask, reference.shape))
-        return FakePrepared(reference, mask, Sureness(200 * mask.astype(np.uint8), mask.mean(), self.unsure_share))
+            mask = read_mask(instruments.settings.mask, reference.shape)
+            return FakePrepared(reference, mask, instruments.process())
+        sure = Sureness(200 * mask.astype(np.uint8), mask.mean(), self.unsure_share)
+        return FakePrepared(reference, mask, instruments.process(), sure)
 
     def measure_pair(
         self, instruments: FakeInstruments, prepared: FakePrepared, deformed: Frame, start: Tensor | None = None

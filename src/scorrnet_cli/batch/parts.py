@@ -37,6 +37,7 @@ from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, explained, open_writer, read_hdf5, write_view, written_whole
 
 _FORMAT = 2
+_SUFFIX = ".parts"
 _RUN = "run.json"
 _VIEW = "so_far.h5"
 _FIGURES = "figures.jsonl"
@@ -199,15 +200,35 @@ class Parts:
         OutputError
             If it cannot be written.
         """
-        summary = summarise(field, time_s, field.deformed[0].failure or None)
+        summary = self.write(index, field, time_s)
+        self.note(index, summary)
+        return summary
+
+    def write(self, index: int, field: Field, time_s: float) -> FrameSummary:
+        """Do the part of `keep` that several processes may do at once, each for its own frame."""
         with open_writer(self.shard(index), self.header(1), overwrite=True) as writer:
             writer.append(field)
         with explained(self.folder):
             _bring_to_disk(self.folder)
+        return summarise(field, time_s, field.deformed[0].failure or None)
+
+    def note(self, index: int, summary: FrameSummary) -> None:
+        """Do the rest of `keep`, in the process that began or resumed the run."""
+        with explained(self.folder):
             add_figures(self.folder / _FIGURES, index, summary)
         if index >= self._viewed:
             self._view(2 * self._viewed)
-        return summary
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the frames are still where only this run looks for them."""
+        return self.folder.suffix == _SUFFIX
+
+    def strip(self) -> None:
+        """Remove all but the frames."""
+        for path in self.folder.iterdir():
+            if not re.fullmatch(r"\d+\.h5", path.name):
+                remove(path)
 
     def close(self) -> None:
         """Let other runs go on with this one."""
@@ -252,7 +273,7 @@ class Parts:
 
 def folder_of(output: Path) -> Path:
     """Return the folder for the parts of a result."""
-    return output.with_name(output.name + ".parts")
+    return output.with_name(output.name + _SUFFIX)
 
 
 def is_unfinished(output: Path) -> bool:

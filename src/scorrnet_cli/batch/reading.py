@@ -74,9 +74,9 @@ def read_items(
         If an image is no longer the one that an earlier run measured, or does not tell its time.
     """
     for source in sources:
-        known = _recalled(source, memory)
+        known = recalled(source, memory)
         missing = [page for page in source.pages if page not in known]
-        with closing(_read(source, missing)) as read:
+        with closing(read_pages(source, missing)) as read:
             for index, page in enumerate(source.pages, source.first):
                 place = (source.path, page)
                 if page in known:
@@ -95,8 +95,8 @@ def read_image(path: Path, page: int) -> Frame:
     raise FrameError("The file has fewer images than its header says", str(path))
 
 
-def _recalled(source: Source, memory: Memory) -> dict[int, FrameSummary]:
-    """Return what is known of the pages of a file that is hashed only if something is."""
+def recalled(source: Source, memory: Memory) -> dict[int, FrameSummary]:
+    """Return what an earlier run knows of the pages of a file, which is hashed only if there is something."""
     places = [(index, page) for index, page in enumerate(source.pages, source.first) if memory.may_know(index)]
     if not places:
         return {}
@@ -105,7 +105,7 @@ def _recalled(source: Source, memory: Memory) -> dict[int, FrameSummary]:
     return {page: summary for page, summary in known if summary is not None}
 
 
-def _read(source: Source, pages: Collection[int]) -> Generator[tuple[FrameInfo, Frame | None]]:
+def read_pages(source: Source, pages: Collection[int]) -> Generator[tuple[FrameInfo, Frame | None]]:
     """Give as many frames as pages are asked for; from the first that fails on, why."""
     reason = "The file has fewer images than its header says"
     rest = iter(pages)

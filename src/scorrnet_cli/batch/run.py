@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from scorrnet_cli.batch.threads import Behind, ahead
 from scorrnet_cli.batch.whole import check_place, check_size, complete
 from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
-from scorrnet_cli.field import Field, FloatArray
+from scorrnet_cli.field import Field, FloatArray, FrameInfo, Process
 from scorrnet_cli.figures import FrameSummary, Report
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.units import Calibration
@@ -26,6 +26,7 @@ from scorrnet_cli.writers.probability import write_probability
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
+    from scorrnet_cli.sureness import Sureness
     from scorrnet_cli.tracking import Tracker
 
 _Measured: TypeAlias = tuple[int, Field, float]  # place, field and time of measuring it in s
@@ -65,6 +66,8 @@ class Task:
         The scale of the images.
     clock : Clock, optional
         Where the times of the images are known from.
+    shards : bool
+        Leave each frame in the file that its worker wrote; an HDF5 result shows them as one.
     """
 
     paths: Iterable[Path]
@@ -80,10 +83,22 @@ class Task:
     probability: Path | None = None
     calibration: Calibration | None = None
     clock: Clock | None = None
+    shards: bool = False
 
-    def times(self, reference: Source) -> Callable[[Source, int], float | None]:
-        """Return what tells the time of a page, s after the reference, or after the first image with a frame rate."""
-        clock = self.clock
+    @property
+    def time_source(self) -> str:
+        """Where the times of the images are known from; empty if they are not."""
+        return self.clock.source if self.clock else ""
+
+    def times(self, plan: Plan) -> Callable[[Source, int], float | None]:
+        """Return what tells the time of a page, s after the reference, or after the first image with a frame rate.
+
+        Raises
+        ------
+        FrameError
+            If an image does not tell its time, of those that are there: better known before anything is measured.
+        """
+        clock, reference = self.clock, plan.reference
         start = 0.0
         if clock and clock.stamps:
             start = clock.read(reference.path, reference.pages[0], 0)
@@ -91,6 +106,10 @@ class Task:
         def time(source: Source, page: int) -> float | None:
             return clock.read(source.path, page, source.number + page) - start if clock else None
 
+        if plan.total is not None:
+            for source in plan.deformed:
+                for page in source.pages:
+                    time(source, page)
         return time
 
 
@@ -124,7 +143,7 @@ class Listener(Protocol):
     def doing(self, text: str) -> None:
         """Hear what is being done now."""
 
-    def begun(self, instruments: Instruments, total: int | None) -> None:
+    def begun(self, process: Process, total: int | None) -> None:
         """Hear that frames will be measured, and how many, if that is known."""
 
     def resumed(self, summary: FrameSummary) -> None:
@@ -156,38 +175,32 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
         FrameError for the reference image or if there are too few images, OutputError, UsageError if an earlier run
         cannot be gone on with, MeasurementError if there is nothing to measure in the reference image.
     """
-    resume = _check(task)
+    resume = check(task)
     listener.doing("looking at the images")
     plan = (make_live_plan if task.hurry else make_plan)(task.paths, task.selection, task.reference, task.where)
     reference = read_image(plan.reference.path, plan.reference.pages[0])
-    time = task.times(plan.reference)
-    if plan.total is not None:  # what does not tell its time is better known of before anything is measured
-        for source in plan.deformed:
-            for page in source.pages:
-                time(source, page)
+    time = task.times(plan)
     listener.doing("loading the networks")
     instruments = load()
     process = instruments.process()
     if plan.total is not None:
         check_size(task.output, Header(reference.shape, plan.total, reference.info, process), split=task.split)
-    mask = process.settings.mask
-    parts = Parts(
-        task.output,
-        reference.info,
-        reference.shape,
-        process,
-        digest_of(Path(mask)) if mask else "",
-        task.calibration,
-        task.clock.source if task.clock else "",
-    )
+    parts = parts_of(task, reference, process)
     with closing(parts):
         if resume:
             parts.resume(plan.total)
-        listener.begun(instruments, plan.total)
+        listener.begun(process, plan.total)
         return _Run(task, plan, instruments, parts, listener, time).measure(reference, resume)
 
 
-def _check(task: Task) -> bool:
+def parts_of(task: Task, reference: Frame, process: Process) -> Parts:
+    """Return where the frames of a task are kept."""
+    mask = process.settings.mask
+    digest = digest_of(Path(mask)) if mask else ""
+    return Parts(task.output, reference.info, reference.shape, process, digest, task.calibration, task.time_source)
+
+
+def check(task: Task) -> bool:
     """Make sure that the result can be written; tell whether there is an earlier run to go on with."""
     unfinished = kept_parts.is_unfinished(task.output)
     if unfinished and not (task.resume or task.overwrite):
@@ -238,7 +251,8 @@ class _Run:
             self._parts.begin(self._plan.total)
         try:
             self._measure_frames(prepared)
-            report = self._complete(prepared, reference, start)
+            sure = prepared.sureness
+            report = finish(self._task, self._parts, reference, self._summaries, start, self._listener, sure)
         finally:
             if not self._parts.count():
                 self._parts.remove()
@@ -281,22 +295,10 @@ class _Run:
             return
         self._listener.doing(item.info.name)
         start = time.perf_counter()
-        field = self._field(tracker, prepared, item)
+        field = attempted(lambda frame: tracker.measure(item.index, frame), prepared, item.info, item.frame)
         elapsed_s = time.perf_counter() - start
         self._compute_s += elapsed_s
         behind.give((item.index, field, elapsed_s))
-
-    def _field(self, tracker: Tracker, prepared: Prepared, item: Item) -> Field:
-        """Measure a frame; one that fails gives an empty field that says why."""
-        from scorrnet_cli.strain import with_strain
-
-        info = item.info
-        if item.frame is not None:
-            try:
-                return with_strain(tracker.measure(item.index, item.frame))
-            except (FrameError, MeasurementError) as error:
-                info = replace(info, failure=printable_reason(error))
-        return Field.empty(prepared.mask, prepared.frame.info, info, self._instruments.process())
 
     def _keep(self, measured: _Measured) -> None:
         """Write a frame, in a thread of its own, and tell of it."""
@@ -305,36 +307,57 @@ class _Run:
         self._summaries[index] = summary
         self._listener.kept(summary)
 
-    def _complete(self, prepared: Prepared, reference: Frame, start: float) -> Report:
-        task = self._task
-        frames = tuple(self._summaries[index] for index in sorted(self._summaries))
-        if not frames:
-            raise FrameError("There are too few images to compare", task.where, "Give at least two")
-        if self._parts.count() > len(frames):
-            what = f"The earlier run had {self._parts.count()} frames, and now there are {len(frames)}"
-            raise FrameError(what, task.where, "Give the same images")
-        self._listener.doing("writing the result")
-        written = complete(self._parts, task.output, frames, split=task.split)
-        time_s = time.perf_counter() - start
-        measured = [index for index, frame in enumerate(frames) if frame.error is None]
-        sure = prepared.sureness
-        drawn = None
-        if task.picture and measured:
-            self._listener.doing("drawing")
-            drawn = task.picture(reference.grey, read_hdf5(self._parts.shard(measured[-1])))
-        return Report(
-            output=written,
-            plot=drawn,
-            device=self._instruments.device,
-            reference=reference.info,
-            shape=reference.shape,
-            mask_area_px=int(prepared.mask.sum()),
-            frames=frames,
-            time_s=time_s,
-            unsure_share=None if sure is None else sure.unsure_share,
-            warnings=() if sure is None else sure.warnings,
-            probability=task.probability,
-            calibration=task.calibration,
-            time_source=task.clock.source if task.clock else "",
-            gauge=self._parts.process.settings.asked_gauge,
-        )
+
+def attempted(measure: Callable[[Frame], Field], prepared: Prepared, info: FrameInfo, frame: Frame | None) -> Field:
+    """Measure a frame, and its strain; one that fails, or could not be read, gives an empty field that says why."""
+    from scorrnet_cli.strain import with_strain
+
+    if frame is not None:
+        try:
+            return with_strain(measure(frame))
+        except (FrameError, MeasurementError) as error:
+            info = replace(info, failure=printable_reason(error))
+    return Field.empty(prepared.mask, prepared.frame.info, info, prepared.process)
+
+
+def finish(
+    task: Task,
+    parts: Parts,
+    reference: Frame,
+    found: Mapping[int, FrameSummary],
+    start: float,
+    listener: Listener,
+    sure: Sureness | None = None,
+) -> Report:
+    """Put the result of all frames in its place, draw it, and say what it came to; `start` is when it began."""
+    frames = tuple(found[index] for index in sorted(found))
+    if not frames:
+        raise FrameError("There are too few images to compare", task.where, "Give at least two")
+    if parts.count() > len(frames):
+        what = f"The earlier run had {parts.count()} frames, and now there are {len(frames)}"
+        raise FrameError(what, task.where, "Give the same images")
+    listener.doing("writing the result")
+    mask_area_px = int(read_hdf5(parts.shard(0)).mask.sum())
+    written = complete(parts, task.output, frames, split=task.split, shards=task.shards)
+    time_s = time.perf_counter() - start
+    measured = [index for index, frame in enumerate(frames) if frame.error is None]
+    drawn = None
+    if task.picture and measured:
+        listener.doing("drawing")
+        drawn = task.picture(reference.grey, read_hdf5(parts.shard(measured[-1])))
+    return Report(
+        output=written,
+        plot=drawn,
+        device=parts.process.device,
+        reference=reference.info,
+        shape=reference.shape,
+        mask_area_px=mask_area_px,
+        frames=frames,
+        time_s=time_s,
+        unsure_share=None if sure is None else sure.unsure_share,
+        warnings=() if sure is None else sure.warnings,
+        probability=task.probability,
+        calibration=task.calibration,
+        time_source=task.time_source,
+        gauge=parts.process.settings.asked_gauge,
+    )

@@ -137,7 +137,9 @@ def find_folders(root: Path) -> list[Path]:
     """Find `root` and all folders below it, hidden ones and those of results left out, in natural order."""
     found = []
     for folder, names, _ in os.walk(root):
-        names[:] = [name for name in names if not name.startswith(".") and not name.endswith((".parts", ".frames"))]
+        names[:] = [
+            name for name in names if not name.startswith(".") and not name.endswith((".parts", ".frames", ".shards"))
+        ]
         names.sort(key=natural_key)
         found.append(Path(folder))
     return found

@@ -12,12 +12,26 @@ from pathlib import Path
 from scorrnet_cli.batch.parts import Parts, remove
 from scorrnet_cli.errors import OutputError
 from scorrnet_cli.figures import FrameSummary
-from scorrnet_cli.writers import Header, check_fits, check_output, explained, open_writer
+from scorrnet_cli.writers import (
+    Header,
+    check_fits,
+    check_output,
+    explained,
+    open_writer,
+    read_view,
+    write_view,
+    written_whole,
+)
 
 
 def frames_folder(output: Path) -> Path:
     """Return the folder for one file a frame that stands for the result `output`."""
     return output.with_name(f"{_stem(output)}.frames")
+
+
+def shards_folder(output: Path) -> Path:
+    """Return the folder for the frames that the result `output` shows as one."""
+    return output.with_name(f"{output.name}.shards")
 
 
 def check_place(output: Path, *, split: bool, overwrite: bool) -> None:
@@ -32,6 +46,9 @@ def check_place(output: Path, *, split: bool, overwrite: bool) -> None:
     folder = frames_folder(output)
     if split and os.path.lexists(folder) and not (overwrite and folder.is_dir()):
         raise OutputError("The folder of frames exists already", str(folder), "Give --overwrite or another name")
+    if os.path.lexists(shards_folder(output)) and not overwrite:
+        what = "The folder of shards exists already"
+        raise OutputError(what, str(shards_folder(output)), "Give --overwrite or another name")
 
 
 def check_size(output: Path, header: Header, *, split: bool) -> None:
@@ -39,7 +56,9 @@ def check_size(output: Path, header: Header, *, split: bool) -> None:
     check_fits(output, replace(header, n_frames=1) if split else header)
 
 
-def complete(parts: Parts, output: Path, summaries: Sequence[FrameSummary], *, split: bool) -> Path:
+def complete(
+    parts: Parts, output: Path, summaries: Sequence[FrameSummary], *, split: bool, shards: bool = False
+) -> Path:
     """Put the result together and in its place; what lay there is replaced only then.
 
     Parameters
@@ -52,6 +71,8 @@ def complete(parts: Parts, output: Path, summaries: Sequence[FrameSummary], *, s
         Of every frame, in order.
     split : bool
         Write one file a frame, into a folder.
+    shards : bool
+        Of an HDF5 result: leave the frames where they are, in a folder that is renamed, and show them as one.
 
     Returns
     -------
@@ -63,6 +84,8 @@ def complete(parts: Parts, output: Path, summaries: Sequence[FrameSummary], *, s
     OutputError
         If the disk is full or the place cannot be written; the parts are as they were.
     """
+    if shards and not split and _is_hdf5(output):
+        return _link(parts, output, len(summaries))
     if split:
         target, made = frames_folder(output), _split(parts, output, summaries)
     else:
@@ -72,7 +95,64 @@ def complete(parts: Parts, output: Path, summaries: Sequence[FrameSummary], *, s
         if target.is_dir():
             remove(target)
         made.replace(target)
+        if not split:
+            remove(shards_folder(output))  # of a result that has been replaced
     return target
+
+
+def _link(parts: Parts, output: Path, count: int) -> Path:
+    """Write a result that shows the frames as one, and give their folder a name that lasts."""
+    folder = shards_folder(output)
+    parts.begin_completion()
+    with explained(folder):
+        remove(folder)
+    with written_whole(output) as part, explained(output):
+        write_view(part, parts.header(count), [f"{folder.name}/{parts.shard(index).name}" for index in range(count)])
+    with explained(folder):
+        parts.folder = parts.folder.rename(folder)
+        parts.strip()
+    return output
+
+
+def shards_of(output: Path) -> tuple[Header, list[Path]]:
+    """Return what a result shows as one, and the files that hold it; for errors see `merge`."""
+    header, names = read_view(output)
+    shards = [output.parent / name for name in names]
+    if missing := [path for path in shards if not path.exists()]:
+        what = f"{len(missing)} of {len(shards)} shards are missing"
+        raise OutputError(what, str(missing[0]), "Put them back where they were written")
+    return header, shards
+
+
+def merge(output: Path) -> int:
+    """Make a result that shows its shards a solid one, and remove them.
+
+    Returns
+    -------
+    int
+        Number of frames.
+
+    Raises
+    ------
+    UsageError
+        If `output` is no result, or one that is solid already.
+    OutputError
+        If a shard is missing, or the disk is full; then all is as it was.
+    """
+    header, shards = shards_of(output)
+    with open_writer(output, header, overwrite=True) as writer:
+        for path in shards:
+            writer.take(path)
+    with explained(shards_folder(output)):
+        for path in shards:
+            path.unlink()
+        if not any(shards_folder(output).iterdir()):
+            shards_folder(output).rmdir()
+    return len(shards)
+
+
+def _is_hdf5(output: Path) -> bool:
+    return _suffix(output).lower() in (".h5", ".hdf5")
 
 
 def _join(parts: Parts, output: Path, count: int) -> Path:
@@ -94,7 +174,7 @@ def _split(parts: Parts, output: Path, summaries: Sequence[FrameSummary]) -> Pat
     for index, summary in enumerate(summaries):
         plain = re.sub(r"[^\w.-]+", "_", Path(summary.image.name).stem).strip("_")
         path = made / f"{index:06d}_{plain}{suffix}"
-        if suffix.lower() in (".h5", ".hdf5"):
+        if _is_hdf5(output):
             with explained(path):
                 _duplicate(parts.shard(index), path)
         else:

@@ -15,6 +15,7 @@ from scorrnet_cli.cli.extract_weights import extract_weights
 from scorrnet_cli.cli.group import ErrorGroup
 from scorrnet_cli.cli.info import info
 from scorrnet_cli.cli.measure import measure
+from scorrnet_cli.cli.merge import merge
 from scorrnet_cli.cli.plot import plot
 from scorrnet_cli.cli.probe import probe
 from scorrnet_cli.cli.report import report
@@ -50,6 +51,7 @@ def root(
 
 app.command()(measure)
 app.command()(batch)
+app.command()(merge)
 app.command()(strain)
 app.command()(units)
 app.command()(plot)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scorrnet_cli.cli import options
 from scorrnet_cli.cli.group import Debug
+from scorrnet_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from scorrnet_cli.batch.cluster import Workers
 
 _IMAGES = "Which images"
 _SEQUENCE = "From frame to frame, saved in the result"
 _RUN = "How the run goes"
+_SHARED = "Many workers (extra cluster); the result shows their shards as one file"
 
 Folder = Annotated[
     str,
@@ -81,6 +86,14 @@ Idle = Annotated[
     float | None,
     typer.Option(metavar="S", min=0.0, help="With --watch: end when nothing new comes for S s.", rich_help_panel=_RUN),
 ]
+Count = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Measure in N processes on this machine.", rich_help_panel=_SHARED),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="tcp://HOST:PORT", help="Hand the frames to a dask cluster.", rich_help_panel=_SHARED),
+]
 
 
 def batch(
@@ -98,6 +111,8 @@ def batch(
     resume: Resume = False,
     watch: Watch = False,
     idle: Idle = None,
+    workers: Count = None,
+    scheduler: Scheduler = None,
     device: options.Device = None,
     mask: options.Mask = None,
     roi: options.Roi = None,
@@ -170,5 +185,20 @@ def batch(
         settings=asked,
         calibration=options.scale(mm_per_px, scale_bar),
         clock=options.clock(fps, times),
+        workers=_workers(scheduler, workers, warm_start, update),
     )
     run(request, Talk(quiet, verbose), json=json)
+
+
+def _workers(scheduler: str | None, count: int | None, warm_start: bool | None, update: str | None) -> Workers | None:
+    if scheduler is None and count is None:
+        return None
+    if scheduler is not None and count is not None:
+        raise UsageError("A cluster has its own workers", "--scheduler --workers", "Give one of the two")
+    for asked, option in ((warm_start, "--warm-start"), (update == "auto", "--update auto")):
+        if asked:
+            what = "Workers measure each frame by itself, but with this a frame needs the ones before it"
+            raise UsageError(what, option, "Leave it out, or --workers and --scheduler")
+    from scorrnet_cli.batch.cluster import Workers
+
+    return Workers(scheduler, count or 1)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
+from scorrnet_cli.batch.cluster import Workers
 from scorrnet_cli.batch.parts import folder_of
 from scorrnet_cli.batch.run import Outcome, Task
 from scorrnet_cli.batch.run import run as run_task
+from scorrnet_cli.batch.shared import independent, run_shared
 from scorrnet_cli.batch.sources import Selection, find_folders, find_images
 from scorrnet_cli.batch.watch import Watch
 from scorrnet_cli.cli import console, preview
@@ -26,9 +27,6 @@ from scorrnet_cli.field import Field, FloatArray, Settings
 from scorrnet_cli.frames import count_frames
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers.probability import check_probability, probability_beside
-
-if TYPE_CHECKING:
-    from scorrnet_cli.pipeline import Instruments
 
 _DEFAULT = "scorrnet.h5"
 
@@ -53,6 +51,7 @@ class Request:
     settings: Settings
     calibration: Calibration | None = None
     clock: Clock | None = None
+    workers: Workers | None = None
 
     def __post_init__(self) -> None:
         from_stdin = self.what == "-"
@@ -62,6 +61,13 @@ class Request:
                 raise UsageError("This needs a folder", option, "" if from_stdin else f"{self.what} is none")
         if self.watch and self.recursive:
             raise UsageError("Only one folder can be watched", "--watch --recursive")
+        if self.watch and self.workers:
+            what = "Frames are handed to workers when all of them are there, but a watch takes them one by one"
+            raise UsageError(what, "--watch", "Leave out --workers and --scheduler")
+        if self.workers:
+            independent(self.settings)  # raises what cannot be shared out
+            if self.probability:
+                raise UsageError("Workers keep their masks to themselves", "--probability", "Measure one frame with it")
         if self.idle_s is not None and not self.watch:
             raise UsageError("This needs --watch", "--idle")
         if self.recursive and self.output and self.output.name != str(self.output):
@@ -123,6 +129,7 @@ class Request:
             probability=probability,
             calibration=self.calibration,
             clock=self.clock,
+            shards=self.workers is not None,
         )
 
 
@@ -142,7 +149,7 @@ def run(request: Request, talk: Talk, *, json: bool) -> None:
     tasks = request.tasks(watch)
     progress = Progress(talk)
     with talk.progress(None, forecast=True), _ended_by_ctrl_c(watch, talk):
-        outcomes, failed = _measure(tasks, request.settings, progress, talk)
+        outcomes, failed = _measure(tasks, _measured_by(request, progress), progress, talk)
     if json:
         console.say(to_json(outcomes))
     elif not talk.quiet:
@@ -160,16 +167,24 @@ def run(request: Request, talk: Talk, *, json: bool) -> None:
         )
 
 
-def _measure(tasks: list[Task], settings: Settings, progress: Progress, talk: Talk) -> tuple[list[Outcome], int]:
-    """Measure the sequences; return what they came to, and how many could not be measured at all."""
+def _measured_by(request: Request, progress: Progress) -> Callable[[Task], Outcome]:
+    """Return what measures a sequence: this process, or workers."""
+    if request.workers is not None:
+        return partial(run_shared, settings=request.settings, workers=request.workers, listener=progress)
     from scorrnet_cli import pipeline
 
-    load = cache(lambda: pipeline.load(settings))
+    return partial(run_task, load=cache(lambda: pipeline.load(request.settings)), listener=progress)
+
+
+def _measure(
+    tasks: list[Task], measure: Callable[[Task], Outcome], progress: Progress, talk: Talk
+) -> tuple[list[Outcome], int]:
+    """Measure the sequences; return what they came to, and how many could not be measured at all."""
     outcomes = []
     failed = 0
     for task in tasks:
         try:
-            outcomes.append(_measure_one(task, load, progress, talk))
+            outcomes.append(_measure_one(task, measure, progress, talk))
         except (FrameError, MeasurementError) as error:
             if len(tasks) == 1:
                 raise
@@ -178,10 +193,10 @@ def _measure(tasks: list[Task], settings: Settings, progress: Progress, talk: Ta
     return outcomes, failed
 
 
-def _measure_one(task: Task, load: Callable[[], Instruments], progress: Progress, talk: Talk) -> Outcome:
+def _measure_one(task: Task, measure: Callable[[Task], Outcome], progress: Progress, talk: Talk) -> Outcome:
     """Measure a sequence; whatever ends it early, say where what has been measured lies."""
     try:
-        return run_task(task, load, progress)
+        return measure(task)
     except (KeyboardInterrupt, ScorrnetError):
         folder = folder_of(task.output)
         if progress.done and folder.exists():

@@ -6,7 +6,6 @@ import json
 import statistics
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.table import Table
 
@@ -14,11 +13,9 @@ from scorrnet_cli import __version__
 from scorrnet_cli.batch.run import Outcome
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.summary import SCHEMA, STRAINS, content, grid, number, units
+from scorrnet_cli.field import Process
 from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.units import Calibration
-
-if TYPE_CHECKING:
-    from scorrnet_cli.pipeline import Instruments
 
 _LISTED = 10  # failed frames in the table; JSON has them all
 
@@ -44,14 +41,14 @@ class Progress:
         """Say what is being done now, and what the last frame gave."""
         self._talk.doing(f"{text}  {self._last}".rstrip())
 
-    def begun(self, instruments: Instruments, total: int | None) -> None:
+    def begun(self, process: Process, total: int | None) -> None:
         """Say, once, what computes, and begin to count frames."""
-        if instruments.settings.device == "auto" and self._device != instruments.device:
-            self._talk.note(f"measuring on {instruments.device}")
+        if process.settings.device == "auto" and self._device != process.device:
+            self._talk.note(f"measuring on {process.device}")
         if not self._device:
-            for role, digest in instruments.process().weights.items():
+            for role, digest in process.weights.items():
                 self._talk.detail(f"{role} weights {digest}")
-        self._device = instruments.device
+        self._device = process.device
         self._total, self._before, self._done, self._last = total, 0, 0, ""
         self._talk.expect(total)
 

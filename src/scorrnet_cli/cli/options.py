@@ -55,7 +55,7 @@ Window = Annotated[
     ),
 ]
 Passes = Annotated[
-    int | None, typer.Option(metavar="N", help="Most passes with that window; 4 if not given.", rich_help_panel=_PANEL)
+    int | None, typer.Option(metavar="N", help="Passes with that window; 4 if not given.", rich_help_panel=_PANEL)
 ]
 SegmentationWeights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Your own weights, safetensors.", rich_help_panel=_PANEL)

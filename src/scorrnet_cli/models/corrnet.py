@@ -92,9 +92,12 @@ class CorrNet(nn.Module):
         """Return the displacement (N, 2, H, W) in px; see `steps`."""
         return self.steps(self.encode(reference), self.encode(deformed), mask)[-1]
 
-    def encode(self, images: Tensor) -> Encoded:
-        """Find the features of grey images (N, 1, H, W) of any scale; H and W are multiples of 8."""
-        normalised = normalise(images, self.config.normalise_px)
+    def encode(self, images: Tensor, variance: Tensor | None = None) -> Encoded:
+        """Find the features of grey images (N, 1, H, W) of any scale; H and W are multiples of 8.
+
+        Of parts of an image, `variance` is that of the whole.
+        """
+        normalised = normalise(images, self.config.normalise_px, variance)
         features, level = [], normalised
         for block in self.encoder:
             level = block(F.pixel_unshuffle(level, 2))
@@ -206,7 +209,7 @@ def _double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def normalise(image: Tensor, window_px: int) -> Tensor:
+def normalise(image: Tensor, window_px: int, variance: Tensor | None = None) -> Tensor:
     """Remove the local mean and divide by the local standard deviation.
 
     Parameters
@@ -214,6 +217,8 @@ def normalise(image: Tensor, window_px: int) -> Tensor:
     image : (N, 1, H, W) float32
     window_px : int
         Width of the box, odd.
+    variance : scalar, optional
+        Of the whole image, if this is a part of it.
 
     Returns
     -------
@@ -227,7 +232,7 @@ def normalise(image: Tensor, window_px: int) -> Tensor:
         return F.avg_pool2d(across, (window_px, 1), 1, (half, 0), count_include_pad=False)
 
     centred = image - image.mean(dim=(2, 3), keepdim=True)
-    spread = centred.square().mean(dim=(2, 3), keepdim=True)
+    spread = centred.square().mean(dim=(2, 3), keepdim=True) if variance is None else variance
     local = centred - mean(centred)
     variance = mean(local.square())
     return local / torch.sqrt(variance + 0.003 * spread + 1e-12)

@@ -29,12 +29,23 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field
 from scorrnet_cli.gauge import ARRAYS
 from scorrnet_cli.writers.base import Header, Sink
 from scorrnet_cli.writers.hdf5_file import CalmFile, uninterrupted
 from scorrnet_cli.writers.hdf5_make import STRAIN, create_array, create_group, create_image, show_in_vtk
-from scorrnet_cli.writers.hdf5_read import DATA, FAILED, FLAGS, FLOATS, FORMAT_VERSION, FRAMES, MEASURED, PROCESS
+from scorrnet_cli.writers.hdf5_read import (
+    DATA,
+    FAILED,
+    FLAGS,
+    FLOATS,
+    FORMAT_VERSION,
+    FRAMES,
+    MEASURED,
+    PROCESS,
+    open_result,
+)
 from scorrnet_cli.writers.hdf5_strain import create_strain, write_strain
 from scorrnet_cli.writers.hdf5_units import create_times, read_times, write_scale, write_times
 
@@ -138,6 +149,24 @@ def write_view(path: Path, header: Header, parts: Sequence[str]) -> None:
             _create_all(file, header, parts)
         raw.close()
     raw.check()
+
+
+def read_view(path: Path) -> tuple[Header, list[str]]:
+    """Read back what `write_view` was given.
+
+    Raises
+    ------
+    UsageError
+        If the file is no result, or holds its frames itself.
+    """
+    with open_result(path) as result:
+        if not result.is_view:
+            raise UsageError("This result is in one piece already", str(path))
+        frames, height, width = result.shape
+        header = Header(
+            (height, width), frames, result.reference, result.process, result.calibration, result.time_source
+        )
+        return header, result.parts
 
 
 def _create_all(file: h5py.File, header: Header, parts: Sequence[str] = ()) -> None:

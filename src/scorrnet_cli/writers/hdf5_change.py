@@ -132,7 +132,11 @@ def _change(path: Path, output: Path | None, overwrite: bool, work: Callable[[Ch
     target = output or path
     with open_result(path) as result:
         if result.is_view:
-            raise UsageError("This is a view of frames in other files", str(path), "Wait for the result itself")
+            raise UsageError(
+                "This is a view of frames in other files",
+                str(path),
+                "Wait for the result itself, or make it one with scorrnet merge --copy",
+            )
     check_target(target, overwrite or os.path.realpath(target) == os.path.realpath(path))
     with written_whole(target) as part, explained(target):
         shutil.copyfile(path, part)

@@ -73,6 +73,11 @@ class StoredResult:
         self.gauge: StrainSettings | None = read_strain_settings(file)
         self.is_view = bool(self._data["u"].is_virtual)
 
+    @property
+    def parts(self) -> list[str]:
+        """The files whose frames are shown, by their names beside this one; none if it holds its frames itself."""
+        return [source.file_name for source in self._data["u"].virtual_sources()] if self.is_view else []
+
     def frame(self, index: int, *, strain: bool = True) -> Field:
         """Read one frame, counted from 0: a field with T = 1."""
         return self.frames(slice(index, index + 1), strain=strain)

@@ -1,0 +1,124 @@
+"""One sequence measured by many workers: the frames are handed out, and the result is made of what they wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from scorrnet_cli.batch.cluster import Order, Workers, connected, describe, hand_out
+from scorrnet_cli.batch.parts import Parts
+from scorrnet_cli.batch.reading import read_image, recalled
+from scorrnet_cli.batch.run import Listener, Outcome, Task, check, finish, parts_of
+from scorrnet_cli.batch.sources import Plan, Source, make_plan
+from scorrnet_cli.batch.whole import check_size
+from scorrnet_cli.errors import UsageError
+from scorrnet_cli.field import Settings
+from scorrnet_cli.figures import FrameSummary
+from scorrnet_cli.frames import Frame
+from scorrnet_cli.writers import Header
+
+
+def run_shared(task: Task, settings: Settings, workers: Workers, listener: Listener) -> Outcome:
+    """Do as `run.run` does, by the workers of a cluster.
+
+    Every frame is measured to the reference by itself, so the result does not depend on who measures which. It says
+    so: its settings are those that were given, but without warm start and update of the reference.
+
+    Raises
+    ------
+    ScorrnetError
+        As `run.run`; UsageError if there is no cluster or frames are to depend on each other, DeviceError if the
+        workers differ or die.
+    """
+    settings = independent(settings)
+    resume = check(task)
+    listener.doing("looking at the images")
+    plan = make_plan(task.paths, task.selection, task.reference, task.where)
+    reference = read_image(plan.reference.path, plan.reference.pages[0])
+    time = task.times(plan)
+    order = _order(task, plan, settings)
+    listener.doing("waiting for the workers")
+    with connected(workers) as client:
+        process = replace(client.submit(describe, order, pure=False).result(), settings=settings)
+        check_size(task.output, Header(reference.shape, plan.total or 0, reference.info, process), split=task.split)
+        parts = parts_of(task, reference, process)
+        with closing(parts):
+            if resume:
+                parts.resume(plan.total)
+            else:
+                parts.begin(plan.total)
+            listener.begun(process, plan.total)
+            return _measure(task, plan, parts, reference, client, order, listener, time)
+
+
+def independent(settings: Settings) -> Settings:
+    """Return settings by which each frame is measured by itself.
+
+    Raises
+    ------
+    UsageError
+        If they ask for what is done frame by frame.
+    """
+    if settings.increments or settings.update_every:
+        asked = "--reference previous" if settings.increments else f"--update {settings.update}"
+        what = "Workers measure each frame by itself, but with this a frame needs the ones before it"
+        raise UsageError(what, asked, "Leave it out, or --workers and --scheduler")
+    return settings.but(warm_start=False, update="never")
+
+
+def _measure(
+    task: Task,
+    plan: Plan,
+    parts: Parts,
+    reference: Frame,
+    client: Any,
+    order: Order,
+    listener: Listener,
+    time: Callable[[Source, int], float | None],
+) -> Outcome:
+    start = perf_counter()
+    sources = list(plan.deformed)
+    found: dict[int, FrameSummary] = {}
+    for source in sources:
+        known = recalled(source, parts)
+        found |= {index: known[page] for index, page in enumerate(source.pages, source.first) if page in known}
+    for summary in found.values():
+        listener.resumed(summary)
+    resumed = len(found)
+    listener.doing("measuring")
+    computed_s = 0.0
+    try:
+        for index, summary in hand_out(client, order, parts.process, sources, set(found), time):
+            parts.note(index, summary)
+            found[index] = summary
+            computed_s += summary.time_s
+            listener.kept(summary)
+        report = finish(task, parts, reference, found, start, listener)
+    finally:
+        if not parts.count():
+            parts.remove()
+    if parts.is_temporary:
+        parts.remove()
+    return Outcome(report, resumed, min(report.time_s, computed_s / max(1, len(client.nthreads()))))
+
+
+def _order(task: Task, plan: Plan, settings: Settings) -> Order:
+    """Say what workers must know, in words that mean the same in whatever folder they run."""
+    import torch
+
+    files = ("mask", "segmentation_weights", "displacement_weights", "refinement_weights")
+    named = {name: getattr(settings, name) for name in files}
+    absolute = settings.but(**{name: str(Path(value).resolve()) for name, value in named.items() if value is not None})
+    return Order(
+        settings=absolute.to_json(),
+        reference=plan.reference.path.resolve(),
+        page=plan.reference.pages[0],
+        output=task.output.resolve(),
+        threads=torch.get_num_threads(),
+        calibration=task.calibration,
+        time_source=task.time_source,
+    )

@@ -1,0 +1,137 @@
+"""Frames shared out to several processes: the result is that of one, whatever befalls them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import psutil
+import pytest
+import torch
+from PIL import Image
+from typer.testing import Result
+
+from scorrnet_cli.training.rng import Rng
+from scorrnet_cli.training.textures import speckle
+
+pytestmark = [pytest.mark.weights, pytest.mark.slow]
+_FRAMES = 6
+
+
+@pytest.fixture
+def still(tmp_path: Path) -> Path:
+    """A folder of small images of a moving pattern, and a mask of all of it."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    paint = (30 + 190 * speckle(Rng((5,), torch.device("cpu")), 128, 1, (4.0, 4.0))).numpy()
+    for number in range(_FRAMES):
+        moved = np.roll(paint, (number, 2 * number), (0, 1))[20:84, 20:84]
+        Image.fromarray(moved.astype(np.uint8)).save(folder / f"img_{number}.png")
+    Image.new("L", (64, 64), 255).save(tmp_path / "mask.png")
+    return folder
+
+
+def _program(folder: Path, *arguments: str) -> list[str]:
+    command = [sys.executable, "-m", "scorrnet_cli", "batch", folder.name, "--no-refine", "--mask", "mask.png"]
+    return [*command, "--device", "cpu", *arguments]
+
+
+def _run(folder: Path, *arguments: str) -> None:
+    done = subprocess.run(_program(folder, *arguments), cwd=folder.parent, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
+def _kill_a_worker(program: subprocess.Popen[str], shards: Path, killed: list[int]) -> threading.Thread:
+    """Kill one of the processes that measure as soon as the first frame is there."""
+
+    def look() -> None:
+        while program.poll() is None:
+            if any(shards.glob("[0-9]*.h5")):
+                processes = psutil.Process(program.pid).children(recursive=True)
+                workers = [each for each in processes if "spawn_main" in " ".join(each.cmdline())]
+                os.kill(workers[-1].pid, signal.SIGKILL)
+                killed.append(workers[-1].pid)
+                return
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    return thread
+
+
+def test_workers_give_what_one_process_gives_even_if_one_is_killed(
+    still: Path, contents: Callable[[Path], dict[str, Any]], scorrnet: Callable[..., Result]
+) -> None:
+    root = still.parent
+    how = ("--strain", "--strain-window", "9", "--fps", "4", "--mm-per-px", "0.5")
+    _run(still, "-o", "alone.h5", "--no-warm-start", "--update", "never", *how)
+    killed: list[int] = []
+    with subprocess.Popen(
+        _program(still, "-o", "shared.h5", "--workers", "2", *how),
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        killer = _kill_a_worker(program, root / "shared.h5.parts", killed)
+        _, said = program.communicate(timeout=300)
+        killer.join()
+    assert killed
+    assert program.returncode == 0, said
+    assert "Traceback" not in said, said
+    assert sorted(path.name for path in root.iterdir()) == [
+        *("alone.h5", "images", "mask.png", "shared.h5", "shared.h5.shards")
+    ]
+    with h5py.File(root / "alone.h5") as alone, h5py.File(root / "shared.h5") as shared:
+        assert shared["entry/displacement/u"].is_virtual
+        for name in ("displacement/u", "displacement/zncc", "displacement/valid", "strain/exx", "frames/deformed/time"):
+            one, other = (file[f"entry/{name}"][...].tobytes() for file in (alone, shared))
+            assert one == other, name
+        assert shared["entry/calibration/mm_per_px"][()] == 0.5
+    checked = scorrnet("merge", root / "shared.h5")
+    assert checked.exit_code == 0 and f"{_FRAMES - 1} shards" in checked.stdout
+    merged = scorrnet("merge", root / "shared.h5", "--copy")
+    assert merged.exit_code == 0, merged.output
+    assert contents(root / "shared.h5") == contents(root / "alone.h5")
+    assert not (root / "shared.h5.shards").exists()
+    again = scorrnet("merge", root / "shared.h5", "--copy")
+    assert again.exit_code == 2 and "one piece" in again.stderr
+
+
+def test_a_missing_shard_is_named(folder: Path, scorrnet: Callable[..., Result], process: Any) -> None:
+    from scorrnet_cli.field import FrameInfo
+    from scorrnet_cli.writers import Header, write_view
+
+    write_view(folder / "r.h5", Header((40, 60), 2, FrameInfo("a", ""), process), ["r.h5.shards/0.h5", "x.h5"])
+    before = (folder / "r.h5").read_bytes()
+    result = scorrnet("merge", folder / "r.h5", "--copy")
+    assert result.exit_code == 7 and "2 of 2 shards are missing" in result.stderr and "0.h5" in result.stderr
+    assert (folder / "r.h5").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--workers", "2", "--watch"), "one by one"),
+        (("--workers", "2", "--reference", "previous"), "by itself"),
+        (("--workers", "2", "--update", "20"), "by itself"),
+        (("--workers", "2", "--warm-start"), "by itself"),
+        (("--workers", "2", "--scheduler", "tcp://127.0.0.1:1"), "Give one of the two"),
+        (("--scheduler", "nonsense://x:1"), "No scheduler answers"),
+    ],
+)
+def test_what_cannot_be_shared_out_is_said(
+    folder: Path, scorrnet: Callable[..., Result], arguments: tuple[str, ...], said: str
+) -> None:
+    result = scorrnet("batch", folder, *arguments)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr

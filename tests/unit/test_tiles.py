@@ -1,0 +1,167 @@
+"""Images cut into tiles: nothing is left out, no seam shows, and memory that is short is made do with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import Tensor
+
+from scorrnet_cli import spline, tiles, weights
+from scorrnet_cli.displace import displace, guide
+from scorrnet_cli.errors import DeviceError
+from scorrnet_cli.matching import Spline, Surface, deformed_spline, surface
+from scorrnet_cli.patchwork import by_tiles
+from scorrnet_cli.refine import ASSESSMENT_HALO_PX, HALO_PX, Refined, Refinement, assess, refine, refine_adaptively
+from scorrnet_cli.tiles import Box, cut, fill
+from scorrnet_cli.training.rng import Rng
+from scorrnet_cli.training.textures import speckle
+
+HEIGHT, WIDTH = 352, 416
+CPU = torch.device("cpu")
+
+
+def _pair() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Reference and deformed image, mask and truth: a plate with a hole that moves by tens of px, with noise."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, HEIGHT), torch.linspace(-1, 1, WIDTH), indexing="ij")
+    truth = torch.stack([37.3 + 3 * x + torch.sin(3 * x + 1) * y, -21.6 + 2 * y * y * x - torch.cos(2.5 * y)])
+    paint = 30 + 190 * speckle(Rng((5,), CPU), 512, 1, (5.0, 5.0))
+    place = spline.Place(60, 40, *paint.shape)
+    noise = Rng((6,), CPU)
+    mask = ((x**2 + y**2) > 0.04) & (x.abs() < 0.6) & (y.abs() < 0.6)
+    reference = spline.spline_sample(spline.spline_coefficients(paint), truth, place).where(mask, torch.tensor(60.0))
+    deformed = paint[60 : 60 + HEIGHT, 40 : 40 + WIDTH]
+    return reference + 2 * noise.randn(HEIGHT, WIDTH), deformed + 2 * noise.randn(HEIGHT, WIDTH), mask, truth
+
+
+def test_tiles_cover_the_mask_once_and_see_around_themselves() -> None:
+    mask = torch.zeros(3000, 2600, dtype=torch.bool)
+    mask[301:1500, 7:2600] = True
+    mask[1500:2900, 2000:2100] = True
+    covered = torch.zeros(3000, 2600)
+    image = Box(0, 0, 3000, 2600)
+    for tile in cut(mask, 96):
+        tile.inner.of(covered).add_(1)
+        assert max(tile.outer.height, tile.outer.width) <= tiles.LARGEST_PX + 16
+        assert tile.outer.top % 8 == 0 and tile.outer.left % 8 == 0
+        needed = Box(*(edge - 96 for edge in tile.inner[:2]), *(edge + 96 for edge in tile.inner[2:])).within(image)
+        assert needed.within(tile.outer) == needed
+    assert bool((covered[mask] == 1).all())
+    assert float(covered.max()) == 1
+    assert float(covered.mean()) < 0.7  # where there is nothing, nothing is done
+
+
+def test_a_part_is_sampled_where_it_lies() -> None:
+    coefficients = spline.spline_coefficients(torch.rand(60, 80))
+    field = 30 * torch.rand(2, 60, 80) - 15
+    box = Box(8, 16, 50, 77)
+    place = spline.Place(box.top, box.left, 60, 80)
+    whole, part = spline.spline_sample(coefficients, field), spline.spline_sample(coefficients, box.of(field), place)
+    torch.testing.assert_close(part, box.of(whole), atol=0, rtol=0)
+    assert torch.equal(spline.inside(box.of(field), 2, place), box.of(spline.inside(field, 2)))
+
+
+@pytest.mark.weights
+def test_no_seam_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, deformed, mask, truth = _pair()
+    seen = surface(reference, mask)
+    ready = Spline(deformed_spline(seen, deformed))
+    network, _ = weights.load_network("displacement", CPU)
+    fusion, _ = weights.load_network("refinement", CPU)
+    around = torch.tensor([40.0, -24.0])[:, None, None].expand(2, HEIGHT, WIDTH)
+    where = guide(network, reference, mask)
+
+    def stage(part: Surface, deformed: Spline, field: Tensor) -> Refined:
+        return refine_adaptively(part, deformed, field, fusion)
+
+    start = displace(network, where, deformed, around)
+    whole = by_tiles(stage, seen, ready, start, HALO_PX)
+    monkeypatch.setattr(tiles, "LARGEST_PX", 320)
+    assert len(cut(mask, HALO_PX)) >= 4
+    start = displace(network, where, deformed, around)
+    of_tiles = by_tiles(stage, seen, ready, start, HALO_PX)
+    both = whole.valid & of_tiles.valid
+    assert float(both[mask].float().mean()) > 0.97
+    assert float((whole.valid != of_tiles.valid).float().mean()) < 1e-3
+    assert float((whole.displacement - truth)[:, both].square().mean().sqrt()) < 0.02
+    difference = (whole.displacement - of_tiles.displacement).norm(dim=0)[both]
+    assert 0 < float(difference.quantile(0.999)) < 1e-3
+    assert float(difference.max()) < 2e-3  # next to the edge of the mask
+    assert float((whole.zncc - of_tiles.zncc)[both].abs().max()) < 1e-3
+    assert float((whole.sigma / of_tiles.sigma)[:, both].log().abs().max()) < 0.05
+
+
+@pytest.mark.parametrize("refined", [True, False])
+def test_no_seam_shows_with_one_window_and_without_refinement(monkeypatch: pytest.MonkeyPatch, refined: bool) -> None:
+    reference, deformed, mask, truth = _pair()
+    seen = surface(reference, mask)
+    ready = Spline(deformed_spline(seen, deformed))
+    start, halo = truth + 0.2 * refined, HALO_PX if refined else ASSESSMENT_HALO_PX
+
+    def stage(part: Surface, deformed: Spline, field: Tensor) -> Refined:
+        return refine(part, deformed, field, Refinement(5.0, 4)) if refined else assess(part, deformed, field)
+
+    with torch.no_grad():
+        whole = by_tiles(stage, seen, ready, start, halo)
+        monkeypatch.setattr(tiles, "LARGEST_PX", 256)
+        parts = by_tiles(stage, seen, ready, start, halo)
+    assert float((whole.valid != parts.valid).float().mean()) < 1e-3
+    assert float((whole.displacement - parts.displacement)[:, whole.valid].abs().max()) < 1e-3
+    assert float((whole.zncc - parts.zncc)[mask].abs().max()) < 1e-3
+
+
+def test_short_memory_makes_tiles_smaller() -> None:
+    mask = torch.ones(600, 500, dtype=torch.bool)
+    given = torch.rand(1, 600, 500)
+    found = torch.zeros_like(given)
+    sizes = []
+
+    def work(tile: tiles.Tile) -> list[Tensor]:
+        sizes.append(tile.inner.area)
+        if tile.inner.area > 20_000:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return [tile.inner.of(given)]
+
+    fill([found], mask, 16, work)
+    assert torch.equal(found, given)
+    assert sizes[0] == 300_000 and 4_000 < min(sizes) < 20_000
+
+
+def test_too_little_memory_for_the_smallest_tile_is_said() -> None:
+    def work(_: tiles.Tile) -> list[Tensor]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(DeviceError, match="too little memory") as error:
+        fill([torch.zeros(300, 300)], torch.ones(300, 300, dtype=torch.bool), 16, work)
+    assert error.value.exit_code == 5
+
+
+_PEAK = """
+import resource, sys, numpy as np, torch
+from scorrnet_cli import pipeline, tiles
+from scorrnet_cli.field import FrameInfo, Settings
+from scorrnet_cli.frames import Frame
+
+tiles.LARGEST_PX = 384
+side = int(sys.argv[1])
+noise = np.random.default_rng(0).normal(size=(side + 4, side + 4)).astype(np.float32)
+paint = sum(noise[y : y + side, x : x + side] for y in range(4) for x in range(4))
+one, other = (Frame(20 * paint + shift, 255.0, FrameInfo("x", "")) for shift in (0, 1))
+instruments = pipeline.load(Settings(device="cpu"))
+prepared = pipeline.prepare(instruments, one, torch.ones(side, side, dtype=torch.bool))
+assert pipeline.measure_pair(instruments, prepared, other).valid.mean() > 0.9
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is counted in other units elsewhere")
+def test_memory_grows_by_little_more_than_the_arrays_of_the_result() -> None:
+    peaks = [
+        int(subprocess.run([sys.executable, "-c", _PEAK, str(side)], capture_output=True, check=True).stdout)
+        for side in (450, 950)
+    ]
+    assert (peaks[1] - peaks[0]) / (950**2 - 450**2) < 140  # bytes a pixel; in one piece it is about 600
