@@ -200,7 +200,8 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, 
     """
     check_same_shape(prepared.frame, deformed)
     grey = _standard(deformed, instruments.where)
-    field = search(instruments.displacement, prepared.guide, prepared.surface, grey, start)
+    is_last = not instruments.settings.refine
+    field = search(instruments.displacement, prepared.guide, prepared.surface, grey, start, is_last=is_last)
     ready = Spline(deformed_spline(prepared.surface, grey))
     del grey
     result = by_tiles(_stage(instruments), prepared.surface, ready, field, HALO_PX)

@@ -43,7 +43,15 @@ class _Found:
 
 
 @torch.no_grad()
-def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, start: Tensor | None = None) -> Tensor:
+def search(
+    network: CorrNet,
+    guide: Guide,
+    surface: Surface,
+    deformed: Tensor,
+    start: Tensor | None = None,
+    *,
+    is_last: bool = False,
+) -> Tensor:
     """Measure the displacement of every pixel, beyond the reach of the network too.
 
     Parameters
@@ -57,6 +65,8 @@ def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, s
         Grey levels.
     start : (2, H, W) float32, optional
         Field to search around, px; nothing is then sought beyond the reach of the network.
+    is_last : bool
+        Whether no refinement follows: then the network is always asked, however close the start comes.
 
     Returns
     -------
@@ -65,7 +75,10 @@ def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, s
     """
     ready = Spline(deformed_spline(surface, deformed))
     if start is not None:
-        return _around(network, guide, surface, deformed, ready, start)
+        led = _look(surface, ready, start)
+        if not is_last and _is_close(surface, led):
+            return start
+        return _around(network, guide, surface, deformed, ready, led)
     found = _look(surface, ready, displace(network, guide, deformed))
     if found.share >= ENOUGH:
         return found.field
@@ -93,19 +106,21 @@ def search(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, s
     return torch.where(_dependable(surface, last), last.field, around)
 
 
-def _around(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, ready: Spline, start: Tensor) -> Tensor:
-    """Search around a field, once."""
-    led = _look(surface, ready, start)
-    in_sight = surface.mask & spline.inside(start)
+def _is_close(surface: Surface, led: _Found) -> bool:
+    """Tell whether a field comes so close that the refinement needs no more."""
+    in_sight = surface.mask & spline.inside(led.field)
     close = led.valid & in_sight & (led.zncc >= CLOSE_ZNCC)
-    if int(close.sum()) >= CLOSE_ENOUGH * max(1, int(in_sight.sum())):
-        return start
-    found = _look(surface, ready, displace(network, guide, deformed, start))
+    return int(close.sum()) >= CLOSE_ENOUGH * max(1, int(in_sight.sum()))
+
+
+def _around(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, ready: Spline, led: _Found) -> Tensor:
+    """Search around a field, once."""
+    found = _look(surface, ready, displace(network, guide, deformed, led.field))
     if found.share >= ENOUGH:
         return found.field
     best = _better(surface, led, found)
     known = _dependable(surface, best)
-    return torch.where(known, best.field, extrapolate(best.field, known)) if bool(known.any()) else start
+    return torch.where(known, best.field, extrapolate(best.field, known)) if bool(known.any()) else led.field
 
 
 def _look(surface: Surface, deformed: Spline, field: Tensor) -> _Found:
