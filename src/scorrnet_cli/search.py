@@ -27,6 +27,7 @@ GROWTH = 0.01  # share of the surface that a round must add for another to be tr
 ROUNDS = 8
 CLOSE_ENOUGH = 0.98  # share of the surface in sight that a start must match closely for the network not to be asked
 CLOSE_ZNCC = 0.8  # about 1 px off for speckle of 4 px, from where the refinement ends as from the network's field
+ASTRAY_PX = 12.0  # most that a good start is off by
 NEIGHBOURHOOD_PX = 8.0
 AGREEING = 0.8  # share of its neighbourhood that must match for a point to be built upon
 
@@ -64,7 +65,7 @@ def search(
     deformed : (H, W) float32
         Grey levels.
     start : (2, H, W) float32, optional
-        Field to search around, px; nothing is then sought beyond the reach of the network.
+        Field to search around, px; nothing is sought beyond the reach of the network then, unless it has led astray.
     is_last : bool
         Whether no refinement follows: then the network is always asked, however close the start comes.
 
@@ -78,7 +79,9 @@ def search(
         led = _look(surface, ready, start)
         if not is_last and _is_close(surface, led):
             return start
-        return _around(network, guide, surface, deformed, ready, led)
+        near = _around(network, guide, surface, deformed, ready, led)
+        if near is not None:
+            return near
     found = _look(surface, ready, displace(network, guide, deformed))
     if found.share >= ENOUGH:
         return found.field
@@ -113,9 +116,13 @@ def _is_close(surface: Surface, led: _Found) -> bool:
     return int(close.sum()) >= CLOSE_ENOUGH * max(1, int(in_sight.sum()))
 
 
-def _around(network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, ready: Spline, led: _Found) -> Tensor:
-    """Search around a field, once."""
+def _around(
+    network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, ready: Spline, led: _Found
+) -> Tensor | None:
+    """Search around a field, once; None if it has led astray, so far that parts may lie beyond the network's reach."""
     found = _look(surface, ready, displace(network, guide, deformed, led.field))
+    if float((found.field - led.field).abs().amax(0)[surface.mask].median()) > ASTRAY_PX:
+        return None
     if found.share >= ENOUGH:
         return found.field
     best = _better(surface, led, found)

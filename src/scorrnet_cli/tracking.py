@@ -25,6 +25,7 @@ from scorrnet_cli.composition import carry, compose, filled
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import Field
 from scorrnet_cli.figures import FrameSummary, summarise
+from scorrnet_cli.filters import masked_gaussian, plane_through
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.refine import Refined
 
@@ -35,6 +36,7 @@ POOR_ZNCC, ZNCC_STEP = 0.8, 0.05  # below, another reference is tried whenever t
 MORE_POINTS = 1.05  # what another reference must give, over the points that there are, to be better
 BETTER_ZNCC = 0.1  # or so much more correlation with no fewer points
 AS_MANY_POINTS = 0.95
+START_WINDOW_PX, FAINT = 5.0, 1e-3  # in which a start is smoothed, and what points count that were not measured
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class Tracker:
         return pipeline.field_of(first, info, total)
 
     def _start(self, index: int) -> Tensor | None:
-        """Continue the motion of the last two frames, (2, H, W), px; None if there is none."""
+        """Continue the motion of the last two frames without their noise, (2, H, W), px; None if there is none."""
         if not self._past:
             return None
         *earlier, last = self._past
@@ -199,7 +201,8 @@ class Tracker:
             both = now.valid & then.valid
             pace = (index - last.index) / (last.index - before.index)
             start = start + pace * filled(now.displacement - then.displacement, both)
-        return start
+        plane = plane_through(start, now.valid.float())
+        return plane + masked_gaussian(start - plane, now.valid.float() + FAINT, START_WINDOW_PX)
 
     def _prepare(self, index: int) -> pipeline.Prepared:
         """Return a frame as an image to compare with; its surface is what was measured of it."""
