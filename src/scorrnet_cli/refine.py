@@ -30,7 +30,7 @@ LARGEST_LAST_STEP_PX = 0.1
 LARGEST_SIGMA_PX = 0.5
 LOOKS = 3  # times that the images are compared anew at the field found, and what is left is corrected
 APPROACH_PX = (5.0, 4.0, 3.0)  # windows of the passes before the fields for all windows are found
-HALO_PX = 96  # of a tile: what lies farther off changes a result by less than a thousandth of a pixel
+HALO_PX = 128  # of a tile: what lies farther off changes a result by less than 0.001 px, looked at three times too
 ASSESSMENT_HALO_PX = 64  # the same of `assess`
 ASSESSMENT_WINDOW_PX = 4.0  # in which a field is judged that is not refined
 

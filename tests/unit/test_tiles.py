@@ -78,7 +78,7 @@ def test_no_seam_shows(monkeypatch: pytest.MonkeyPatch) -> None:
 
     start = displace(network, where, deformed, around)
     whole = by_tiles(stage, seen, ready, start, HALO_PX)
-    monkeypatch.setattr(tiles, "LARGEST_PX", 320)
+    monkeypatch.setattr(tiles, "LARGEST_PX", 2 * HALO_PX + 128)
     assert len(cut(mask, HALO_PX)) >= 4
     start = displace(network, where, deformed, around)
     of_tiles = by_tiles(stage, seen, ready, start, HALO_PX)
@@ -105,7 +105,7 @@ def test_no_seam_shows_with_one_window_and_without_refinement(monkeypatch: pytes
 
     with torch.no_grad():
         whole = by_tiles(stage, seen, ready, start, halo)
-        monkeypatch.setattr(tiles, "LARGEST_PX", 256)
+        monkeypatch.setattr(tiles, "LARGEST_PX", 2 * halo + 128)
         parts = by_tiles(stage, seen, ready, start, halo)
     assert float((whole.valid != parts.valid).float().mean()) < 1e-3
     assert float((whole.displacement - parts.displacement)[:, whole.valid].abs().max()) < 1e-3
