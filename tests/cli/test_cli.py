@@ -231,6 +231,7 @@ class TestResult:
             "zncc_median": float(np.float32(0.99)),
             "sigma_u_median_px": None,
             "sigma_v_median_px": None,
+            "fallback_share": 0.0,
             "at_s": None,
             "strain": None,
         }

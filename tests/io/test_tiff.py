@@ -57,7 +57,7 @@ def test_pixels_come_back(tmp_path: Path, make_field: MakeField, suffix: str, fr
 @every_suffix
 def test_frame_by_frame_is_the_same_as_all_at_once(tmp_path: Path, make_field: MakeField, suffix: str) -> None:
     field = make_field(T, H, W)
-    names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
+    names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")
     with open_writer(tmp_path / f"a{suffix}", header_of(field)) as writer:
         for t in range(T):
             arrays = {name: getattr(field, name)[t : t + 1] for name in names}

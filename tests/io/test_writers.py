@@ -284,6 +284,6 @@ def test_errors_of_the_block_are_not_taken_for_errors_of_the_result(tmp_path: Pa
 
 def slice_of(field: Field, index: int) -> Field:
     """Return one frame of a field."""
-    names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v")
+    names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")
     arrays = {name: getattr(field, name)[index : index + 1] for name in names}
     return replace(field, deformed=field.deformed[index : index + 1], **arrays)
