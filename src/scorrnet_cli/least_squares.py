@@ -7,19 +7,19 @@ import math
 import torch
 from torch import Tensor
 
-from scorrnet_cli.filters import gaussian, gradient, plane_through, wide_mean
+from scorrnet_cli.filters import gaussian, gradient, wide_mean
 from scorrnet_cli.gauge import noise_gain
-from scorrnet_cli.matching import Comparison
+from scorrnet_cli.matching import Comparison, Surface
 
 LARGEST_STEP_PX = 1.0
 GRADIENT_NOISE = 130 / 144  # sum of the squares of the coefficients of the 5-point formula
 
 
-def moved_slope(slope: Tensor, field: Tensor, cover: Tensor, window_px: float) -> Tensor:
+def moved_slope(reference: Surface, field: Tensor, window_px: float) -> Tensor:
     """Gradient (2, H, W) of the deformed image at the displaced points: (I + grad u)^-T grad f."""
-    fx, fy = slope
-    plane = plane_through(field, cover)
-    (ux, vx), (uy, vy) = gradient(plane + wide_mean(field - plane, cover, max(window_px, 4.0)))
+    fx, fy = reference.slope
+    plane = reference.plane_through(field)
+    (ux, vx), (uy, vy) = gradient(plane + wide_mean(field - plane, reference.mask.float(), max(window_px, 4.0)))
     a, b, c, d = 1 + ux, vx, uy, 1 + vy  # (I + grad u)^T = [[a, b], [c, d]]
     determinant = (a * d - b * c).clamp_min(0.1)
     return torch.stack([(d * fx - b * fy) / determinant, (a * fy - c * fx) / determinant])

@@ -34,6 +34,10 @@ class Surface(NamedTuple):
     place: spline.Place | None = None  # in the image, of a part
     motion: Tensor | None = None  # (2, H, W) plane through the displacement of the whole, of a part
 
+    def plane_through(self, field: Tensor) -> Tensor:
+        """Plane (2, H, W) near a field: that of the whole if it is known, so that all its parts take the same."""
+        return plane_through(field, self.mask.float()) if self.motion is None else self.motion
+
     def part(self, box: Box, motion: Tensor) -> Surface:
         """Return what lies in a box; `motion` (3, 2) is the plane that displaces the whole (see `fitted_plane`)."""
         height, width = self.mask.shape
@@ -105,7 +109,7 @@ def judge(reference: Surface, field: Tensor, state: Comparison, window_px: float
     trusted, there = gaussian(torch.stack([state.weight, reference.core]), window_px)
     supported: Tensor = trusted >= SMALLEST_SUPPORT * there.clamp_min(1e-3)
     in_sight = reference.mask & spline.inside(field, place=reference.place)
-    agrees = in_sight & (zncc >= SMALLEST_ZNCC) & supported & _possible(field, reference.mask.float(), window_px)
+    agrees = in_sight & (zncc >= SMALLEST_ZNCC) & supported & _possible(reference, field, window_px)
     among = masked_gaussian(agrees.float()[None], in_sight.float(), NEIGHBOURHOOD_PX)[0]
     return zncc, agrees & (among >= SMALLEST_AGREEMENT)
 
@@ -136,10 +140,10 @@ def correlation(f: Tensor, moved: Tensor, weight: Tensor, window_px: float = 5.0
     return zncc.clamp(-1.0, 1.0)
 
 
-def _possible(field: Tensor, cover: Tensor, window_px: float) -> Tensor:
+def _possible(reference: Surface, field: Tensor, window_px: float) -> Tensor:
     """True (H, W) where no line element is stretched beyond what a surface bears without being unrecognisable."""
-    plane = plane_through(field, cover)  # smoothing what is left flattens no slope at edges, as of a large rotation
-    (ux, vx), (uy, vy) = gradient(plane + masked_gaussian(field - plane, cover, 0.5 * window_px))
+    plane = reference.plane_through(field)  # smoothing the rest flattens no slope at edges, as of a large rotation
+    (ux, vx), (uy, vy) = gradient(plane + masked_gaussian(field - plane, reference.mask.float(), 0.5 * window_px))
     cxx, cxy, cyy = (1 + ux) ** 2 + vx**2, (1 + ux) * uy + vx * (1 + vy), uy**2 + (1 + vy) ** 2
     middle, radius = 0.5 * (cxx + cyy), torch.hypot(0.5 * (cxx - cyy), cxy)
     possible: Tensor = (middle - radius > LARGEST_STRETCH**-2) & (middle + radius < LARGEST_STRETCH**2)

@@ -101,10 +101,10 @@ def refine(reference: Surface, deformed: Tensor | Spline, start: Tensor, how: Re
     for passes in range(1, how.passes + 1):
         state = compare(reference, coefficients, field, light if passes > PHOTOMETRY_PASSES else None, how.window_px)
         light = state.light
-        last = correction(moved_slope(reference.slope, field, cover, how.window_px), state, how.window_px)
+        last = correction(moved_slope(reference, field, how.window_px), state, how.window_px)
         field = field + last
     state = compare(reference, coefficients, field, None, how.window_px)
-    sigma = uncertainty(moved_slope(reference.slope, field, cover, how.window_px), state, how.window_px, how.passes)
+    sigma = uncertainty(moved_slope(reference, field, how.window_px), state, how.window_px, how.passes)
     zncc, matched = judge(reference, field, state, how.window_px)
     settled = last.abs().amax(0) < (LARGEST_LAST_STEP_PX if how.passes > 1 else LARGEST_STEP_PX)
     valid = matched & settled & (sigma.amax(0) < LARGEST_SIGMA_PX)
@@ -160,16 +160,16 @@ def approach(reference: Surface, coefficients: Tensor, start: Tensor) -> Evidenc
     field = _smooth_start(start, cover, compare(reference, coefficients, start, None, window), window)
     for narrower in APPROACH_PX:
         state = compare(reference, coefficients, field, None, window)
-        field = field + correction(moved_slope(reference.slope, field, cover, window), state, narrower)
+        field = field + correction(moved_slope(reference, field, window), state, narrower)
     state = compare(reference, coefficients, field, None, window)
-    slope = moved_slope(reference.slope, field, cover, window)
+    slope = moved_slope(reference, field, window)
     return evidence(field, slope, state, uncertainty(slope, state, *MIDDLE))
 
 
 def look_again(reference: Surface, coefficients: Tensor, field: Tensor, stated: Tensor) -> tuple[Evidence, Comparison]:
     """Compare the images at a field of stated uncertainty (2, H, W), px, and find what is left to correct."""
     state = compare(reference, coefficients, field, None, MIDDLE[0])
-    slope = moved_slope(reference.slope, field, reference.mask.float(), MIDDLE[0])
+    slope = moved_slope(reference, field, MIDDLE[0])
     return corrections(field, slope, state, uncertainty(slope, state, MIDDLE[0], 1), stated), state
 
 

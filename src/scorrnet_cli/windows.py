@@ -33,6 +33,7 @@ WIDE_AGAIN = ((7.0, 3), (14.0, 3), (28.0, 2))  # whole fields, at half size
 SMOOTH_PX = 12.0  # fields are kept as differences from one so smooth
 DETAIL_PX, SURROUNDINGS_PX = 2.0, 16.0  # windows over which the residuals are summed up
 FIT_PX = 3.0  # window over which it is summed up how well a field explains the images
+NOTHING = 1e-9  # keeps logarithms finite where there is no surface; the same for all tiles
 LEAST_MISFIT = 1e-7  # of the surface's variance
 LEAST_SIGMA_PX, LARGEST_SIGMA_PX = 2e-4, 0.5
 LAPLACE = 1.2533  # standard deviation over mean absolute error of a normal distribution
@@ -227,14 +228,13 @@ def _surroundings(half_matrix: Tensor, state: Comparison) -> Tensor:
     energy = half_matrix[0] + half_matrix[2]
     stacked = torch.stack([weight, misfit, energy])
     near, far = gaussian(stacked, DETAIL_PX / 2), gaussian(stacked, SURROUNDINGS_PX / 2)
-    tiny = 1e-8 * energy.mean() + 1e-12
     return torch.stack(
         [
             near[0],
             gaussian(weight[None], MIDDLE[0] / 2)[0],
             far[0],
-            0.5 * ((near[1] + tiny) / (far[1] + tiny)).log(),
-            0.5 * ((near[2] + tiny) / (far[2] + tiny)).log(),
-            0.25 * ((far[1] + tiny) / (far[2] + tiny)).log() + 1,
+            0.5 * ((near[1] + NOTHING) / (far[1] + NOTHING)).log(),
+            0.5 * ((near[2] + NOTHING) / (far[2] + NOTHING)).log(),
+            0.25 * ((far[1] + NOTHING) / (far[2] + NOTHING)).log() + 1,
         ]
     )
