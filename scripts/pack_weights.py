@@ -85,7 +85,7 @@ beside that of the one window in the middle; z is the standard deviation of erro
 * Background that is itself a fine random pattern can be taken for speckle, and a nearly uniform, unlit part of a
   surface for background: give a mask then.
 * The displacement network's own field is no measurement to the last digit; the refinement is.
-* The refinement loses detail finer than about 15 px, and within 5 px of an edge its error is about three times that of
+* The refinement loses detail finer than about 12 px, and within 5 px of an edge its error is more than twice that of
   the interior.
 
 ## Recipes

@@ -12,7 +12,7 @@ from scorrnet_cli.pictures.stills import measure_words
 from scorrnet_cli.report.noise import QUANTITIES, Noise
 
 KEPT = 0.9  # of the amplitude of a wave: the spatial resolution is the period of which so much is found
-ADAPTIVE_RESOLUTION_PX = 18.0
+ADAPTIVE_RESOLUTION_PX = 16.0
 """Period of which the refinement with several windows finds 90 %: star 5 of the DIC Challenge 2.0 with its noise,
 measured by ``scorrnet evaluate star``."""
 
