@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from scorrnet_cli.batch import parts as kept_parts
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import Item, digest_of, printable_reason, read_image, read_items
-from scorrnet_cli.batch.sources import Plan, Selection, Source, make_live_plan, make_plan
+from scorrnet_cli.batch.sources import Plan, Source, make_live_plan, make_plan
+from scorrnet_cli.batch.task import Listener, Outcome, Task
 from scorrnet_cli.batch.threads import Behind, ahead
 from scorrnet_cli.batch.whole import check_place, check_size, complete
-from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
-from scorrnet_cli.field import Field, FloatArray, FrameInfo, Process
+from scorrnet_cli.field import Field, FrameInfo, Process
 from scorrnet_cli.figures import FrameSummary, Report
 from scorrnet_cli.frames import Frame
-from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, read_hdf5
 from scorrnet_cli.writers.probability import write_probability
 
@@ -32,128 +31,6 @@ if TYPE_CHECKING:
 _Measured: TypeAlias = tuple[int, Field, float]  # place, field and time of measuring it in s
 _AHEAD = 2  # frames decoded before they are needed
 _BEHIND = 1  # fields that may wait to be written; they are large
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is to be measured, and where to.
-
-    Attributes
-    ----------
-    paths : iterable of Path
-        Images and videos in order.
-    where : str
-        Where they come from, for errors.
-    selection : Selection
-        Which of them are used.
-    reference : Path or None
-        The reference image; None is the first of those selected.
-    output : Path
-        The result; its suffix picks the format.
-    split : bool
-        Write one file a frame.
-    overwrite : bool
-        Replace an earlier result, finished or not.
-    resume : bool
-        Go on where an earlier run was stopped.
-    hurry : callable or None
-        Of files that come one by one: makes them end soon. None if all are there.
-    picture : callable or None
-        Is given the grey levels of the reference (H, W) and the last field, to draw them.
-    probability : Path or None
-        The PNG for the probability that each pixel is speckle.
-    calibration : Calibration, optional
-        The scale of the images.
-    clock : Clock, optional
-        Where the times of the images are known from.
-    shards : bool
-        Leave each frame in the file that its worker wrote; an HDF5 result shows them as one.
-    """
-
-    paths: Iterable[Path]
-    where: str
-    selection: Selection
-    reference: Path | None
-    output: Path
-    split: bool
-    overwrite: bool
-    resume: bool
-    hurry: Callable[[], None] | None = None
-    picture: Callable[[FloatArray, Field], Path] | None = None
-    probability: Path | None = None
-    calibration: Calibration | None = None
-    clock: Clock | None = None
-    shards: bool = False
-
-    @property
-    def time_source(self) -> str:
-        """Where the times of the images are known from; empty if they are not."""
-        return self.clock.source if self.clock else ""
-
-    def times(self, plan: Plan) -> Callable[[Source, int], float | None]:
-        """Return what tells the time of a page, s after the reference, or after the first image with a frame rate.
-
-        Raises
-        ------
-        FrameError
-            If an image does not tell its time, of those that are there: better known before anything is measured.
-        """
-        clock, reference = self.clock, plan.reference
-        start = 0.0
-        if clock and clock.stamps:
-            start = clock.read(reference.path, reference.pages[0], 0)
-
-        def time(source: Source, page: int) -> float | None:
-            return clock.read(source.path, page, source.number + page) - start if clock else None
-
-        if plan.total is not None:
-            for source in plan.deformed:
-                for page in source.pages:
-                    time(source, page)
-        return time
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a batch came to.
-
-    Attributes
-    ----------
-    report : Report
-        Figures of all frames, those of an earlier run included.
-    resumed : int
-        How many of them an earlier run had measured.
-    compute_s : float
-        Time of the report's `time_s` in which something was computed.
-    """
-
-    report: Report
-    resumed: int
-    compute_s: float
-
-    @property
-    def failed(self) -> int:
-        """Number of frames that could not be measured."""
-        return sum(frame.error is not None for frame in self.report.frames)
-
-
-class Listener(Protocol):
-    """Who is told how a batch gets on; `kept` is called from the thread that writes."""
-
-    def doing(self, text: str) -> None:
-        """Hear what is being done now."""
-
-    def begun(self, process: Process, total: int | None) -> None:
-        """Hear that frames will be measured, and how many, if that is known."""
-
-    def resumed(self, summary: FrameSummary) -> None:
-        """Hear of a frame that need not be measured again."""
-
-    def doubted(self, why: str) -> None:
-        """Hear why the mask may be wrong."""
-
-    def kept(self, summary: FrameSummary) -> None:
-        """Hear of a frame that has been measured, or has failed, and lies on the disk."""
 
 
 def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outcome:

@@ -12,8 +12,9 @@ from typing import Any
 from scorrnet_cli.batch.cluster import Order, Workers, connected, describe, hand_out
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import read_image, recalled
-from scorrnet_cli.batch.run import Listener, Outcome, Task, check, finish, parts_of
+from scorrnet_cli.batch.run import check, finish, parts_of
 from scorrnet_cli.batch.sources import Plan, Source, make_plan
+from scorrnet_cli.batch.task import Listener, Outcome, Task
 from scorrnet_cli.batch.whole import check_size
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Settings

@@ -13,10 +13,10 @@ from types import FrameType
 
 from scorrnet_cli.batch.cluster import Workers
 from scorrnet_cli.batch.parts import folder_of
-from scorrnet_cli.batch.run import Outcome, Task
 from scorrnet_cli.batch.run import run as run_task
 from scorrnet_cli.batch.shared import independent, run_shared
 from scorrnet_cli.batch.sources import Selection, find_folders, find_images
+from scorrnet_cli.batch.task import Outcome, Task
 from scorrnet_cli.batch.watch import Watch
 from scorrnet_cli.cli import console, preview
 from scorrnet_cli.cli.batch_report import Progress, table, to_json

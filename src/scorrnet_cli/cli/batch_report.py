@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from scorrnet_cli import __version__
-from scorrnet_cli.batch.run import Outcome
+from scorrnet_cli.batch.task import Outcome
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.summary import SCHEMA, STRAINS, content, grid, number, units
 from scorrnet_cli.field import Process
