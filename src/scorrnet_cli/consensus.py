@@ -18,6 +18,8 @@ KNOWN = 0.7  # share of a cell that must be known
 AGREEMENT_PX = 3.0
 CELLS, VOTERS = 400, 5000
 FITS = 3
+MOST_PARTS = 4
+SMALLEST_PART = 0.02  # of what is known
 
 
 def affine_consensus(field: Tensor, known: Tensor) -> Tensor | None:
@@ -59,6 +61,35 @@ def affine_consensus(field: Tensor, known: Tensor) -> Tensor | None:
     for part, (constant, along_x, along_y) in zip(motion, best.T, strict=True):
         torch.add((constant + along_y * y).to(field.dtype), (along_x * x).to(field.dtype), out=part)
     return motion
+
+
+def moving_parts(field: Tensor, known: Tensor) -> list[Tensor]:
+    """Find the parts that move each in its own way, as those of a broken specimen do, largest first.
+
+    Parameters
+    ----------
+    field : (2, H, W) float32
+        Displacement, px.
+    known : (H, W) bool
+        Where it is right.
+
+    Returns
+    -------
+    list of (H, W) bool
+        At most four; what belongs to no part is in none of them.
+    """
+    parts: list[Tensor] = []
+    left, least = known, SMALLEST_PART * float(known.sum())
+    while len(parts) < MOST_PARTS:
+        motion = affine_consensus(field, left)
+        if motion is None:
+            break
+        part = left & ((field - motion).norm(dim=0) < AGREEMENT_PX)
+        if float(part.sum()) <= least:
+            break
+        parts.append(part)
+        left = left & ~part
+    return parts
 
 
 def _local_motions(basis: Tensor, values: Tensor, weight: Tensor) -> Tensor:

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli import spline
-from scorrnet_cli.consensus import affine_consensus
+from scorrnet_cli.consensus import affine_consensus, moving_parts
 from scorrnet_cli.displace import Guide, common_shift, displace, extrapolate
 from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.matching import Spline, Surface, deformed_spline
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.patchwork import assessed
+from scorrnet_cli.turning import turned
 
 ENOUGH = 0.95  # share of the surface in sight that must match for the search to end
 GROWTH = 0.01  # share of the surface that a round must add for another to be tried
@@ -88,6 +89,8 @@ def search(
     known = _dependable(surface, found)
     around = affine_consensus(found.field, known)
     if around is None:
+        around = turned(network, guide, deformed)
+    if around is None:
         around = common_shift(guide, deformed, surface.mask)[:, None, None].expand_as(found.field)
     parted = False  # whether what is left was last sought as a part that moves on its own
     for _ in range(ROUNDS):
@@ -98,13 +101,13 @@ def search(
         grown, found = better.matched - found.matched, better
         known = _dependable(surface, found)
         if grown >= GROWTH * float(surface.mask.sum()):
-            parted, rest = False, extrapolate(found.field, known)
+            parted, rest = False, _continued(surface, ready, found, known)
         elif not parted:
             parted, rest = True, common_shift(guide, deformed, surface.mask & ~known)[:, None, None]
         else:
             break
         around = torch.where(known, found.field, rest)
-    around = torch.where(known, found.field, extrapolate(found.field, known))
+    around = torch.where(known, found.field, _continued(surface, ready, found, known))
     last = _better(surface, found, _look(surface, ready, displace(network, guide, deformed, around)))
     return torch.where(_dependable(surface, last), last.field, around)
 
@@ -128,6 +131,21 @@ def _around(
     best = _better(surface, led, found)
     known = _dependable(surface, best)
     return torch.where(known, best.field, extrapolate(best.field, known)) if bool(known.any()) else led.field
+
+
+def _continued(surface: Surface, deformed: Spline, found: _Found, known: Tensor) -> Tensor:
+    """Continue a field (2, H, W) from where it is known: of the parts that move each in its own way, each point takes
+    the motion that matches there best."""
+    best = extrapolate(found.field, known)
+    parts = moving_parts(found.field, known)
+    if len(parts) < 2:
+        return best
+    highest, _ = assessed(surface, deformed, best)
+    for part in parts:
+        field = extrapolate(found.field, part)
+        zncc, _ = assessed(surface, deformed, field)
+        best, highest = torch.where(zncc > highest, field, best), torch.maximum(zncc, highest)
+    return best
 
 
 def _look(surface: Surface, deformed: Spline, field: Tensor) -> _Found:

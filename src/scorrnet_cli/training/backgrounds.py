@@ -11,7 +11,19 @@ from torch import Tensor
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import power_law, speckle
 
-KINDS = {"plain": 2.5, "clutter": 2.0, "texture": 1.0, "stripes": 0.6, "halftone": 0.4, "defocused": 0.6, "grain": 1.0}
+KINDS = {
+    "plain": 2.5,
+    "clutter": 2.0,
+    "texture": 1.0,
+    "stripes": 0.6,
+    "halftone": 0.4,
+    "defocused": 0.6,
+    "grain": 1.0,
+    "leaves": 1.2,
+    "strokes": 0.8,
+    "mesh": 0.8,
+    "marks": 0.6,
+}
 PHOTOGRAPH_SHARE = 0.4
 
 
@@ -49,6 +61,9 @@ def background(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1
         blobs = speckle(rng, size, 1, (30 * scale, 90 * scale))
         soft = F.avg_pool2d(blobs[None, None], 21, 1, 10, count_include_pad=False)[0, 0]
         return (base + rng.uniform(-0.6, 0.6) * (soft - 0.5)).clamp_(0, 1)
+    if kind in _AT_PIXELS:
+        drawn = _AT_PIXELS[kind](rng, F.avg_pool2d(base[None, None], round(scale), ceil_mode=True)[0, 0])
+        return _resized(drawn, size).clamp_(0, 1)
     if kind == "grain":
         return (base + rng.log_uniform(0.005, 0.06) * rng.randn(size, size)).clamp_(0, 1)
     return base
@@ -117,3 +132,103 @@ def _halftone(rng: Rng, base: Tensor, scale: float) -> Tensor:
     c, s = math.cos(angle), math.sin(angle)
     dots = torch.cos(wave * (x * c + y * s)) * torch.cos(wave * (y * c - x * s))
     return (base + rng.uniform(-0.5, 0.5) * torch.sigmoid(8 * (dots - 0.3))).clamp_(0, 1)
+
+
+def _resized(image: Tensor, size: int) -> Tensor:
+    return F.interpolate(image[None, None], (size, size), mode="bilinear", align_corners=False)[0, 0]
+
+
+def _leaves(rng: Rng, base: Tensor) -> Tensor:
+    """Things that lie over each other, each of its own grey and lit from one side: leaves, chips, coins, rubble.
+
+    The dead leaves model (Matheron, 1968), with one leaf for each cell of a grid, in layers of smaller and smaller ones.
+    """
+    cell = rng.log_uniform(9.0, 60.0)
+    light, angle = rng.uniform(0.0, 0.35), rng.uniform(0.0, 2 * math.pi)
+    spread = rng.uniform(0.1, 0.5)
+    for _ in range(rng.integer(1, 3)):
+        base = _leaf_layer(rng, base, cell, (light * math.cos(angle), light * math.sin(angle)), spread)
+        cell = max(7.0, 0.5 * cell)
+    return base
+
+
+def _leaf_layer(rng: Rng, base: Tensor, cell: float, light: tuple[float, float], spread: float) -> Tensor:
+    count = math.ceil(len(base) / cell) + 2
+    right, down, grey, depth = rng.rand(4, count, count)
+    grey = rng.uniform(0.2, 0.8) + spread * (2 * grey - 1)
+    reach = cell * rng.uniform(0.5, 1.0) * (0.6 + 0.4 * rng.rand(count, count))
+    turn, flat = math.pi * rng.rand(count, count), rng.uniform(0.4, 1.0)
+    axis = torch.arange(float(len(base)), device=base.device)
+    x, y = axis[None, :], axis[:, None]
+    column, row = (x / cell).long() + 1, (y / cell).long() + 1
+    highest, image = torch.zeros_like(base), base
+    for i in (-1, 0, 1):
+        for j in (-1, 0, 1):
+            at = (row + i).clamp(0, count - 1), (column + j).clamp(0, count - 1)
+            dx, dy = x - (at[1] - 1 + right[at]) * cell, y - (at[0] - 1 + down[at]) * cell
+            c, s = torch.cos(turn[at]), torch.sin(turn[at])
+            distance = torch.hypot(dx * c + dy * s, (dy * c - dx * s) / flat) / reach[at]
+            seen = (distance < 1) & (depth[at] > highest)
+            highest = torch.where(seen, depth[at], highest)
+            image = torch.where(seen, grey[at] + (light[0] * dx + light[1] * dy) / cell, image)
+    return image
+
+
+def _strokes(rng: Rng, base: Tensor) -> Tensor:
+    """Strokes that more or less share a direction: grass, hair, scratches, brushed metal."""
+    size = len(base)
+    length = rng.log_uniform(8.0, 50.0)
+    width = rng.log_uniform(0.6, 0.25 * length)
+    main, spread = rng.uniform(0.0, math.pi), rng.uniform(0.05, 1.6)
+    density = rng.log_uniform(0.02, 2.0) / (length * width)
+    fy = torch.fft.fftfreq(size, device=base.device)[:, None]
+    fx = torch.fft.rfftfreq(size, device=base.device)[None, :]
+    total = torch.zeros_like(base)
+    for _ in range(5):
+        angle = main + rng.uniform(-1, 1) * spread
+        along, across = fx * math.cos(angle) + fy * math.sin(angle), fy * math.cos(angle) - fx * math.sin(angle)
+        stroke = torch.exp(-2 * math.pi**2 * ((0.5 * length * along) ** 2 + (0.5 * width * across) ** 2))
+        points = (rng.rand(size, size) < density / 5) * rng.randn(size, size)
+        total += torch.fft.irfft2(torch.fft.rfft2(points) * stroke, s=(size, size))
+    total = total / total.std().clamp_min(1e-6)
+    return base + rng.uniform(0.05, 0.4) * torch.tanh(rng.uniform(0.5, 2.0) * total)
+
+
+def _mesh(rng: Rng, base: Tensor) -> Tensor:
+    """Two families of lines that cross, and fields between them of one or many greys: nets, tiles, bricks, graph paper."""
+    size = len(base)
+    axis = torch.arange(float(size), device=base.device)
+    angle, lean = rng.uniform(0.0, math.pi), rng.uniform(-0.3, 0.3) if rng.chance(0.3) else 0.0
+    x, y = axis[None, :] + lean * axis[:, None], axis[:, None]
+    wobble = rng.uniform(0.0, 1.5) * power_law(rng, size, 2.0)
+    pitch = rng.log_uniform(5.0, 60.0)
+    p = (x * math.cos(angle) + y * math.sin(angle) + wobble) / pitch
+    q = (y * math.cos(angle) - x * math.sin(angle) + wobble) / (pitch * rng.uniform(0.5, 1.0))
+    p = p + 0.5 * q.floor().remainder(2) if rng.chance(0.4) else p  # bricks
+    line, soft = rng.uniform(0.08, 0.5), rng.uniform(1.0, 4.0) / pitch
+    nearest = torch.minimum((p - p.round()).abs(), (q - q.round()).abs())
+    between = ((nearest - 0.5 * line) / soft + 0.5).clamp(0.0, 1.0)
+    tints = rng.uniform(0.0, 0.3) * (2 * rng.rand(64, 64) - 1) if rng.chance(0.5) else base.new_zeros(64, 64)
+    field = tints[p.round().long().remainder(64), q.round().long().remainder(64)]
+    return base + between * (rng.uniform(-0.5, 0.5) + field)
+
+
+def _marks(rng: Rng, base: Tensor) -> Tensor:
+    """Rows of small marks with gaps, as print, lettering and scales have."""
+    size = len(base)
+    side = math.ceil(1.5 * size)
+    stroke = rng.uniform(1.0, 3.0)
+    high, gap = rng.integer(3, 8), rng.integer(2, 5)  # of a row, in strokes
+    columns, rows = math.ceil(side / stroke), math.ceil(side / (stroke * (high + gap)))
+    ink = (rng.rand(rows, high, columns) < rng.uniform(0.3, 0.6)).float()
+    ink[..., :: rng.integer(3, 6)] = 0.0  # between letters
+    words = F.interpolate((rng.rand(1, rows, columns // 8 + 1) < 0.85).float(), columns)[0]  # gaps between words
+    page = F.pad(ink * words[:, None], (0, 0, 0, gap)).reshape(1, 1, -1, columns)
+    angle = rng.uniform(-0.3, 0.3) + rng.integer(0, 3) * math.pi / 2
+    c, s = 0.6 * math.cos(angle), 0.6 * math.sin(angle)
+    theta = torch.tensor([[[c, -s, 0.0], [s, c, 0.0]]], device=base.device)
+    grid = F.affine_grid(theta, [1, 1, size, size], align_corners=False)
+    return base + rng.uniform(-0.7, 0.7) * F.grid_sample(page, grid, align_corners=False)[0, 0]
+
+
+_AT_PIXELS = {"leaves": _leaves, "strokes": _strokes, "mesh": _mesh, "marks": _marks}  # drawn at one sample a pixel

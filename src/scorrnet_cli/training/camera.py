@@ -13,6 +13,7 @@ from torch import Tensor
 from scorrnet_cli.training.rng import Rng
 
 OVERSAMPLING = 2
+OUT_OF_FOCUS_SHARE = 0.12
 MARGIN = 4  # image pixels around the frame that blur reaches into
 
 
@@ -45,7 +46,8 @@ def camera(rng: Rng, noise: Sequence[float]) -> Camera:
     share = rng.uniform(0.0, 1.0)
     levels = 255 if rng.chance(0.8) else 4095
     noise_blur = rng.uniform(0.4, 0.9) if rng.chance(0.3) else 0.0
-    return Camera(rng.uniform(0.15, 0.9), share * sigma**2, (1 - share) * sigma**2 / 128, noise_blur, levels)
+    blur = rng.uniform(0.9, 1.6) if rng.chance(OUT_OF_FOCUS_SHARE) else rng.uniform(0.15, 0.9)
+    return Camera(blur, share * sigma**2, (1 - share) * sigma**2 / 128, noise_blur, levels)
 
 
 def expose(rng: Rng, scene: Tensor, settings: Camera) -> Tensor:

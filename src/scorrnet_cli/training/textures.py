@@ -16,6 +16,7 @@ from torch import Tensor
 
 from scorrnet_cli.training.rng import Rng
 
+COVER = (0.12, 2.0)  # area of all dots over that of the ground; they overlap and so hide 11 to 86 % of it
 KINDS = {"dots": 0.3, "spray": 0.25, "print": 0.15, "noise": 0.3}
 
 
@@ -50,7 +51,7 @@ def speckle(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float] = 
     if kind == "noise":
         return _filtered_noise(rng, period, size)
     sizes = [size, max(size * rng.uniform(0.3, 0.7), oversampling)] if kind == "spray" else [size]
-    total_cover = rng.uniform(0.25, 0.65)
+    total_cover = rng.log_uniform(*COVER)
     layers = [_dots(rng, period, each, total_cover / len(sizes), kind == "print") for each in sizes]
     spectrum = sum(torch.fft.rfft2(layer.source) * layer.spectrum for layer in layers)
     paint: Tensor = torch.fft.irfft2(spectrum, s=(period, period))
