@@ -3,7 +3,8 @@
     python benchmarks/sequences.py
 
 Each line is a process of its own: `scorrnet batch` on synthetic images, read from and written to a temporary folder.
-The images are tiles of one speckle pattern with noise, moved by whole pixels; the mask covers nine tenths.
+The images are tiles of one speckle pattern with noise, moved by whole pixels, and the program finds the surface itself:
+all of the image.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SHIFT_PX = 3
 
 
 def _images(folder: Path, size: tuple[int, int], count: int) -> None:
-    """Draw a reference and `count` deformed images, and a mask beside them."""
+    """Draw a reference and `count` deformed images."""
     folder.mkdir()
     height, width = size
     paint = (30 + 190 * speckle(Rng((5,), torch.device("cpu")), PERIOD_PX, 1, (4.0, 4.0))).numpy()
@@ -40,15 +41,11 @@ def _images(folder: Path, size: tuple[int, int], count: int) -> None:
     for number in range(count + 1):
         moved = np.roll(paint, number * SHIFT_PX, 1) + noise.normal(0, 2, size)
         Image.fromarray(moved.clip(0, 255).astype(np.uint8)).save(folder / f"img_{number}.png")
-    mask = np.zeros(size, np.uint8)
-    mask[height // 40 : -height // 40, width // 40 : -width // 40] = 255
-    Image.fromarray(mask).save(folder.parent / f"{folder.name}.mask.png")
 
 
 def _batch(folder: Path, threads: int, *arguments: str) -> tuple[float, float]:
     """Run a batch; return its time in s, start of the program included, and the peak of its memory in MiB."""
-    mask = folder.parent / f"{folder.name}.mask.png"
-    command = [sys.executable, "-m", "scorrnet_cli", "batch", str(folder), "--mask", str(mask), "--overwrite", "-q"]
+    command = [sys.executable, "-m", "scorrnet_cli", "batch", str(folder), "--overwrite", "-q"]
     start = time.perf_counter()
     with subprocess.Popen([*command, *arguments], env=os.environ | {"OMP_NUM_THREADS": str(threads)}) as program:
         _, status, usage = os.wait4(program.pid, 0)

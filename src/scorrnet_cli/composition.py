@@ -13,6 +13,7 @@ from scorrnet_cli.refine import Refined
 
 NEAR_PX = 2.0  # over which a field is continued smoothly beyond its edge, so that the spline does not ring there
 SLOPE_WINDOW_PX = 4.0
+_STRIP_PX = 256
 
 
 def compose(first: Refined, second: Refined) -> Refined:
@@ -76,15 +77,10 @@ def carry(values: Tensor, field: Tensor, known: Tensor) -> tuple[Tensor, Tensor]
         Where something arrives. What a stretch opens between neighbours is closed, and so are slits of 2 px.
     """
     height, width = known.shape
-    fine = F.interpolate(torch.cat([field, values])[None], scale_factor=2, mode="bilinear", align_corners=False)[0]
-    from_there = known.repeat_interleave(2, 0).repeat_interleave(2, 1)
-    at_x = (torch.arange(2 * width, device=field.device) - 0.5) / 2
-    at_y = (torch.arange(2 * height, device=field.device)[:, None] - 0.5) / 2
-    x, y = (at_x + fine[0]).round().long(), (at_y + fine[1]).round().long()
-    arrives = from_there & (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    place = (y * width + x)[arrives]
     sums = values.new_zeros(len(values) + 1, height * width)
-    sums.index_add_(1, place, torch.cat([fine[2:], torch.ones_like(fine[:1])])[:, arrives])
+    together = torch.cat([field, values])
+    for top in range(0, height, _STRIP_PX):  # what is at work on a point takes twenty times the memory of its value
+        _arrive(sums, together, known, slice(top, min(top + _STRIP_PX, height)))
     sums = sums.view(-1, height, width)
     hit = (sums[-1:] > 0).float()
     closed = 1 - F.max_pool2d(1 - F.max_pool2d(hit, 3, 1, 1), 3, 1, 1)
@@ -92,6 +88,22 @@ def carry(values: Tensor, field: Tensor, known: Tensor) -> tuple[Tensor, Tensor]
     near = F.avg_pool2d(sums[None], 3, 1, 1)[0]  # of what has been closed
     mean = torch.where(hit > 0, sums[:-1] / sums[-1:].clamp_min(1.0), near[:-1] / near[-1:].clamp_min(1e-6))
     return mean * reached, reached
+
+
+def _arrive(sums: Tensor, carried: Tensor, known: Tensor, rows: slice) -> None:
+    """Add up, at the pixels where they land, the values of some rows of `carried` (2 + C, H, W), taken at twice the
+    density, whose first two say how far they go; the last of `sums` (C + 1, H W) counts them."""
+    height, width = known.shape
+    above, below = max(rows.start - 1, 0), min(rows.stop + 1, height)  # what the rows at the ends lie between
+    fine = F.interpolate(carried[None, :, above:below], scale_factor=2, mode="bilinear", align_corners=False)[0]
+    fine = fine[:, 2 * (rows.start - above) : 2 * (rows.stop - above)]
+    from_there = known[rows].repeat_interleave(2, 0).repeat_interleave(2, 1)
+    at_x = (torch.arange(2 * width, device=fine.device) - 0.5) / 2
+    at_y = (torch.arange(2 * rows.start, 2 * rows.stop, device=fine.device)[:, None] - 0.5) / 2
+    x, y = (at_x + fine[0]).round().long(), (at_y + fine[1]).round().long()
+    arrives = from_there & (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    place = (y * width + x)[arrives]
+    sums.index_add_(1, place, torch.cat([fine[2:], torch.ones_like(fine[:1])])[:, arrives])
 
 
 def _landing(motion: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from scorrnet_cli.errors import DeviceError, UsageError
@@ -51,9 +52,28 @@ def choose_device(name: str) -> torch.device:
 
 
 def describe(device: torch.device) -> str:
-    """Name a device as results record it, such as ``cpu`` or ``cuda:0 (NVIDIA H100)``."""
-    if device.type != "cuda":
-        return str(device)
+    """Name a device as results record it, such as ``cpu``, ``cpu (bfloat16)`` or ``cuda:0 (NVIDIA H100)``."""
+    if device.type == "cpu":
+        return "cpu (bfloat16)" if _has_bfloat16_units() else "cpu"
     import torch
 
     return f"{device} ({torch.cuda.get_device_name(device)})"
+
+
+def network_precision(device: torch.device) -> torch.autocast:
+    """Return the context in which the layers of networks run.
+
+    Where a CPU has matrix units for bfloat16 these take a third of the time. Images, geometry and least squares keep
+    all their digits, so displacements change by about 1e-4 px.
+    """
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu" and _has_bfloat16_units())
+
+
+@cache
+def _has_bfloat16_units() -> bool:
+    import torch
+
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch < 2.11 cannot tell
+    return bool(capabilities.get("amx_bf16"))

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli import spline
+from scorrnet_cli.device import network_precision
 from scorrnet_cli.filters import plane_through, wide_mean
 from scorrnet_cli.models.corrnet import CorrNet, CorrNetConfig, Encoded, normalise
 from scorrnet_cli.padding import pad_to_multiple
@@ -91,14 +92,17 @@ def _seen(network: CorrNet, reference: Guide, box: Box, deformed: Tensor, varian
     first = known or _encode(network, box.of(reference.grey), reference.variance)
     cover = torch.zeros_like(first.image)  # beyond the image there is no surface
     cover[..., : box.height, : box.width] = box.of(reference.mask)
-    field = network.steps(first, _encode(network, deformed, variance), cover)[-1]
+    second = _encode(network, deformed, variance)
+    with network_precision(deformed.device):
+        field = network.steps(first, second, cover)[-1]
     return field[0, :, : box.height, : box.width]
 
 
 def _encode(network: CorrNet, image: Tensor, variance: Tensor) -> Encoded:
     """What the network knows of an image (h, w), continued to a size that it takes."""
     padded, _ = pad_to_multiple(image[None, None], network.stride, network.smallest_image_px)
-    return network.encode(padded, variance)
+    with network_precision(image.device):
+        return network.encode(padded, variance)
 
 
 def common_shift(reference: Guide, deformed: Tensor, part: Tensor) -> Tensor:

@@ -19,10 +19,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from scorrnet_cli.device import network_precision
 from scorrnet_cli.filters import gaussian, masked_gaussian, wide_mean
 from scorrnet_cli.least_squares import LARGEST_STEP_PX, correction, moved_slope, uncertainty
 from scorrnet_cli.matching import Comparison, Spline, Surface, compare, deformed_spline, judge
-from scorrnet_cli.models.fusion import FusionNet
+from scorrnet_cli.models.fusion import Fusion, FusionNet, Weigher
 from scorrnet_cli.windows import MIDDLE, Evidence, corrections, evidence, weigh
 
 PHOTOMETRY_PASSES = 2  # gain and offset are matched anew in the first passes, then kept
@@ -132,11 +133,11 @@ def refine_adaptively(reference: Surface, deformed: Tensor | Spline, start: Tens
     """
     coefficients = deformed_spline(reference, deformed)
     found = approach(reference, coefficients, start)
-    field, sigma = weigh(found, network.first(found.features[None]))
+    field, sigma = weigh(found, _asked(network.first, found))
     known = network.first.knows(found.features[None])
     for _ in range(LOOKS):
         left, state = look_again(reference, coefficients, field, sigma)
-        field, sigma = weigh(left, network.second(left.features[None]))
+        field, sigma = weigh(left, _asked(network.second, left))
         known = known & network.second.knows(left.features[None])
     fallback = ~_at_pixels(known[0], reference.mask.shape)
     field, sigma = torch.where(fallback, found.middle, field), torch.where(fallback, found.sigma, sigma)
@@ -171,6 +172,12 @@ def look_again(reference: Surface, coefficients: Tensor, field: Tensor, stated: 
     state = compare(reference, coefficients, field, None, MIDDLE[0])
     slope = moved_slope(reference, field, MIDDLE[0])
     return corrections(field, slope, state, uncertainty(slope, state, MIDDLE[0], 1), stated), state
+
+
+def _asked(network: Weigher, found: Evidence) -> Fusion:
+    with network_precision(found.features.device):
+        said: Fusion = network(found.features[None])
+    return said
 
 
 def assess(reference: Surface, deformed: Tensor | Spline, field: Tensor) -> Refined:

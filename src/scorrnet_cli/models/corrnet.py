@@ -87,6 +87,7 @@ class CorrNet(nn.Module):
             _block(c.polish, 40, 1),
             _last(40, 4 * 5),
         )
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, reference: Tensor, deformed: Tensor, mask: Tensor) -> Tensor:
         """Return the displacement (N, 2, H, W) in px; see `steps`."""

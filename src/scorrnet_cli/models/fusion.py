@@ -82,6 +82,7 @@ class Weigher(nn.Module):
         nn.init.zeros_(self.last.bias)
         self.register_buffer("low", torch.full((features,), math.inf))
         self.register_buffer("high", torch.full((features,), -math.inf))
+        self.to(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def widen(self, features: Tensor, counted: Tensor) -> None:
