@@ -92,7 +92,8 @@ def carry(values: Tensor, field: Tensor, known: Tensor) -> tuple[Tensor, Tensor]
 
 def _arrive(sums: Tensor, carried: Tensor, known: Tensor, rows: slice) -> None:
     """Add up, at the pixels where they land, the values of some rows of `carried` (2 + C, H, W), taken at twice the
-    density, whose first two say how far they go; the last of `sums` (C + 1, H W) counts them."""
+    density, whose first two say how far they go; the last of `sums` (C + 1, H W) counts them.
+    """
     height, width = known.shape
     above, below = max(rows.start - 1, 0), min(rows.stop + 1, height)  # what the rows at the ends lie between
     fine = F.interpolate(carried[None, :, above:below], scale_factor=2, mode="bilinear", align_corners=False)[0]

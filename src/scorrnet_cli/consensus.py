@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli.filters import wide_mean
+
 STEP_PX = 4  # from one point taken of the field to the next
 MOST_POINTS = 1024  # along a side: of larger images fewer are taken
 CELL = 8  # points; an affine motion is fitted to 3 x 3 cells
@@ -20,6 +22,7 @@ CELLS, VOTERS = 400, 5000
 FITS = 3
 MOST_PARTS = 4
 SMALLEST_PART = 0.02  # of what is known
+NEARNESS = ((1.0, 8.0), (1e-2, 32.0), (1e-4, 128.0))  # weight and px: what is near outweighs whatever is farther off
 
 
 def affine_consensus(field: Tensor, known: Tensor) -> Tensor | None:
@@ -90,6 +93,16 @@ def moving_parts(field: Tensor, known: Tensor) -> list[Tensor]:
         parts.append(part)
         left = left & ~part
     return parts
+
+
+def nearest_part(parts: list[Tensor]) -> Tensor:
+    """Tell of every point which of some parts (H, W) bool is nearest, by its number, (H, W) int64."""
+    cover = torch.stack([part.float() for part in parts])
+    everywhere = torch.ones_like(cover[0])
+    near = torch.zeros_like(cover)
+    for weight, reach_px in NEARNESS:
+        near += weight * wide_mean(cover, everywhere, reach_px)
+    return near.argmax(0)
 
 
 def _local_motions(basis: Tensor, values: Tensor, weight: Tensor) -> Tensor:

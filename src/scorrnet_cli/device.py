@@ -75,5 +75,5 @@ def network_precision(device: torch.device) -> torch.autocast:
 def _has_bfloat16_units() -> bool:
     import torch
 
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch < 2.11 cannot tell
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # torch < 2.11 cannot tell
     return bool(capabilities.get("amx_bf16"))

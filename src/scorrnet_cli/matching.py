@@ -38,6 +38,10 @@ class Surface(NamedTuple):
         """Plane (2, H, W) near a field: that of the whole if it is known, so that all its parts take the same."""
         return plane_through(field, self.mask.float()) if self.motion is None else self.motion
 
+    def only(self, mask: Tensor) -> Surface:
+        """Return a part of the surface, (H, W) bool, that has come off the rest."""
+        return self._replace(mask=mask, core=self.core * _core(mask))
+
     def part(self, box: Box, motion: Tensor) -> Surface:
         """Return what lies in a box; `motion` (3, 2) is the plane that displaces the whole (see `fitted_plane`)."""
         height, width = self.mask.shape
@@ -65,8 +69,12 @@ def surface(reference: Tensor, mask: Tensor) -> Surface:
     scale = reference[mask].std().clamp_min(1e-6)
     grey = (reference - reference[mask].mean()) / scale
     slope = torch.cat(gradient(grey[None]))
-    core = 1 - F.max_pool2d((~mask).float()[None], 2 * SHINE_PX + 1, 1, SHINE_PX)[0]
-    return Surface(grey, scale, slope, mask, core)
+    return Surface(grey, scale, slope, mask, _core(mask))
+
+
+def _core(mask: Tensor) -> Tensor:
+    """0 (H, W) outside a mask and at its rim, else 1."""
+    return 1 - F.max_pool2d((~mask).float()[None], 2 * SHINE_PX + 1, 1, SHINE_PX)[0]
 
 
 class Comparison(NamedTuple):

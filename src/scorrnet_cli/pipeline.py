@@ -34,6 +34,7 @@ from scorrnet_cli.refine import (
 )
 from scorrnet_cli.search import search
 from scorrnet_cli.segment import LIKELY, paint_probability
+from scorrnet_cli.severed import joined, severed
 from scorrnet_cli.sureness import Sureness, sureness
 from scorrnet_cli.version import __version__
 
@@ -204,7 +205,9 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, 
     field = search(instruments.displacement, prepared.guide, prepared.surface, grey, start, is_last=is_last)
     ready = Spline(deformed_spline(prepared.surface, grey))
     del grey
-    result = by_tiles(_stage(instruments), prepared.surface, ready, field, HALO_PX)
+    parts = severed(prepared.surface, ready, field)
+    stage = _stage(instruments)
+    result = joined(parts, [by_tiles(stage, part.surface, ready, part.field, HALO_PX) for part in parts])
     if not bool(result.valid.any()):
         what = "No point of the surface was found again in the deformed image"
         raise MeasurementError(what, deformed.info.name, "Does it show the same specimen?")

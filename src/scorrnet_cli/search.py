@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli import spline
-from scorrnet_cli.consensus import affine_consensus, moving_parts
+from scorrnet_cli.consensus import affine_consensus, moving_parts, nearest_part
 from scorrnet_cli.displace import Guide, common_shift, displace, extrapolate
 from scorrnet_cli.filters import masked_gaussian
-from scorrnet_cli.matching import Spline, Surface, deformed_spline
+from scorrnet_cli.matching import SMALLEST_ZNCC, Spline, Surface, deformed_spline
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.patchwork import assessed
 from scorrnet_cli.turning import turned
@@ -130,21 +130,25 @@ def _around(
         return found.field
     best = _better(surface, led, found)
     known = _dependable(surface, best)
-    return torch.where(known, best.field, extrapolate(best.field, known)) if bool(known.any()) else led.field
+    return torch.where(known, best.field, _continued(surface, ready, best, known)) if bool(known.any()) else led.field
 
 
 def _continued(surface: Surface, deformed: Spline, found: _Found, known: Tensor) -> Tensor:
     """Continue a field (2, H, W) from where it is known: of the parts that move each in its own way, each point takes
-    the motion that matches there best."""
-    best = extrapolate(found.field, known)
+    the motion that matches there best.
+    """
     parts = moving_parts(found.field, known)
     if len(parts) < 2:
-        return best
-    highest, _ = assessed(surface, deformed, best)
-    for part in parts:
-        field = extrapolate(found.field, part)
-        zncc, _ = assessed(surface, deformed, field)
-        best, highest = torch.where(zncc > highest, field, best), torch.maximum(zncc, highest)
+        return extrapolate(found.field, known)
+    motions = [extrapolate(found.field, part) for part in parts]
+    nearest = nearest_part(parts)
+    best = torch.zeros_like(found.field)
+    for number, motion in enumerate(motions):
+        best = torch.where(nearest == number, motion, best)
+    highest = torch.full_like(found.zncc, SMALLEST_ZNCC)  # below, a match may be chance, and being near says more
+    for motion in motions:
+        zncc, _ = assessed(surface, deformed, motion)
+        best, highest = torch.where(zncc > highest, motion, best), torch.maximum(zncc, highest)
     return best
 
 

@@ -102,4 +102,5 @@ def _continued(motion: Tensor, box: Box, like: Tensor) -> Tensor:
     along_y = (motion[:, -1, 0] - motion[:, 0, 0]) / (box.height - 1)
     x, y = _points(Box(0, 0, *like.shape), like)
     first = motion[:, 0, 0, None, None]
-    return first + along_x[:, None, None] * (x - box.left) + along_y[:, None, None] * (y - box.top)
+    continued: Tensor = first + along_x[:, None, None] * (x - box.left) + along_y[:, None, None] * (y - box.top)
+    return continued

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli import weights
+from scorrnet_cli import pipeline, weights
 from scorrnet_cli.displace import common_shift, extrapolate, guide
+from scorrnet_cli.field import FrameInfo, Settings
+from scorrnet_cli.frames import Frame
 from scorrnet_cli.matching import surface
 from scorrnet_cli.refine import Refinement, refine
 from scorrnet_cli.search import search
@@ -41,29 +43,47 @@ def _pair(truth: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-@pytest.mark.parametrize("motion", ["shift", "stretch", "break"])
+def _measured(truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Measure a pair that was moved by `truth` (2, H, W); return what is valid and the error, (H, W), px."""
+    reference, deformed = (Frame(image.numpy(), 255.0, FrameInfo("made", "")) for image in _pair(truth))
+    instruments = pipeline.load(Settings(device="cpu", mask="given"))
+    prepared = pipeline.prepare(instruments, reference, torch.ones(SIZE, SIZE, dtype=torch.bool))
+    field = pipeline.measure_pair(instruments, prepared, deformed)
+    found = torch.stack([torch.from_numpy(field.u[0]), torch.from_numpy(field.v[0])])
+    return torch.from_numpy(field.valid[0]), (found - truth).norm(dim=0)
+
+
+@pytest.mark.parametrize("motion", ["shift", "stretch", "turn", "break"])
 def test_large_motion_is_found(motion: str) -> None:
     x, y = _grid()
     if motion == "shift":
         truth = torch.stack([torch.full_like(x, -87.3), torch.full_like(y, 64.6)])
     elif motion == "break":
         truth = torch.stack([torch.where(y < 160, 3.4, -2.7), torch.where(y < 160, -75.2, 4.5)])
+    elif motion == "turn":  # by 110 degrees, and to the side
+        truth = torch.stack([-1.342 * (x - 160) - 0.940 * (y - 160) + 9, 0.940 * (x - 160) - 1.342 * (y - 160) - 6])
     else:
         truth = torch.stack([0.4 * (x - 160), -0.1 * (y - 160)])
-    reference, deformed = _pair(truth)
-    mask = torch.ones(SIZE, SIZE, dtype=torch.bool)
-    network, _ = weights.load_network("displacement", CPU)
-    seen, ready = guide(network, reference, mask), surface(reference, mask)
-    with torch.no_grad():
-        result = refine(ready, deformed, search(network, seen, ready, deformed), Refinement(4.0, 6))
+    valid, error = _measured(truth)
     landed = torch.stack([x, y]) + truth
     in_sight = ((landed >= 4) & (landed <= SIZE - 5)).all(0)
     if motion == "break":
-        in_sight &= (y - 160).abs() > 24  # where the network's features straddle both parts
-    assert float(result.valid[in_sight].float().mean()) > 0.95
-    error = (result.displacement - truth).norm(dim=0)[result.valid]
-    assert float((error > 1).float().mean()) < 0.002
-    assert float(error.median()) < 0.03
+        in_sight &= (y - 160).abs() > 12  # where windows straddle both parts
+    assert float(valid[in_sight].float().mean()) > 0.95
+    assert float((error[valid] > 1).float().mean()) < 0.002
+    assert float(error[valid].median()) < 0.03
+
+
+def test_parts_that_come_apart_are_measured_up_to_the_break() -> None:
+    x, y = _grid()
+    truth = torch.stack([torch.where(y < 160, 3.4, -2.7) + 0.01 * x, torch.where(y < 160, -15.2, 24.5)])
+    valid, error = _measured(truth)
+    landed = torch.stack([x, y]) + truth
+    in_sight = ((landed >= 4) & (landed <= SIZE - 5)).all(0)
+    assert float(valid[in_sight & ((y - 159.5).abs() > 6)].float().mean()) > 0.995
+    assert float(error[valid].max()) < 1.0
+    near = valid & ((y - 159.5).abs() < 12)
+    assert int(near.sum()) > 10 * SIZE and float(error[near].median()) < 0.05
 
 
 def test_unrelated_images_are_not_measured() -> None:

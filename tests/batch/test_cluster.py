@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -105,6 +107,51 @@ def test_workers_give_what_one_process_gives_even_if_one_is_killed(
     assert not (root / "shared.h5.shards").exists()
     again = scorrnet("merge", root / "shared.h5", "--copy")
     assert again.exit_code == 2 and "one piece" in again.stderr
+
+
+def test_a_killed_run_of_workers_is_resumed_by_workers(
+    still: Path, contents: Callable[[Path], dict[str, Any]], scorrnet: Callable[..., Result]
+) -> None:
+    root = still.parent
+    _run(still, "-o", "alone.h5", "--no-warm-start", "--update", "never")
+    with subprocess.Popen(_program(still, "-o", "shared.h5", "--workers", "2", "-q"), cwd=root) as program:
+        processes = psutil.Process(program.pid)
+        while not (kept := list((root / "shared.h5.parts").glob("[0-9]*.h5"))):
+            assert program.poll() is None
+            time.sleep(0.01)
+        for each in [processes, *processes.children(recursive=True)]:
+            each.kill()
+    assert not (root / "shared.h5").exists()
+    written = {path.name: path.stat().st_mtime_ns for path in kept}
+    _run(still, "-o", "shared.h5", "--workers", "2", "--resume")
+    shards = root / "shared.h5.shards"
+    assert all((shards / name).stat().st_mtime_ns == at for name, at in written.items())  # not measured again
+    assert scorrnet("merge", root / "shared.h5", "--copy").exit_code == 0
+    assert contents(root / "shared.h5") == contents(root / "alone.h5")
+
+
+def test_a_running_scheduler_gets_the_frames(
+    still: Path, contents: Callable[[Path], dict[str, Any]], scorrnet: Callable[..., Result]
+) -> None:
+    root = still.parent
+    _run(still, "-o", "alone.h5", "--no-warm-start", "--update", "never")
+    known = root / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"cwd": root, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with contextlib.ExitStack() as stack:
+        for command in (
+            [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", known],
+            *2 * [[*dask, "worker", "--scheduler-file", known, "--nthreads", "1", "--no-nanny", "--no-dashboard"]],
+        ):
+            process = stack.enter_context(subprocess.Popen(command, **quiet))
+            stack.callback(process.kill)
+            while not known.exists():
+                assert process.poll() is None
+                time.sleep(0.05)
+        address = json.loads(known.read_text())["address"]
+        _run(still, "-o", "shared.h5", "--scheduler", address)
+    assert scorrnet("merge", root / "shared.h5", "--copy").exit_code == 0
+    assert contents(root / "shared.h5") == contents(root / "alone.h5")
 
 
 def test_a_missing_shard_is_named(folder: Path, scorrnet: Callable[..., Result], process: Any) -> None:

@@ -141,7 +141,7 @@ def _resized(image: Tensor, size: int) -> Tensor:
 def _leaves(rng: Rng, base: Tensor) -> Tensor:
     """Things that lie over each other, each of its own grey and lit from one side: leaves, chips, coins, rubble.
 
-    The dead leaves model (Matheron, 1968), with one leaf for each cell of a grid, in layers of smaller and smaller ones.
+    The dead leaves model (Matheron, 1968), with one leaf for each cell of a grid, in layers of ever smaller ones.
     """
     cell = rng.log_uniform(9.0, 60.0)
     light, angle = rng.uniform(0.0, 0.35), rng.uniform(0.0, 2 * math.pi)
@@ -195,7 +195,7 @@ def _strokes(rng: Rng, base: Tensor) -> Tensor:
 
 
 def _mesh(rng: Rng, base: Tensor) -> Tensor:
-    """Two families of lines that cross, and fields between them of one or many greys: nets, tiles, bricks, graph paper."""
+    """Two families of lines that cross, and fields between them, of one or many greys: nets, tiles, bricks."""
     size = len(base)
     axis = torch.arange(float(size), device=base.device)
     angle, lean = rng.uniform(0.0, math.pi), rng.uniform(-0.3, 0.3) if rng.chance(0.3) else 0.0
