@@ -14,6 +14,7 @@ from scorrnet_cli.training.rng import Rng
 
 OVERSAMPLING = 2
 OUT_OF_FOCUS_SHARE = 0.12
+GREY_LEVELS = {"255": 0.6, "4095": 0.2, "65535": 0.2}  # the largest of 8, 12 and 16 bits, and how often
 MARGIN = 4  # image pixels around the frame that blur reaches into
 
 
@@ -44,7 +45,7 @@ def camera(rng: Rng, noise: Sequence[float]) -> Camera:
     """Draw a camera: sharp to soft, quiet to noisy (standard deviation between two of 255 grey levels)."""
     sigma = rng.log_uniform(noise[0], noise[1])
     share = rng.uniform(0.0, 1.0)
-    levels = 255 if rng.chance(0.8) else 4095
+    levels = int(rng.pick(GREY_LEVELS))
     noise_blur = rng.uniform(0.4, 0.9) if rng.chance(0.3) else 0.0
     blur = rng.uniform(0.9, 1.6) if rng.chance(OUT_OF_FOCUS_SHARE) else rng.uniform(0.15, 0.9)
     return Camera(blur, share * sigma**2, (1 - share) * sigma**2 / 128, noise_blur, levels)

@@ -270,10 +270,10 @@ class _Refinement:
         counted = pairs.seen * torch.stack([each.reference.mask for each in seen])[:, None]
         fields = self._weighed(self.network.first, [each.evidence for each in seen], counted)
         total = loss.refinement_loss(fields, pairs.displacement, counted)
-        for _ in range(LOOKS):
+        for look in range(1, LOOKS + 1):
             left = [each.again(field, sigma) for each, (field, sigma) in zip(seen, fields, strict=True)]
             fields = self._weighed(self.network.second, left, counted)
-            total = total + loss.refinement_loss(fields, pairs.displacement, counted)
+            total = total + (look + 1) * loss.refinement_loss(fields, pairs.displacement, counted)  # the last counts most
         return total
 
     def _weighed(self, network: Weigher, found: list[Evidence], counted: Tensor) -> list[tuple[Tensor, Tensor]]:
