@@ -57,7 +57,7 @@ def test_pairs_are_what_they_say() -> None:
 @pytest.mark.parametrize("shift", [(0.125, 0.375), (0.63, -0.87)])
 def test_displacement_is_exact_at_reference_pixels(shift: tuple[float, float], monkeypatch: pytest.MonkeyPatch) -> None:
     """The refinement, started at the truth on quiet images, stays there: what moves it is an error of the truth."""
-    quiet = camera.Camera(blur_px=0.5, noise_floor=0.0, noise_slope=0.0, noise_blur_px=0.0, levels=4095)
+    quiet = camera.Camera(blur_px=0.7, noise_floor=0.0, noise_slope=0.0, noise_blur_px=0.0, levels=4095)
     rigid = fields.Motion((torch.zeros_like,), torch.ones(2, 1, 1), torch.tensor(shift)[:, None, None], None)
     monkeypatch.setattr(camera, "camera", lambda *_: quiet)
     monkeypatch.setattr(camera, "_light", lambda _rng, pixels: torch.full_like(pixels, 0.8))
@@ -69,7 +69,7 @@ def test_displacement_is_exact_at_reference_pixels(shift: tuple[float, float], m
         result = refine(surface(pairs.reference[0, 0], seen), pairs.deformed[0, 0], truth, Refinement(8.0, 3))
         offset = (result.displacement - truth)[:, 16:-16, 16:-16].mean((1, 2))
         assert bool(result.valid[16:-16, 16:-16].all())
-        assert float(offset.abs().max()) < 0.0015
+        assert float(offset.abs().max()) < 0.0012
 
 
 def test_a_crack_opens_and_leaves_a_gap() -> None:
@@ -107,7 +107,7 @@ def test_textures_are_periodic_and_have_the_dots_asked_for(dot: float) -> None:
         correlation = torch.fft.ifft2(spectrum).real
         half = torch.nonzero(correlation[0, :96] < 0.5 * correlation[0, 0])[0]
         sizes.append(2 * float(half))
-        seam = (paint[:, 0] - paint[:, -1]).abs().mean() / (paint[:, 1] - paint[:, 0]).abs().mean()
+        seam = (paint[:, 0] - paint[:, -1]).abs().mean() / paint.diff(dim=1).abs().mean()
         assert float(seam) < 2
     assert 0.4 * dot < float(np.median(sizes)) < 2.5 * dot
 

@@ -1,7 +1,7 @@
 """Speckle as it is painted: textures on a torus, rendered in the Fourier domain.
 
 Dots are discs or ellipses (their spectrum is a Bessel function), summed and saturated: the Boolean model of
-overlapping paint. Sprays mix dot sizes, prints put the dots on a jittered grid, filtered noise gives the
+overlapping paint. Sprays and spatters mix dot sizes, prints put the dots on a jittered grid, filtered noise gives the
 labyrinths of toner and etching. Every texture is periodic, so any displaced window of it can be sampled.
 """
 
@@ -17,7 +17,8 @@ from torch import Tensor
 from scorrnet_cli.training.rng import Rng
 
 COVER = (0.12, 2.0)  # area of all dots over that of the ground; they overlap and so hide 11 to 86 % of it
-KINDS = {"dots": 0.3, "spray": 0.25, "print": 0.15, "noise": 0.3}
+KINDS = {"dots": 0.3, "spray": 0.2, "spatter": 0.15, "print": 0.1, "noise": 0.25}
+SPATTER = (1.6, 1.0, 0.6, 0.36)  # diameters of its drops, of the usual one
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def speckle(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float] = 
     size = rng.log_uniform(dot_px[0], dot_px[1]) * oversampling
     if kind == "noise":
         return _filtered_noise(rng, period, size)
-    sizes = [size, max(size * rng.uniform(0.3, 0.7), oversampling)] if kind == "spray" else [size]
+    shares = {"spray": (1.0, rng.uniform(0.3, 0.7)), "spatter": SPATTER}.get(kind, (1.0,))
+    sizes = [max(size * share, 1.5 * oversampling) for share in shares]
     total_cover = rng.log_uniform(*COVER)
     layers = [_dots(rng, period, each, total_cover / len(sizes), kind == "print") for each in sizes]
     spectrum = sum(torch.fft.rfft2(layer.source) * layer.spectrum for layer in layers)
