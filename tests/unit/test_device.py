@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scorrnet_cli.device import choose_device, describe
+from scorrnet_cli import device
+from scorrnet_cli.device import choose_device, describe, network_precision
 from scorrnet_cli.errors import DeviceError, UsageError
 
 
@@ -15,7 +16,8 @@ def cuda_devices(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
     count: int = request.param
     monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device.index}")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda which: f"GPU {which.index}")
+    monkeypatch.setattr(device, "_has_bfloat16_units", lambda: False)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,18 @@ def cuda_devices(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 @pytest.mark.usefixtures("cuda_devices")
 def test_a_present_device_is_chosen_and_described(name: str, expected: str) -> None:
     assert describe(choose_device(name)) == expected
+
+
+@pytest.mark.parametrize(("present", "described"), [(True, "cpu (bfloat16)"), (False, "cpu")])
+def test_networks_run_in_bfloat16_where_the_processor_can(
+    monkeypatch: pytest.MonkeyPatch, present: bool, described: str
+) -> None:
+    monkeypatch.setattr(device, "_has_bfloat16_units", lambda: present)
+    cpu = torch.device("cpu")
+    with network_precision(cpu):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == (torch.bfloat16 if present else torch.float32)
+    assert describe(cpu) == described
 
 
 @pytest.mark.parametrize("cuda_devices", [0], indirect=True)
