@@ -75,8 +75,9 @@ ranges as in training; segmentation and displacement networks alone, without ref
 
 Displacement: inside the true mask, at points that lie in both images; pairs of 256 x 256 px with displacements up to
 32 px, rotation to 32 degrees, stretch and shear to 40 %, cracks, noise of 0.2 to 4 of 255 grey levels,
-contrast from 8 %; segmentation: contrast from 3 %. Refinement: mean absolute error of u and v in pairs of 128 x 128 px, geometric mean over the pairs,
-beside that of the one window in the middle; z is the standard deviation of error over stated uncertainty.
+contrast from 8 %; segmentation: contrast from 3 %. Refinement: mean absolute error of u and v in pairs of
+192 x 192 px, geometric mean over the pairs, beside that of the one window in the middle; z is the standard deviation
+of error over stated uncertainty.
 
 ## Hard cases
 
