@@ -108,9 +108,8 @@ def test_textures_are_periodic_and_have_the_dots_asked_for(dot: float) -> None:
         half = torch.nonzero(correlation[0, :96] < 0.5 * correlation[0, 0])[0]
         sizes.append(2 * float(half))
         seams.append(float((paint[:, 0] - paint[:, -1]).abs().mean() / paint.diff(dim=1).abs().mean()))
-    assert (
-        np.mean(seams) < 1.5 and max(seams) < 4
-    )  # few dots lie on one line    assert 0.4 * dot < float(np.median(sizes)) < 2.5 * dot
+    assert np.mean(seams) < 1.5 and max(seams) < 4  # few dots lie on one line
+    assert 0.4 * dot < float(np.median(sizes)) < 2.5 * dot
 
 
 def test_specimens_cover_part_of_the_frame_and_keep_paint_on_the_body() -> None:

@@ -273,9 +273,8 @@ class _Refinement:
         for look in range(1, LOOKS + 1):
             left = [each.again(field, sigma) for each, (field, sigma) in zip(seen, fields, strict=True)]
             fields = self._weighed(self.network.second, left, counted)
-            total = total + (look + 1) * loss.refinement_loss(
-                fields, pairs.displacement, counted
-            )  # the last counts most
+            # The last look counts most: it is what is taken.
+            total = total + (look + 1) * loss.refinement_loss(fields, pairs.displacement, counted)
         return total
 
     def _weighed(self, network: Weigher, found: list[Evidence], counted: Tensor) -> list[tuple[Tensor, Tensor]]:
