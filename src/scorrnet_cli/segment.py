@@ -16,6 +16,7 @@ VIEWS = 2  # ways to look at each tile
 COARSEST_PX = 6.0  # detail coarser than this counts as light, not as speckle
 NEIGHBOURHOOD_PX = 10.0
 LIKELY = 0.5  # probability above which a pixel belongs to the surface
+USUAL = 2.0  # detail of paint, in upper quartiles of its size
 FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below which there is no paint
 
 
@@ -90,15 +91,22 @@ def paint_probability(network: ENet, reference: Tensor) -> Tensor:
     likely = probability > LIKELY
     if not bool(likely.any()):
         return probability
-    contrast = local_contrast(reference)
-    found = contrast[likely]
-    best = torch.quantile(found[:: found.numel() // 100_000 | 1], 0.9)
-    return probability.where(contrast > FAINTEST * best, 0.0)
+    contrast = local_contrast(reference, likely)
+    return probability.where(contrast > FAINTEST * _quantile(contrast[likely], 0.9), 0.0)
 
 
-def local_contrast(image: Tensor) -> Tensor:
-    """Standard deviation (H, W) of the detail around each pixel of a grey image (H, W)."""
+def local_contrast(image: Tensor, likely: Tensor) -> Tensor:
+    """Standard deviation (H, W) of the detail around each pixel of a grey image (H, W).
+
+    What stands out far above the detail where there is `likely` paint (H, W), as the edge of a faint pattern before a
+    bright wall does, counts no more than that.
+    """
     everywhere = torch.ones_like(image)
     centred = image - image.mean()
     detail = centred - masked_gaussian(centred[None], everywhere, COARSEST_PX)[0]
-    return masked_gaussian(detail[None] ** 2, everywhere, NEIGHBOURHOOD_PX)[0].sqrt()
+    most = USUAL * _quantile(detail.abs()[likely], 0.75)
+    return masked_gaussian(detail[None].clamp(-float(most), float(most)) ** 2, everywhere, NEIGHBOURHOOD_PX)[0].sqrt()
+
+
+def _quantile(values: Tensor, share: float) -> Tensor:
+    return torch.quantile(values[:: values.numel() // 100_000 | 1], share)

@@ -21,8 +21,8 @@ KINDS = {
     "grain": 1.0,
     "leaves": 1.2,
     "strokes": 0.8,
-    "mesh": 0.8,
-    "marks": 0.6,
+    "mesh": 1.4,
+    "marks": 0.8,
 }
 PHOTOGRAPH_SHARE = 0.4
 
@@ -195,29 +195,38 @@ def _strokes(rng: Rng, base: Tensor) -> Tensor:
 
 
 def _mesh(rng: Rng, base: Tensor) -> Tensor:
-    """Two families of lines that cross, and fields between them, of one or many greys: nets, tiles, bricks."""
+    """Two families of lines that cross, and fields between them: nets, tiles, bricks, cloth.
+
+    Fields may be flat or round, of one grey, of two that take turns, or of many.
+    """
     size = len(base)
     axis = torch.arange(float(size), device=base.device)
     angle, lean = rng.uniform(0.0, math.pi), rng.uniform(-0.3, 0.3) if rng.chance(0.3) else 0.0
     x, y = axis[None, :] + lean * axis[:, None], axis[:, None]
     wobble = rng.uniform(0.0, 1.5) * power_law(rng, size, 2.0)
-    pitch = rng.log_uniform(5.0, 60.0)
+    pitch = rng.log_uniform(3.5, 50.0)
     p = (x * math.cos(angle) + y * math.sin(angle) + wobble) / pitch
     q = (y * math.cos(angle) - x * math.sin(angle) + wobble) / (pitch * rng.uniform(0.5, 1.0))
-    p = p + 0.5 * q.floor().remainder(2) if rng.chance(0.4) else p  # bricks
-    line, soft = rng.uniform(0.08, 0.5), rng.uniform(1.0, 4.0) / pitch
-    nearest = torch.minimum((p - p.round()).abs(), (q - q.round()).abs())
-    between = ((nearest - 0.5 * line) / soft + 0.5).clamp(0.0, 1.0)
-    tints = rng.uniform(0.0, 0.3) * (2 * rng.rand(64, 64) - 1) if rng.chance(0.5) else base.new_zeros(64, 64)
-    field = tints[p.round().long().remainder(64), q.round().long().remainder(64)]
-    return base + between * (rng.uniform(-0.5, 0.5) + field)
+    p = p + 0.5 * q.floor().remainder(2) if rng.chance(0.3) else p  # bricks
+    row, column = q.round().long(), p.round().long()
+    fields = rng.uniform(0.0, 0.3) * (2 * rng.rand(64, 64) - 1) if rng.chance(0.5) else base.new_zeros(64, 64)
+    height = rng.uniform(-0.5, 0.5) + fields[column.remainder(64), row.remainder(64)]
+    if rng.chance(0.4):
+        height = height + rng.uniform(-0.3, 0.3) * (row + column).remainder(2)
+    to_x, to_y = (p - column).abs(), (q - row).abs()  # 0 in the middle of a field, 1/2 on a line
+    if rng.chance(0.5):
+        line, soft = rng.uniform(0.05, 0.35), rng.uniform(1.0, 4.0) / pitch
+        inside = ((0.5 - torch.maximum(to_x, to_y) - 0.5 * line) / soft + 0.5).clamp(0.0, 1.0)
+    else:
+        inside = (torch.cos(math.pi * to_x) * torch.cos(math.pi * to_y)) ** rng.uniform(0.3, 1.5)
+    return base + inside * height
 
 
 def _marks(rng: Rng, base: Tensor) -> Tensor:
     """Rows of small marks with gaps, as print, lettering and scales have."""
     size = len(base)
     side = math.ceil(1.5 * size)
-    stroke = rng.uniform(1.0, 3.0)
+    stroke = rng.log_uniform(1.0, 5.0)
     high, gap = rng.integer(3, 8), rng.integer(2, 5)  # of a row, in strokes
     columns, rows = math.ceil(side / stroke), math.ceil(side / (stroke * (high + gap)))
     ink = (rng.rand(rows, high, columns) < rng.uniform(0.3, 0.6)).float()

@@ -45,7 +45,7 @@ def whole_frame() -> Specimen:
 def specimen(rng: Rng, span_px: float) -> Specimen:
     """Draw a specimen that covers part of an image of `span_px`."""
     outline = _outline(rng, span_px)
-    cuts = [_hole(rng, span_px) for _ in range(rng.integer(1, 3))] if rng.chance(0.4) else []
+    cuts = [_hole(rng, span_px) for _ in range(rng.integer(1, 6))] if rng.chance(0.5) else []
     cuts += [_notch(rng, span_px) for _ in range(rng.integer(1, 2))] if rng.chance(0.3) else []
 
     def body(xy: Tensor) -> Tensor:
