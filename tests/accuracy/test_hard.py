@@ -6,7 +6,7 @@ import pytest
 
 from scorrnet_cli import pipeline
 from scorrnet_cli.evaluation.hard.bars import LARGEST_CHANGE_PX
-from scorrnet_cli.evaluation.hard.bed import frame
+from scorrnet_cli.evaluation.hard.bed import GIVEN, Points, frame, trials
 from scorrnet_cli.evaluation.hard.cases import chosen
 from scorrnet_cli.evaluation.hard.exchange import exchanges
 from scorrnet_cli.evaluation.hard.scale import scale_figures
@@ -31,6 +31,21 @@ def test_another_background_changes_nothing(instruments: Instruments, specimen: 
 def test_the_surface_is_found_at_every_size(instruments: Instruments) -> None:
     for found in scale_figures(instruments, ((256, 2.0), (256, 15.0), (512, 5.0))):
         assert found.iou > 0.85, found
+
+
+@pytest.mark.parametrize(
+    ("kind", "least_right"),
+    [("rotation of 20 to 45 degrees", 0.98), ("stretch of 30 to 80 %", 0.98), ("parts moving apart", 0.93)],
+)
+def test_large_motion_is_measured(instruments: Instruments, kind: str, least_right: float) -> None:
+    points = Points.joined([trial.points[GIVEN] for trial in trials(instruments, chosen(kind))])
+    assert float((points.refined < 0.1).float().mean()) > least_right
+    assert float((points.refined > 1).float().sum()) <= 2  # nothing is made up
+
+
+def test_textured_backgrounds_are_no_speckle(instruments: Instruments) -> None:
+    ious = [trial.iou for trial in trials(instruments, chosen("gravel,marks,strokes,8 grey levels"))]
+    assert min(ious) > 0.85
 
 
 def test_a_good_mask_is_not_doubted(instruments: Instruments) -> None:
