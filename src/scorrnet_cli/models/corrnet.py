@@ -3,7 +3,8 @@
 Both images pass one encoder that rearranges pixels into channels instead of dropping them. From 1/8 to 1/2 of
 the size, features of the deformed image are warped by the field found so far and correlated with the reference
 features in a small window; a decoder turns that, guided by the mask, into a correction. At full size a last
-decoder weighs two least-squares (Lucas-Kanade) steps, taken on the images themselves, against its own correction.
+decoder weighs two least-squares (Lucas-Kanade) steps, taken on the images themselves, against its own correction,
+and once more from what it found.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scorrnet_cli.filters import gaussian, plane_through
+from scorrnet_cli.filters import gaussian, gradient, plane_through
 from scorrnet_cli.models.correlation import correlate
+from scorrnet_cli.spline import RIM_PX, inside, spline_coefficients, spline_sample
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ class CorrNetConfig:
         Width of the window over which grey levels are normalised.
     windows_px : tuple of float
         Standard deviations of the two least-squares windows.
-    smooth_px : float
-        Standard deviation of the window in which the field is smoothed before the least-squares steps.
+    smooth_px : tuple of float
+        Standard deviations of the windows in which the field is smoothed before the least-squares steps, the first
+        time and the second.
     """
 
     channels: tuple[int, int, int] = (24, 44, 72)
@@ -54,7 +57,7 @@ class CorrNetConfig:
     polish: int = 42
     normalise_px: int = 17
     windows_px: tuple[float, float] = (2.0, 5.0)
-    smooth_px: float = 3.0
+    smooth_px: tuple[float, ...] = (3.0, 1.5)
 
 
 class Encoded(NamedTuple):
@@ -82,7 +85,7 @@ class CorrNet(nn.Module):
             for radius, level, width in zip(c.radii, c.levels, c.widths, strict=True)
         )
         self.polish = nn.Sequential(
-            _block(4 * 8 + c.hidden, c.polish, 1),
+            _block(4 * 7 + c.hidden, c.polish, 1),
             _block(c.polish, c.polish, 1),
             _block(c.polish, 40, 1),
             _last(40, 4 * 5),
@@ -119,7 +122,7 @@ class CorrNet(nn.Module):
         Returns
         -------
         list of (N, 2, H / s, W / s) float32
-            Displacement u, v in px of the full image, s = 8, 8, 4, 2, 1.
+            Displacement u, v in px of the full image, s = 8, 8, 4, 2, 1, 1.
         """
         c = self.config
         n, _, height, width = mask.shape
@@ -132,22 +135,29 @@ class CorrNet(nn.Module):
                 field, hidden = _double(field), _double(hidden)
             field = field.detach()
             ours = reference.features[level - 1]
-            moved = warp(deformed.features[level - 1], field / scale, "bilinear").to(ours.dtype)
+            moved = warp(deformed.features[level - 1], field / scale).to(ours.dtype)
             match = correlate(descriptors(ours), descriptors(moved), radius)
             cover = F.avg_pool2d(mask, scale)
             step, hidden = decoder(match, torch.cat([ours, hidden, cover], 1))
             field = field + step * scale
             found.append(field)
-        found.append(self._polish(_double(field).detach(), hidden, reference.image, deformed.image, mask))
+        field = _double(field)
+        coefficients = [spline_coefficients(image) for image in deformed.image[:, 0]]
+        for smooth_px in c.smooth_px:
+            field = self._polish(field.detach(), hidden, reference.image, coefficients, mask, smooth_px)
+            found.append(field)
         return found
 
-    def _polish(self, field: Tensor, hidden: Tensor, first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
-        """Correct the full-size `field` (N, 2, H, W) by what is left between the images."""
+    def _polish(
+        self, field: Tensor, hidden: Tensor, first: Tensor, second: list[Tensor], mask: Tensor, smooth_px: float
+    ) -> Tensor:
+        """Correct the full-size `field` (N, 2, H, W) by what is left between the images, one given by its splines."""
         with torch.no_grad(), torch.autocast(field.device.type, enabled=False):  # geometry wants all digits
-            field = _smooth(field, mask, self.config.smooth_px)
-            moved = warp(second, field, "bicubic")
-            steps = [least_squares_step(first, moved, mask, width) for width in self.config.windows_px]
-            seen = torch.cat([first, moved, first - moved, mask, *(2 * step for step in steps)], 1)  # (N, 8, H, W)
+            field = _smooth(field, mask, smooth_px)
+            there = torch.stack([inside(each, RIM_PX) for each in field])[:, None].float()
+            moved = there * torch.stack([spline_sample(s, f) for s, f in zip(second, field, strict=True)])[:, None]
+            steps = [least_squares_step(first, moved, mask * there, width) for width in self.config.windows_px]
+            seen = torch.cat([first, moved, mask, *(2 * step for step in steps)], 1)  # (N, 7, H, W)
         answer = self.polish(torch.cat([F.pixel_unshuffle(seen, 2).to(hidden.dtype), hidden], 1))
         answer = F.pixel_shuffle(answer.float(), 2)  # (N, 5, H, W)
         weights = answer[:, 2:].softmax(1)  # of the two steps and of none
@@ -268,13 +278,13 @@ def expected_offset(match: Tensor, sharpness: Tensor) -> Tensor:
     return torch.stack([(share.sum(1) * along).sum(1), (share.sum(2) * along).sum(1)], 1)
 
 
-def warp(image: Tensor, field: Tensor, mode: str) -> Tensor:
+def warp(image: Tensor, field: Tensor) -> Tensor:
     """Take `image` (N, C, H, W) at the displaced points X + `field` (N, 2, H, W, in its own pixels)."""
     height, width = image.shape[-2:]
     x = torch.arange(width, device=image.device, dtype=field.dtype) + field[:, 0]
     y = torch.arange(height, device=image.device, dtype=field.dtype)[:, None] + field[:, 1]
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)
-    return F.grid_sample(image.float(), grid, mode=mode, padding_mode="zeros", align_corners=False)
+    return F.grid_sample(image.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def least_squares_step(first: Tensor, moved: Tensor, mask: Tensor, window_px: float) -> Tensor:
@@ -292,9 +302,7 @@ def least_squares_step(first: Tensor, moved: Tensor, mask: Tensor, window_px: fl
     (N, 2, H, W) float32
         Correction of u and v, px, at most 1.5.
     """
-    padded = F.pad(first, (1, 1, 1, 1), mode="replicate")
-    gx = 0.5 * (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2])
-    gy = 0.5 * (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1])
+    gx, gy = (part[:, None] for part in gradient(0.5 * (first + moved)[:, 0]))
     left = (first - moved) * mask
     products = torch.cat([gx * gx * mask, gx * gy * mask, gy * gy * mask, gx * left, gy * left], 1)
     axx, axy, ayy, bx, by = gaussian(products.flatten(0, 1), window_px).view_as(products).unbind(1)

@@ -218,7 +218,7 @@ def _mesh(rng: Rng, base: Tensor) -> Tensor:
         line, soft = rng.uniform(0.05, 0.35), rng.uniform(1.0, 4.0) / pitch
         inside = ((0.5 - torch.maximum(to_x, to_y) - 0.5 * line) / soft + 0.5).clamp(0.0, 1.0)
     else:
-        inside = (torch.cos(math.pi * to_x) * torch.cos(math.pi * to_y)) ** rng.uniform(0.3, 1.5)
+        inside = (torch.cos(math.pi * to_x) * torch.cos(math.pi * to_y)).clamp_min(0.0) ** rng.uniform(0.3, 1.5)
     return base + inside * height
 
 

@@ -12,7 +12,7 @@ from scorrnet_cli.windows import LAPLACE
 
 SMALLEST_SPECIMEN = 0.01  # share of an image
 EDGE_WEIGHT, EDGE_REACH_PX = 2.0, 3  # pixels so near to an outline count three times
-LEVEL_WEIGHTS = (0.15, 0.2, 0.3, 0.5, 1.0)
+LEVEL_WEIGHTS = (0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
 
 
 def displacement_loss(found: Sequence[Tensor], truth: Tensor, seen: Tensor, exponent: float) -> Tensor:
