@@ -15,7 +15,7 @@ from torch import Tensor
 from scorrnet_cli.consensus import moving_parts, nearest_part
 from scorrnet_cli.displace import extrapolate
 from scorrnet_cli.filters import fitted_plane, gaussian, masked_gaussian
-from scorrnet_cli.matching import SHINE_PX, Spline, Surface, compare
+from scorrnet_cli.matching import Spline, Surface, compare
 from scorrnet_cli.patchwork import assessed
 from scorrnet_cli.refine import Refined
 from scorrnet_cli.tiles import Tile, fill
@@ -26,6 +26,7 @@ SEAM_PX = 12  # so near to where two parts meet, the images tell which of them a
 LIGHT_WINDOW_PX, MISFIT_WINDOW_PX = 4.0, 2.0
 MAJORITY_WINDOW_PX = 3.0  # single dots may match by chance
 TORN_PX = 3  # from where parts meet; closer, which of them a point belongs to may be wrong
+RIM_PX = 4  # of the surface and of the image, where the images do not tell
 HALO_PX = 48
 
 
@@ -112,8 +113,8 @@ def joined(parts: list[Part], results: list[Refined]) -> Refined:
 
 def _rim(mask: Tensor) -> Tensor:
     """True (H, W) where the background shines in, and at the border of the image, where not all around is seen."""
-    outside = F.pad((~mask).float(), (SHINE_PX,) * 4, value=1.0)
-    return F.max_pool2d(outside[None], 2 * SHINE_PX + 1, 1)[0] > 0
+    outside = F.pad((~mask).float(), (RIM_PX,) * 4, value=1.0)
+    return F.max_pool2d(outside[None], 2 * RIM_PX + 1, 1)[0] > 0
 
 
 def _meet(parts: list[Tensor], reach_px: int) -> Tensor:

@@ -40,7 +40,7 @@ def test_the_surface_is_found_at_every_size(instruments: Instruments) -> None:
 def test_large_motion_is_measured(instruments: Instruments, kind: str, least_right: float) -> None:
     points = Points.joined([trial.points[GIVEN] for trial in trials(instruments, chosen(kind))])
     assert float((points.refined < 0.1).float().mean()) > least_right
-    assert float((points.refined > 1).float().sum()) <= 2  # nothing is made up
+    assert float(points.refined[points.refined.isfinite()].max()) < 2  # nothing is made up
 
 
 def test_textured_backgrounds_are_no_speckle(instruments: Instruments) -> None:
