@@ -1,6 +1,6 @@
 """Frames per second of a sequence, memory by size of the image, and two workers against one process, on this machine.
 
-    python benchmarks/sequences.py
+    python benchmarks/sequences.py [frames | memory]
 
 Each line is a process of its own: `scorrnet batch` on synthetic images, read from and written to a temporary folder.
 The images are tiles of one speckle pattern with noise, moved by whole pixels, and the program finds the surface itself:
@@ -60,26 +60,35 @@ def _model() -> str:
     return known[1] if known else "unknown processor"
 
 
+def _frames(folder: Path) -> None:
+    _images(folder, SEQUENCE_PX, FRAMES)
+    print(f"| {FRAMES} frames of {SEQUENCE_PX[1]} x {SEQUENCE_PX[0]} px | s | frames per second |\n|---|---|---|")
+    for said, threads, arguments in (
+        ("1 thread", 1, ()),
+        ("2 threads", 2, ()),
+        ("2 workers of 1 thread", 1, ("--workers", "2")),
+    ):
+        elapsed_s, _ = _batch(folder, threads, *arguments)
+        print(f"| {said} | {elapsed_s:.1f} | {FRAMES / elapsed_s:.2f} |", flush=True)
+
+
+def _memory(folder: Path) -> None:
+    print("| a pair of | peak, MiB |\n|---|---|")
+    folder.mkdir()
+    for height, width in SIZES_PX:
+        _images(folder / f"{height}", (height, width), 1)
+        _, peak = _batch(folder / f"{height}", os.cpu_count() or 1)
+        print(f"| {width} x {height} px | {peak:,.0f} |", flush=True)
+
+
 def main() -> None:
     """Print the tables."""
-    print(f"{_model()}, {os.cpu_count()} cores\n")
+    wanted = sys.argv[1:] or ["frames", "memory"]
+    print(f"{_model()}, {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "sequence"
-        _images(folder, SEQUENCE_PX, FRAMES)
-        print(f"| {FRAMES} frames of {SEQUENCE_PX[1]} x {SEQUENCE_PX[0]} px | s | frames per second |\n|---|---|---|")
-        for said, threads, arguments in (
-            ("1 thread", 1, ()),
-            ("2 threads", 2, ()),
-            ("2 workers of 1 thread", 1, ("--workers", "2")),
-        ):
-            elapsed_s, _ = _batch(folder, threads, *arguments)
-            print(f"| {said} | {elapsed_s:.1f} | {FRAMES / elapsed_s:.2f} |", flush=True)
-        print("\n| a pair of | s, 2 threads | peak, MiB |\n|---|---|---|")
-        for height, width in SIZES_PX:
-            folder = Path(name) / f"{height}"
-            _images(folder, (height, width), 1)
-            elapsed_s, peak = _batch(folder, 2)
-            print(f"| {width} x {height} px | {elapsed_s:.1f} | {peak:,.0f} |", flush=True)
+        for table in wanted:
+            print()
+            {"frames": _frames, "memory": _memory}[table](Path(name) / table)
 
 
 if __name__ == "__main__":
