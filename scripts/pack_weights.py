@@ -28,7 +28,7 @@ COUNT = 100
 FACTS: dict[str, dict[str, Any]] = {
     "segmentation": {
         "architecture": "enet",
-        "input": "grey reference image, brought to mean 0.5 and standard deviation 0.25",
+        "input": "grey reference image, brought to mean 0.5 and similar contrast everywhere",
         "stride": ENet.stride,
         "smallest_image_px": ENet.smallest_image_px,
         "displacement_range_px": None,
