@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli.filters import masked_gaussian
@@ -16,7 +17,7 @@ VIEWS = 2  # ways to look at each tile
 COARSEST_PX = 6.0  # detail coarser than this counts as light, not as speckle
 NEIGHBOURHOOD_PX = 10.0
 LIKELY = 0.5  # probability above which a pixel belongs to the surface
-USUAL = 2.0  # detail of paint, in upper quartiles of its size
+RIM_PX = 3
 FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below which there is no paint
 
 
@@ -91,22 +92,20 @@ def paint_probability(network: ENet, reference: Tensor) -> Tensor:
     likely = probability > LIKELY
     if not bool(likely.any()):
         return probability
-    contrast = local_contrast(reference, likely)
-    return probability.where(contrast > FAINTEST * _quantile(contrast[likely], 0.9), 0.0)
+    inner = _shrunk(likely)
+    contrast = local_contrast(reference, inner)
+    found = contrast[inner > 0] if bool((inner > 0).any()) else contrast[likely]
+    best = torch.quantile(found[:: found.numel() // 100_000 | 1], 0.9)
+    return probability.where(contrast > FAINTEST * best, 0.0)
 
 
-def local_contrast(image: Tensor, likely: Tensor) -> Tensor:
-    """Standard deviation (H, W) of the detail around each pixel of a grey image (H, W).
-
-    What stands out far above the detail where there is `likely` paint (H, W), as the edge of a faint pattern before a
-    bright wall does, counts no more than that.
-    """
-    everywhere = torch.ones_like(image)
+def local_contrast(image: Tensor, counted: Tensor) -> Tensor:
+    """Standard deviation (H, W) of the detail around each pixel of a grey image (H, W), among the pixels `counted`."""
     centred = image - image.mean()
-    detail = centred - masked_gaussian(centred[None], everywhere, COARSEST_PX)[0]
-    most = USUAL * _quantile(detail.abs()[likely], 0.75)
-    return masked_gaussian(detail[None].clamp(-float(most), float(most)) ** 2, everywhere, NEIGHBOURHOOD_PX)[0].sqrt()
+    detail = centred - masked_gaussian(centred[None], counted, COARSEST_PX)[0]
+    return masked_gaussian(detail[None] ** 2, counted, NEIGHBOURHOOD_PX)[0].sqrt()
 
 
-def _quantile(values: Tensor, share: float) -> Tensor:
-    return torch.quantile(values[:: values.numel() // 100_000 | 1], share)
+def _shrunk(likely: Tensor) -> Tensor:
+    """1 (H, W) where there is likely paint, but for its rim: the step to a bright wall is no contrast of the paint."""
+    return 1 - F.max_pool2d((~likely).float()[None], 2 * RIM_PX + 1, 1, RIM_PX)[0]
