@@ -17,9 +17,10 @@ WEIGHTS = ("uniform", "gaussian")
 LARGEST_WINDOW_PX = 501
 DEFAULT_PASSES = 4
 """Of the refinement with one window."""
-ADAPTIVE_AVERAGING_PX = 12.0
-"""What the refinement with several windows averages over where nothing moves, as measured on the unmoved star of
-`benchmarks/strain.py`: a Gaussian of 12 px. Where the field varies it averages less widely."""
+ADAPTIVE_AVERAGING_PX = 11.0
+"""What the refinement with several windows averages over: a Gaussian of 13 px where nothing moves, as measured on the
+unmoved star of `benchmarks/strain.py`, and less where the field varies. With 11 px the stated uncertainty of strain is
+some 40 % too large on the one, and as much too small about a hole."""
 NETWORK_AVERAGING_PX = 2.5
 """The same of the network's own field, not refined."""
 

@@ -34,8 +34,9 @@ def test_segmentation_of_usual_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(textures, "COVER", (0.25, 0.65))
     network, _ = weights.load_network("segmentation", CPU)
     figures = segmentation_figures(network, SynthRecipe(size=256, dot_px=(1.5, 12.0), contrast=(0.1, 0.95)), 40)
-    assert figures["iou"] >= 0.96
-    assert figures["pooled_iou"] >= 0.96
+    assert figures["iou"] >= 0.93
+    assert figures["median_iou"] >= 0.97
+    assert figures["pooled_iou"] >= 0.95
 
 
 def test_segmentation_of_images_as_hard_as_in_training() -> None:
