@@ -241,7 +241,7 @@ class TestResult:
             "output": "out.tif",
             "plot": "out.png",
             "probability": None,
-            "device": "cpu",
+            "device": describe(CPU),
             "reference": {"name": "ref.png", "sha256": hashes[0]},
             "image_size_px": [WIDTH, HEIGHT],
             "mask_area_px": 1200,
