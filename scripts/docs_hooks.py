@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
-_PICTURES = {"plate_hole.png": ROOT / "examples/plate_hole/result.png"}
+_PICTURES = {
+    "plate_hole.png": ROOT / "examples/plate_hole/result.png",
+    "hard_masks.png": ROOT / "weights/hard_masks.png",
+    "hard_fields.png": ROOT / "weights/hard_fields.png",
+}
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 _BLOCK, _INLINE = re.compile(r"\$\$(.+?)\$\$", re.DOTALL), re.compile(r"\$(?!\s)([^$\n]+?)(?<!\s)\$")
 _FORMULAS, _MARK = "formulas", "\ue000"
