@@ -84,10 +84,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def fading() -> list[FloatArray]:
+def fading_of_seed() -> Callable[[int], list[FloatArray]]:
     """Images of 96 x 96 px: speckle that moves by 0.7 px a frame and turns into another one, and back."""
+    return _fading
+
+
+@pytest.fixture(scope="session")
+def fading() -> list[FloatArray]:
+    """Make those of seed 3."""
+    return _fading(3)
+
+
+def _fading(seed: int) -> list[FloatArray]:
     size = 96
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     x, y = np.fft.rfftfreq(size), np.fft.fftfreq(size)[:, np.newaxis]
     one, two = (np.fft.rfft2(rng.normal(size=(size, size))) * np.exp(-((np.hypot(x, y) / 0.12) ** 2)) for _ in "12")
     images = []

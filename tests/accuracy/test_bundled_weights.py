@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scorrnet_cli import Settings, measure, measure_sequence, weights
 from scorrnet_cli.evaluation.networks import EVALUATION, displacement_figures, segmentation_figures
 from scorrnet_cli.frames import read_mask
-from scorrnet_cli.training import backgrounds, textures
+from scorrnet_cli.training import backgrounds, camera, specimens, textures
 from scorrnet_cli.training.compared import refinement_figures
 from scorrnet_cli.training.recipe import bundled_recipe, load_recipe
 from scorrnet_cli.training.synth import SynthRecipe
@@ -28,15 +28,27 @@ def _rmse(found: NDArray[np.float32], true: NDArray[np.float32] | float, where: 
 
 
 def test_segmentation_of_usual_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Speckle that a good test has, before what stands in most laboratories."""
-    usual = ("plain", "clutter", "texture", "stripes", "halftone", "defocused", "grain")
-    monkeypatch.setattr(backgrounds, "KINDS", {kind: backgrounds.KINDS[kind] for kind in usual})
+    """Sharp images of speckle that a good test has, before what stands in most laboratories."""
+    usual = {
+        "plain": 2.5,
+        "clutter": 2.0,
+        "texture": 1.0,
+        "stripes": 0.6,
+        "halftone": 0.4,
+        "defocused": 0.6,
+        "grain": 1,
+    }
+    monkeypatch.setattr(backgrounds, "KINDS", usual)
+    monkeypatch.setattr(textures, "KINDS", {"dots": 0.3, "spray": 0.25, "print": 0.15, "noise": 0.3})
     monkeypatch.setattr(textures, "COVER", (0.25, 0.65))
+    monkeypatch.setattr(camera, "OUT_OF_FOCUS_SHARE", 0.0)
+    monkeypatch.setattr(camera, "GREY_LEVELS", {"255": 0.8, "4095": 0.2})
+    monkeypatch.setattr(specimens, "HOLED_SHARE", 0.4)
+    monkeypatch.setattr(specimens, "MOST_HOLES", 3)
     network, _ = weights.load_network("segmentation", CPU)
     figures = segmentation_figures(network, SynthRecipe(size=256, dot_px=(1.5, 12.0), contrast=(0.1, 0.95)), 40)
-    assert figures["iou"] >= 0.93
-    assert figures["median_iou"] >= 0.97
-    assert figures["pooled_iou"] >= 0.95
+    assert figures["iou"] >= 0.96
+    assert figures["pooled_iou"] >= 0.96
 
 
 def test_segmentation_of_images_as_hard_as_in_training() -> None:

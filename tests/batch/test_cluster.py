@@ -130,6 +130,10 @@ def test_a_killed_run_of_workers_is_resumed_by_workers(
     assert contents(root / "shared.h5") == contents(root / "alone.h5")
 
 
+def _quiet(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def test_a_running_scheduler_gets_the_frames(
     still: Path, contents: Callable[[Path], dict[str, Any]], scorrnet: Callable[..., Result]
 ) -> None:
@@ -137,13 +141,22 @@ def test_a_running_scheduler_gets_the_frames(
     _run(still, "-o", "alone.h5", "--no-warm-start", "--update", "never")
     known = root / "scheduler.json"
     dask = [sys.executable, "-m", "dask"]
-    quiet = {"cwd": root, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with contextlib.ExitStack() as stack:
         for command in (
-            [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", known],
-            *2 * [[*dask, "worker", "--scheduler-file", known, "--nthreads", "1", "--no-nanny", "--no-dashboard"]],
+            [
+                *dask,
+                "scheduler",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                "0",
+                "--no-dashboard",
+                "--scheduler-file",
+                str(known),
+            ],
+            *2 * [[*dask, "worker", "--scheduler-file", str(known), "--nthreads", "1", "--no-nanny", "--no-dashboard"]],
         ):
-            process = stack.enter_context(subprocess.Popen(command, **quiet))
+            process = stack.enter_context(_quiet(command, root))
             stack.callback(process.kill)
             while not known.exists():
                 assert process.poll() is None

@@ -12,19 +12,20 @@ from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import power_law, speckle
 
 KINDS = {
-    "plain": 2.5,
-    "clutter": 2.0,
+    "plain": 1.5,
+    "clutter": 1.5,
     "texture": 1.0,
     "stripes": 0.6,
-    "halftone": 0.4,
-    "defocused": 0.6,
-    "grain": 1.0,
-    "leaves": 1.2,
-    "strokes": 0.8,
-    "mesh": 1.4,
-    "marks": 0.8,
+    "halftone": 0.6,
+    "defocused": 0.4,
+    "grain": 0.8,
+    "leaves": 1.4,
+    "strokes": 1.0,
+    "mesh": 1.8,
+    "marks": 1.5,
+    "tiles": 1.8,
 }
-PHOTOGRAPH_SHARE = 0.4
+PHOTOGRAPH_SHARE = 0.35
 
 
 def background(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1.0) -> Tensor:
@@ -222,6 +223,26 @@ def _mesh(rng: Rng, base: Tensor) -> Tensor:
     return base + inside * height
 
 
+def _tiles(rng: Rng, base: Tensor) -> Tensor:
+    """One small motif again and again, now lighter and now darker: knitwear, wallpaper, stamped sheet, keys."""
+    size = len(base)
+    axis = torch.arange(float(size), device=base.device)
+    angle, pitch = rng.uniform(0.0, math.pi), rng.log_uniform(4.0, 30.0)
+    wobble = rng.uniform(0.0, 1.0) * power_law(rng, size, 2.0)
+    x, y = axis[None, :] + wobble, axis[:, None] + wobble
+    p = (x * math.cos(angle) + y * math.sin(angle)) / pitch
+    q = (y * math.cos(angle) - x * math.sin(angle)) / (pitch * rng.log_uniform(0.5, 2.0))
+    p = p + float(rng.pick({"0": 2.0, "0.5": 1.0, "0.333": 0.5})) * q.floor()
+    column, row = p.floor(), q.floor()
+    motif = power_law(rng, 8, rng.uniform(0.6, 2.0)).repeat(3, 3)[None, None]
+    at = (torch.stack([p - column, q - row], -1) * 2 - 1) / 3
+    drawn = F.grid_sample(motif, at[None], mode="bicubic", align_corners=False)[0, 0]
+    if rng.chance(0.4):
+        drawn = torch.tanh(rng.uniform(1.0, 4.0) * drawn)
+    strength = 1 + rng.uniform(0.0, 0.6) * (2 * rng.rand(64, 64) - 1)
+    return base + rng.uniform(0.05, 0.3) * strength[row.long().remainder(64), column.long().remainder(64)] * drawn
+
+
 def _marks(rng: Rng, base: Tensor) -> Tensor:
     """Rows of small marks with gaps, as print, lettering and scales have."""
     size = len(base)
@@ -240,4 +261,10 @@ def _marks(rng: Rng, base: Tensor) -> Tensor:
     return base + rng.uniform(-0.7, 0.7) * F.grid_sample(page, grid, align_corners=False)[0, 0]
 
 
-_AT_PIXELS = {"leaves": _leaves, "strokes": _strokes, "mesh": _mesh, "marks": _marks}  # drawn at one sample a pixel
+_AT_PIXELS = {
+    "leaves": _leaves,
+    "strokes": _strokes,
+    "mesh": _mesh,
+    "marks": _marks,
+    "tiles": _tiles,
+}  # drawn at one sample a pixel

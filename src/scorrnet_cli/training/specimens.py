@@ -14,6 +14,7 @@ from scorrnet_cli.training.rng import Rng
 Distance = Callable[[Tensor], Tensor]
 
 KINDS = {"strip": 2.0, "dog_bone": 2.0, "plate": 3.0, "ring": 1.0, "blob": 1.5, "polygon": 1.0}
+HOLED_SHARE, MOST_HOLES = 0.5, 6
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def whole_frame() -> Specimen:
 def specimen(rng: Rng, span_px: float) -> Specimen:
     """Draw a specimen that covers part of an image of `span_px`."""
     outline = _outline(rng, span_px)
-    cuts = [_hole(rng, span_px) for _ in range(rng.integer(1, 6))] if rng.chance(0.5) else []
+    cuts = [_hole(rng, span_px) for _ in range(rng.integer(1, MOST_HOLES))] if rng.chance(HOLED_SHARE) else []
     cuts += [_notch(rng, span_px) for _ in range(rng.integer(1, 2))] if rng.chance(0.3) else []
 
     def body(xy: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from scorrnet_cli.evaluation.rendering import Displacement, Outline
 from scorrnet_cli.training.backgrounds import KINDS as TRAINED_BACKGROUNDS
 
 NEW_BACKGROUNDS = ("newspaper", "fabric", "gravel")
+LATER_BACKGROUNDS = ("tiles",)  # of the training, added to it when the bed stood
 _MIDDLE = ((SIZE_PX - 1) / 2, (SIZE_PX - 1) / 2)
 _QUIET = Camera(noise=1.0)  # where something else than noise is the matter
 
@@ -72,8 +73,8 @@ def _specimens() -> Iterator[tuple[str, Outline]]:
     yield "cut by the frame", outlines.plate((230.0, 300.0), (170.0, 120.0), 28.0)
 
 
-def _backgrounds() -> Iterator[Case]:
-    for kind in (*TRAINED_BACKGROUNDS, *NEW_BACKGROUNDS):
+def _backgrounds(kinds: Iterable[str]) -> Iterator[Case]:
+    for kind in kinds:
         yield Case("background", kind, 0, (), behind=kind)
 
 
@@ -132,20 +133,27 @@ def _side(outline: Outline, point: tuple[float, float], angle_deg: float, sign: 
     return lambda x, y: half(x, y).maximum(outline(x, y))
 
 
-def _all() -> Iterator[Case]:
-    """Every case; those of a table of settings twice, with another specimen, motion and background each time."""
-    for place, case in enumerate((*_speckle(), *_camera(), *_backgrounds())):
+def _twice(settings: Iterable[Case]) -> Iterator[Case]:
+    """Take each of a table of settings twice, with another specimen, motion and background each time."""
+    for place, case in enumerate(settings):
         backgrounds = ("plain", "clutter", "texture")
         for turn, outline in enumerate((_PLATE, _BONE)):
             behind = case.behind if case.group == "background" else backgrounds[(place + turn) % 3]
             body = Body(outline, _MOTIONS[(place + turn) % 3])
             yield replace(case, bodies=(body,), behind=behind, stays=turn == 0)
+
+
+def _all() -> Iterator[Case]:
+    """Every case; new ones come last, for their place decides on the seeds."""
+    earlier = [kind for kind in TRAINED_BACKGROUNDS if kind not in LATER_BACKGROUNDS]
+    yield from _twice((*_speckle(), *_camera(), *_backgrounds((*earlier, *NEW_BACKGROUNDS))))
     yield from _second_body()
     for place, (kind, outline) in enumerate(_specimens()):
         yield Case("specimen", kind, 0, (Body(outline, _MOTIONS[place % 3]),), stays=place % 2 == 0)
     for place, (kind, outline, motion) in enumerate(_motions()):
         yield Case("motion", kind, 0, (Body(outline, motion),), stays=place % 2 == 0)
     yield from _opened()
+    yield from _twice(_backgrounds(LATER_BACKGROUNDS))
 
 
 CASES = tuple(replace(case, number=number) for number, case in enumerate(_all()))
