@@ -66,7 +66,8 @@ def _frames(folder: Path) -> None:
     for said, threads, arguments in (
         ("1 thread", 1, ()),
         ("2 threads", 2, ()),
-        ("2 workers of 1 thread", 1, ("--workers", "2")),
+        ("1 thread, each frame by itself", 1, ("--no-warm-start", "--update", "never")),
+        ("2 workers of 1 thread, each frame by itself", 1, ("--workers", "2")),
     ):
         elapsed_s, _ = _batch(folder, threads, *arguments)
         print(f"| {said} | {elapsed_s:.1f} | {FRAMES / elapsed_s:.2f} |", flush=True)

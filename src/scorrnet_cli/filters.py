@@ -164,15 +164,33 @@ def fitted_plane(field: Tensor, weight: Tensor) -> Tensor:
     (3, C) float32
         Its mean and what it rises by along x and y, from the middle of the image to its border.
     """
-    step = max(2, math.isqrt(weight.numel() // _PLANE_POINTS))
-    values, share = field[:, ::step, ::step], weight[::step, ::step]
-    counted = share > 0
-    terms = torch.stack([torch.ones_like(share), *_unit_grid(Box(0, 0, *weight.shape), weight.shape, weight, step)])
-    basis = terms[:, counted].double()  # (3, K)
-    known, share = values[:, counted].double(), share[counted].double()
-    ridge = (1e-6 * share.sum() + 1e-12) * torch.eye(3, dtype=torch.float64, device=field.device)
+    whole = Box(0, 0, *weight.shape)
+    return plane_through_parts([(whole, field, weight)], weight.shape)
+
+
+def plane_through_parts(parts: Sequence[tuple[Box, Tensor, Tensor]], size: Sequence[int]) -> Tensor:
+    """Fit a plane to what is known of a field in parts of an image, as `fitted_plane` does to all of it.
+
+    Parameters
+    ----------
+    parts : sequence of Box, (C, h, w) and (h, w)
+        Where, the field there, and its weight.
+    size : sequence of int
+        Height and width of the image.
+    """
+    step = max(2, math.isqrt(sum(weight.numel() for _, _, weight in parts) // _PLANE_POINTS))
+    bases, knowns, shares = [], [], []
+    for box, field, weight in parts:
+        share = weight[::step, ::step]
+        counted = share > 0
+        terms = torch.stack([torch.ones_like(share), *_unit_grid(box, size, weight, step)])
+        bases.append(terms[:, counted].double())
+        knowns.append(field[:, ::step, ::step][:, counted].double())
+        shares.append(share[counted].double())
+    basis, known, share = torch.cat(bases, 1), torch.cat(knowns, 1), torch.cat(shares)  # (3, K), (C, K), (K,)
+    ridge = (1e-6 * share.sum() + 1e-12) * torch.eye(3, dtype=torch.float64, device=share.device)
     slopes = torch.linalg.solve((basis * share) @ basis.T + ridge, (basis * share) @ known.T)  # (3, C)
-    fitted: Tensor = slopes.to(field.dtype)
+    fitted: Tensor = slopes.to(parts[0][1].dtype)
     return fitted
 
 

@@ -18,7 +18,9 @@ Stage: TypeAlias = Callable[[Surface, Spline, Tensor], Refined]
 """Takes a part of the reference, the whole deformed image and the field of the part."""
 
 
-def by_tiles(stage: Stage, reference: Surface, deformed: Spline, field: Tensor, halo: int) -> Refined:
+def by_tiles(
+    stage: Stage, reference: Surface, deformed: Spline, field: Tensor, halo: int, motion: Tensor | None = None
+) -> Refined:
     """Let a stage work on parts of an image.
 
     All parts are told the plane that displaces the whole, which they could not know. What else a stage takes from all
@@ -35,6 +37,8 @@ def by_tiles(stage: Stage, reference: Surface, deformed: Spline, field: Tensor, 
         Displacement to work on, px.
     halo : int
         What the stage must see around a part, px.
+    motion : (3, 2) float32, optional
+        The plane that displaces the whole, if it is known better than from the field.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def by_tiles(stage: Stage, reference: Surface, deformed: Spline, field: Tensor, 
     found = Refined(
         field.clone(), nothing, field.new_zeros(shape), field.new_full(field.shape, math.nan), torch.zeros_like(nothing)
     )
-    _fill(stage, reference, deformed, field, halo, found._asdict())
+    _fill(stage, reference, deformed, field, halo, found._asdict(), motion)
     return found
 
 
@@ -59,12 +63,18 @@ def assessed(reference: Surface, deformed: Spline, field: Tensor) -> tuple[Tenso
 
 @torch.no_grad()
 def _fill(
-    stage: Stage, reference: Surface, deformed: Spline, field: Tensor, halo: int, outputs: dict[str, Tensor]
+    stage: Stage,
+    reference: Surface,
+    deformed: Spline,
+    field: Tensor,
+    halo: int,
+    outputs: dict[str, Tensor],
+    motion: Tensor | None = None,
 ) -> None:
-    motion = fitted_plane(field, reference.mask.float())
+    plane = fitted_plane(field, reference.mask.float()) if motion is None else motion
 
     def work(tile: Tile) -> list[Tensor]:
-        part = stage(reference.part(tile.outer, motion), deformed, tile.outer.of(field))
+        part = stage(reference.part(tile.outer, plane), deformed, tile.outer.of(field))
         return [tile.keep(getattr(part, name)) for name in outputs]
 
     fill(list(outputs.values()), reference.mask, halo, work)

@@ -22,6 +22,7 @@ from scorrnet_cli.matching import Spline, Surface, deformed_spline, surface
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.fusion import FusionNet
+from scorrnet_cli.overview import overview
 from scorrnet_cli.patchwork import Stage, by_tiles
 from scorrnet_cli.refine import (
     ASSESSMENT_HALO_PX,
@@ -34,7 +35,7 @@ from scorrnet_cli.refine import (
 )
 from scorrnet_cli.search import search
 from scorrnet_cli.segment import LIKELY, paint_probability
-from scorrnet_cli.severed import joined, severed
+from scorrnet_cli.severed import Part, joined, severed
 from scorrnet_cli.sureness import Sureness, sureness
 from scorrnet_cli.version import __version__
 
@@ -206,8 +207,7 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, 
     ready = Spline(deformed_spline(prepared.surface, grey))
     del grey
     parts = severed(prepared.surface, ready, field)
-    stage = _stage(instruments)
-    result = joined(parts, [by_tiles(stage, part.surface, ready, part.field, HALO_PX) for part in parts])
+    result = joined(parts, [_refined(instruments, part, ready) for part in parts])
     if not bool(result.valid.any()):
         what = "No point of the surface was found again in the deformed image"
         raise MeasurementError(what, deformed.info.name, "Does it show the same specimen?")
@@ -231,13 +231,20 @@ def located(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Te
     return search(instruments.displacement, prepared.guide, prepared.surface, _standard(deformed, instruments.where))
 
 
-def _stage(instruments: Instruments) -> Stage:
-    """Return what is done with the field that the network has found."""
+def _refined(instruments: Instruments, part: Part, deformed: Spline) -> Refined:
+    """Refine the field that the network has found of a part that moves as one, as the settings say."""
+    settings = instruments.settings
+    if not settings.refine:
+        return by_tiles(assess, part.surface, deformed, part.field, HALO_PX)
+    seen = overview(part.surface, deformed.coefficients, part.field)
+    stage = _stage(instruments, seen.noise)
+    return by_tiles(stage, part.surface, deformed, part.field, HALO_PX, seen.motion)
+
+
+def _stage(instruments: Instruments, noise: Tensor) -> Stage:
     settings, network = instruments.settings, instruments.refinement
     if network is not None:
-        return lambda reference, deformed, start: refine_adaptively(reference, deformed, start, network)
-    if not settings.refine:
-        return assess
+        return lambda reference, deformed, start: refine_adaptively(reference, deformed, start, network, noise)
     assert settings.window_px is not None
     how = Refinement(settings.window_px, settings.passes or DEFAULT_PASSES)
     return lambda reference, deformed, start: refine(reference, deformed, start, how)

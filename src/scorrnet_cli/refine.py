@@ -112,7 +112,9 @@ def refine(reference: Surface, deformed: Tensor | Spline, start: Tensor, how: Re
     return Refined(field, valid, zncc, sigma, torch.zeros_like(valid))
 
 
-def refine_adaptively(reference: Surface, deformed: Tensor | Spline, start: Tensor, network: FusionNet) -> Refined:
+def refine_adaptively(
+    reference: Surface, deformed: Tensor | Spline, start: Tensor, network: FusionNet, noise: Tensor
+) -> Refined:
     """Take a field to sub-pixel accuracy with windows as wide as the field is smooth.
 
     Parameters
@@ -125,6 +127,8 @@ def refine_adaptively(reference: Surface, deformed: Tensor | Spline, start: Tens
         Field to start from, px; within about half a speckle of the truth.
     network : FusionNet
         Weighs what several windows find, see `windows`.
+    noise : () float32
+        Variance of the residual where the field is right, from `overview`, of the whole image.
 
     Returns
     -------
@@ -132,11 +136,11 @@ def refine_adaptively(reference: Surface, deformed: Tensor | Spline, start: Tens
         `zncc`, and with it what is valid, is taken before the last correction, which is below the uncertainty.
     """
     coefficients = deformed_spline(reference, deformed)
-    found = approach(reference, coefficients, start)
+    found = approach(reference, coefficients, start, noise)
     field, sigma = weigh(found, _asked(network.first, found))
     known = network.first.knows(found.features[None])
     for _ in range(LOOKS):
-        left, state = look_again(reference, coefficients, field, sigma)
+        left, state = look_again(reference, coefficients, field, sigma, noise)
         field, sigma = weigh(left, _asked(network.second, left))
         known = known & network.second.knows(left.features[None])
     fallback = ~_at_pixels(known[0], reference.mask.shape)
@@ -145,7 +149,7 @@ def refine_adaptively(reference: Surface, deformed: Tensor | Spline, start: Tens
     return Refined(field, matched & (sigma.amax(0) < LARGEST_SIGMA_PX), zncc, sigma, fallback)
 
 
-def approach(reference: Surface, coefficients: Tensor, start: Tensor) -> Evidence:
+def approach(reference: Surface, coefficients: Tensor, start: Tensor, noise: Tensor) -> Evidence:
     """Come close with a few passes, and solve there with all windows.
 
     Parameters
@@ -155,23 +159,31 @@ def approach(reference: Surface, coefficients: Tensor, start: Tensor) -> Evidenc
         Of the deformed image, from `deformed_spline`.
     start : (2, H, W) float32
         As for `refine`, px.
+    noise : () float32
+        As for `refine_adaptively`.
     """
-    cover = reference.mask.float()
+    field, state = come_close(reference, coefficients, start)
+    slope = moved_slope(reference, field, MIDDLE[0])
+    return evidence(field, slope, state, uncertainty(slope, state, *MIDDLE), noise)
+
+
+def come_close(reference: Surface, coefficients: Tensor, start: Tensor) -> tuple[Tensor, Comparison]:
+    """Take a field (2, H, W), px, to within a few hundredths of a pixel, and compare the images there."""
     window = MIDDLE[0]
-    field = _smooth_start(start, cover, compare(reference, coefficients, start, None, window), window)
+    field = _smooth_start(start, reference.mask.float(), compare(reference, coefficients, start, None, window), window)
     for narrower in APPROACH_PX:
         state = compare(reference, coefficients, field, None, window)
         field = field + correction(moved_slope(reference, field, window), state, narrower)
-    state = compare(reference, coefficients, field, None, window)
-    slope = moved_slope(reference, field, window)
-    return evidence(field, slope, state, uncertainty(slope, state, *MIDDLE))
+    return field, compare(reference, coefficients, field, None, window)
 
 
-def look_again(reference: Surface, coefficients: Tensor, field: Tensor, stated: Tensor) -> tuple[Evidence, Comparison]:
+def look_again(
+    reference: Surface, coefficients: Tensor, field: Tensor, stated: Tensor, noise: Tensor
+) -> tuple[Evidence, Comparison]:
     """Compare the images at a field of stated uncertainty (2, H, W), px, and find what is left to correct."""
     state = compare(reference, coefficients, field, None, MIDDLE[0])
     slope = moved_slope(reference, field, MIDDLE[0])
-    return corrections(field, slope, state, uncertainty(slope, state, MIDDLE[0], 1), stated), state
+    return corrections(field, slope, state, uncertainty(slope, state, MIDDLE[0], 1), stated, noise), state
 
 
 def _asked(network: Weigher, found: Evidence) -> Fusion:

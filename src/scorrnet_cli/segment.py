@@ -12,7 +12,7 @@ from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.padding import pad_to_multiple
 
-TILE_PX = 256  # as in training
+TILE_PX = 320  # little more than in training
 VIEWS = 2  # ways to look at each tile
 COARSEST_PX = 6.0  # detail coarser than this counts as light, not as speckle
 NEIGHBOURHOOD_PX = 10.0
@@ -25,8 +25,8 @@ FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below w
 def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
     """Return the probability (H, W) that each pixel of a grey image (H, W) shows speckle.
 
-    The image is looked at in overlapping tiles of the size that the network was trained on: deep inside a large
-    surface it would otherwise miss an edge in sight. Neighbouring tiles are turned and mirrored in different ways,
+    The image is looked at in overlapping tiles about as large as the images that the network was trained on: deep
+    inside a large surface it would otherwise miss an edge in sight. Neighbouring tiles are turned and mirrored in different ways,
     which a random pattern does not care about, and their mean is taken.
     """
     padded, (height, width) = pad_to_multiple(reference[None, None], network.stride, network.smallest_image_px)

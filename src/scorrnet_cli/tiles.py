@@ -16,7 +16,7 @@ from torch import Tensor
 
 from scorrnet_cli.errors import DeviceError
 
-LARGEST_PX = 1024
+LARGEST_PX = 1280
 """Longest side of what is looked at at once, px; it bounds the memory."""
 SMALLEST_PX = 64
 """A tile is not cut further below this side, px."""

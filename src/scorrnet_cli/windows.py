@@ -63,7 +63,7 @@ class Evidence(NamedTuple):
     sigma: Tensor
 
 
-def evidence(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor) -> Evidence:
+def evidence(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor, noise: Tensor) -> Evidence:
     """Solve with all windows.
 
     Parameters
@@ -75,6 +75,8 @@ def evidence(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor) -> 
     state : Comparison
     sigma : (2, H, W) float32
         Standard uncertainty of the window in the middle, px.
+    noise : () float32
+        Variance of the residual where the field is right.
     """
     weight = state.weight
     smooth = _smooth(field, state)
@@ -84,13 +86,15 @@ def evidence(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor) -> 
     middle = _repeated(matrix, pull, *MIDDLE)
     fields, half, half_matrix = _solved(matrix, pull, NARROW, WIDE)
     half_middle = halved(middle)[:, None]
-    features, spread = _features(half - half_middle, sigma, half_matrix, state)
+    features, spread = _features(half - half_middle, sigma, half_matrix, state, noise)
     steps = torch.cat([half_middle, half], 1) - halved(field - smooth)[:, None]
     features = torch.cat([features, _fits(steps, halved(misfit), half_matrix, state)])
     return Evidence(features, smooth + middle, fields - middle[:, None], spread, sigma)
 
 
-def corrections(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor, stated: Tensor) -> Evidence:
+def corrections(
+    field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor, stated: Tensor, noise: Tensor
+) -> Evidence:
     """Find with several windows what is left to correct, and with wide ones what a smoother field would be.
 
     Parameters are those of `evidence`; `stated` is the standard uncertainty (2, H, W) of the field, px.
@@ -104,7 +108,7 @@ def corrections(field: Tensor, slope: Tensor, state: Comparison, sigma: Tensor, 
     half = torch.cat([half_steps, smoother - halved(rest)[:, None]], 1)
     height, width = rest.shape[-2:]
     wide = torch.stack([doubled(one, (height, width)) for one in smoother.unbind(1)], 1) - rest[:, None]
-    features, spread = _features(half, sigma, half_matrix, state)
+    features, spread = _features(half, sigma, half_matrix, state, noise)
     expected = halved(stated.clamp(LEAST_SIGMA_PX, LARGEST_SIGMA_PX))
     none = torch.zeros_like(half[:, :1])
     fits = _fits(torch.cat([none, half], 1), half_misfit, half_matrix, state)
@@ -167,12 +171,14 @@ def _solved(matrix: Tensor, pull: Tensor, narrow: Windows, wide: Windows) -> tup
     return full, half, half_matrix
 
 
-def _features(half: Tensor, sigma: Tensor, half_matrix: Tensor, state: Comparison) -> tuple[Tensor, Tensor]:
+def _features(
+    half: Tensor, sigma: Tensor, half_matrix: Tensor, state: Comparison, noise: Tensor
+) -> tuple[Tensor, Tensor]:
     """What the network sees of differences (2, K, h, w), px, and the spread (2, h, w), px, that it speaks in."""
-    noise = halved(sigma.clamp(LEAST_SIGMA_PX, LARGEST_SIGMA_PX))
-    spread = (noise**2 + (half**2).mean(1)).sqrt()
-    relative = torch.asinh(half / noise[:, None]).flatten(0, 1)
-    return torch.cat([relative, 0.5 * noise.log() + 2, _surroundings(half_matrix, state)]), spread
+    own = halved(sigma.clamp(LEAST_SIGMA_PX, LARGEST_SIGMA_PX))
+    spread = (own**2 + (half**2).mean(1)).sqrt()
+    relative = torch.asinh(half / own[:, None]).flatten(0, 1)
+    return torch.cat([relative, 0.5 * own.log() + 2, _surroundings(half_matrix, state, noise)]), spread
 
 
 def _fits(steps: Tensor, half_misfit: Tensor, half_matrix: Tensor, state: Comparison) -> Tensor:
@@ -221,20 +227,29 @@ def _repeated(matrix: Tensor, pull: Tensor, window: float, count: int) -> Tensor
     return field
 
 
-def _surroundings(half_matrix: Tensor, state: Comparison) -> Tensor:
-    """Features (6, h, w): how much pattern, surface and misfit there is near, and how that compares to farther off."""
+def _surroundings(half_matrix: Tensor, state: Comparison, noise: Tensor) -> Tensor:
+    """Features (9, h, w): how much pattern, surface and misfit is near, and how that compares to farther off.
+
+    The last three tell how much misfit there is, over three windows, for the noise that the images have.
+    """
     weight = halved(state.weight[None])[0]
     misfit = halved(state.residual[None] ** 2 * state.weight)[0]
     energy = half_matrix[0] + half_matrix[2]
     stacked = torch.stack([weight, misfit, energy])
     near, far = gaussian(stacked, DETAIL_PX / 2), gaussian(stacked, SURROUNDINGS_PX / 2)
+    middle = gaussian(stacked[:2], MIDDLE[0] / 2)
     return torch.stack(
         [
             near[0],
-            gaussian(weight[None], MIDDLE[0] / 2)[0],
+            middle[0],
             far[0],
-            0.5 * ((near[1] + NOTHING) / (far[1] + NOTHING)).log(),
-            0.5 * ((near[2] + NOTHING) / (far[2] + NOTHING)).log(),
-            0.25 * ((far[1] + NOTHING) / (far[2] + NOTHING)).log() + 1,
+            _compared(near[1], far[1]),
+            _compared(near[2], far[2]),
+            0.5 * _compared(far[1], far[2]) + 1,
+            *(_compared(around[1], around[0] * noise) for around in (near, middle, far)),
         ]
     )
+
+
+def _compared(one: Tensor, other: Tensor) -> Tensor:
+    return 0.5 * ((one + NOTHING) / (other + NOTHING)).log()

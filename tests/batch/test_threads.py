@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from scorrnet_cli.batch.threads import Behind, ahead
+from scorrnet_cli.batch.threads import Behind, ahead, together
 
 
 def test_items_are_got_ahead_but_not_too_far() -> None:
@@ -95,3 +95,25 @@ def test_an_error_of_the_work_ends_the_giving() -> None:
     assert done == [0, 1]
     with pytest.raises(OSError, match="full"), Behind(work, 3) as behind:
         behind.give(2)
+
+
+class TestTogether:
+    def test_results_come_in_order_though_work_ends_out_of_order(self) -> None:
+        def work(item: int) -> int:
+            time.sleep(0.02 * (item % 3))
+            return item * item
+
+        assert list(together(work, range(9), 3)) == [item * item for item in range(9)]
+
+    def test_as_many_at_once_as_are_asked_for(self) -> None:
+        meet = threading.Barrier(3, timeout=10)
+        assert list(together(lambda item: meet.wait() >= 0, range(6), 3)) == [True] * 6
+
+    def test_one_at_a_time_stays_in_this_thread(self) -> None:
+        assert set(together(lambda _: threading.get_ident(), range(3), 1)) == {threading.get_ident()}
+
+    def test_an_error_is_raised_in_its_place(self) -> None:
+        found = together(lambda item: 6 // item, [3, 2, 0, 1], 2)
+        assert [next(found), next(found)] == [2, 3]
+        with pytest.raises(ZeroDivisionError):
+            next(found)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import Result
 
+from scorrnet_cli.batch import run
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field, FloatArray, Settings
 from scorrnet_cli.frames import Frame
@@ -99,3 +100,15 @@ def test_usage(images: Path, scorrnet: Run) -> None:
     ):
         result = scorrnet("batch", images, *FLAGS, *flags)
         assert (result.exit_code, "update = " in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.weights
+def test_frames_by_themselves_are_the_same_if_several_are_measured_at_once(
+    images: Path, scorrnet: Run, contents: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (images / "img_4.png").write_bytes(b"no image")
+    alone = ("--no-warm-start", "--update", "never")
+    assert scorrnet("batch", images, *FLAGS, "-o", "one.h5", *alone).exit_code == 6
+    monkeypatch.setattr(run, "_AT_ONCE", {"cpu": 3})
+    assert scorrnet("batch", images, *FLAGS, "-o", "three.h5", *alone).exit_code == 6
+    assert contents(Path("one.h5")) == contents(Path("three.h5"))

@@ -13,6 +13,7 @@ from scorrnet_cli import spline, tiles, weights
 from scorrnet_cli.displace import displace, guide
 from scorrnet_cli.errors import DeviceError
 from scorrnet_cli.matching import Spline, Surface, deformed_spline, surface
+from scorrnet_cli.overview import overview
 from scorrnet_cli.patchwork import by_tiles
 from scorrnet_cli.refine import ASSESSMENT_HALO_PX, HALO_PX, Refined, Refinement, assess, refine, refine_adaptively
 from scorrnet_cli.tiles import Box, cut, fill
@@ -74,14 +75,15 @@ def test_no_seam_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     where = guide(network, reference, mask)
 
     def stage(part: Surface, deformed: Spline, field: Tensor) -> Refined:
-        return refine_adaptively(part, deformed, field, fusion)
+        return refine_adaptively(part, deformed, field, fusion, seen_as_a_whole.noise)
 
     start = displace(network, where, deformed, around)
-    whole = by_tiles(stage, seen, ready, start, HALO_PX)
+    seen_as_a_whole = overview(seen, ready.coefficients, start)
+    whole = by_tiles(stage, seen, ready, start, HALO_PX, seen_as_a_whole.motion)
     monkeypatch.setattr(tiles, "LARGEST_PX", 2 * HALO_PX + 128)
     assert len(cut(mask, HALO_PX)) >= 4
     start = displace(network, where, deformed, around)
-    of_tiles = by_tiles(stage, seen, ready, start, HALO_PX)
+    of_tiles = by_tiles(stage, seen, ready, start, HALO_PX, seen_as_a_whole.motion)
     both = whole.valid & of_tiles.valid
     assert float(both[mask].float().mean()) > 0.97
     assert float((whole.valid != of_tiles.valid).float().mean()) < 1e-3

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from scorrnet_cli.errors import FrameError, MeasurementError, UsageError, WeightsError
 from scorrnet_cli.matching import surface
+from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.refine import Refinement, refine
-from scorrnet_cli.training import backgrounds, camera, fields, specimens, synth, textures
+from scorrnet_cli.training import backgrounds, camera, fields, loop, specimens, synth, textures
 from scorrnet_cli.training.loop import AVERAGED, CHECKPOINT, LOG, Trainer
 from scorrnet_cli.training.loss import displacement_figures, displacement_loss, segmentation_figures, segmentation_loss
 from scorrnet_cli.training.material import load_photographs
@@ -187,6 +188,21 @@ def test_training_resumes_bit_exactly(network: Role, tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "whole" / LOG).read_text().splitlines()))
     assert [row["step"] for row in rows] == ["3", "6"]
     assert math.isfinite(float(rows[-1]["loss"]))
+
+
+def test_batch_statistics_are_those_of_the_averaged_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "SETTLING_BATCHES", 3)
+    trainer = Trainer(_recipe("segmentation"), tmp_path, CPU, Material())
+    trainer.run(None, 2, lambda _: None)
+    network = ENet()
+    network.load_state_dict(trainer.averaged)
+    means: list[Tensor] = []
+    network.initial_block.batch_norm.register_forward_pre_hook(lambda _, x: means.append(x[0].mean((0, 2, 3))))
+    trainer.task.network = network
+    for batch in range(3):
+        trainer.task.loss(Rng((loop.SETTLING, trainer.recipe.seed, batch), CPU))
+    settled = trainer.averaged["initial_block.batch_norm.running_mean"]
+    torch.testing.assert_close(settled, torch.stack(means).mean(0), rtol=0.01, atol=0.01)
 
 
 def test_training_learns(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from scorrnet_cli.windows import Evidence, weigh
 
 SIZE = 128
 CPU = torch.device("cpu")
+NOISE = torch.tensor(1e-4)
 
 
 def _grid(height: int = SIZE, width: int = SIZE) -> Tensor:
@@ -39,7 +40,7 @@ def _looked_at(error_px: float) -> tuple[Evidence, Tensor]:
     reference, deformed, truth = _pattern()
     seen = surface(reference, torch.ones(SIZE, SIZE, dtype=torch.bool))
     start = truth + error_px * torch.sin(_grid() / 9)
-    return approach(seen, deformed_spline(seen, deformed), start), truth
+    return approach(seen, deformed_spline(seen, deformed), start, NOISE), truth
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 60), (41, 59), (3, 2)])
@@ -93,7 +94,7 @@ def test_corrections_point_at_what_is_wrong() -> None:
     reference, deformed, truth = _pattern()
     seen = surface(reference, torch.ones(SIZE, SIZE, dtype=torch.bool))
     wrong = truth + 0.05
-    left, _ = look_again(seen, deformed_spline(seen, deformed), wrong, torch.full_like(wrong, 0.05))
+    left, _ = look_again(seen, deformed_spline(seen, deformed), wrong, torch.full_like(wrong, 0.05), NOISE)
     assert torch.equal(left.middle, wrong)
     inner = left.differences[..., 20:-20, 20:-20]
     assert float(inner.mean()) == pytest.approx(-0.05, abs=0.003)
@@ -104,8 +105,8 @@ def test_refinement_without_training_stays_near_the_truth_and_knows_what_left_th
     reference, deformed, truth = _pattern()
     seen = surface(reference, torch.ones(SIZE, SIZE, dtype=torch.bool))
     with torch.no_grad():
-        result = refine_adaptively(seen, deformed, truth + 0.2, FusionNet())
-        gone = refine_adaptively(seen, deformed, truth + 200.0, FusionNet())
+        result = refine_adaptively(seen, deformed, truth + 0.2, FusionNet(), NOISE)
+        gone = refine_adaptively(seen, deformed, truth + 200.0, FusionNet(), NOISE)
     inner = (slice(None), slice(16, -16), slice(16, -16))
     assert float((result.displacement - truth)[inner].abs().amax()) < 0.02
     assert bool(result.valid[16:-16, 16:-16].all())
@@ -117,17 +118,17 @@ def test_where_features_leave_the_known_range_one_window_stands_in() -> None:
     seen = surface(reference, torch.ones(SIZE, SIZE, dtype=torch.bool))
     network = FusionNet()
     with torch.no_grad():
-        found = approach(seen, deformed_spline(seen, deformed), truth)
-        untrained = refine_adaptively(seen, deformed, truth, network)
+        found = approach(seen, deformed_spline(seen, deformed), truth, NOISE)
+        untrained = refine_adaptively(seen, deformed, truth, network, NOISE)
         for weigher in (network.first, network.second):
             weigher.low.fill_(-1e6)
             weigher.high.fill_(1e6)
             assert weigher.last.bias is not None
             weigher.last.bias.fill_(0.3)  # says something
-        trained = refine_adaptively(seen, deformed, truth, network)
+        trained = refine_adaptively(seen, deformed, truth, network, NOISE)
         where = (slice(40, 50), slice(60, 80))
         network.first.high[0] = float(found.features[0][where].amin()) - 1e-6
-        partly = refine_adaptively(seen, deformed, truth, network)
+        partly = refine_adaptively(seen, deformed, truth, network, NOISE)
     assert bool(untrained.fallback.all())
     assert torch.equal(untrained.displacement, found.middle)
     assert torch.equal(untrained.sigma, found.sigma)
@@ -139,7 +140,7 @@ def test_where_features_leave_the_known_range_one_window_stands_in() -> None:
 
 def test_a_weigher_knows_the_features_that_counted_and_no_others() -> None:
     weigher = FusionNet().second
-    features = torch.linspace(-1, 1, 34)[None, :, None, None].repeat(1, 1, 2, 3)
+    features = torch.linspace(-1, 1, 37)[None, :, None, None].repeat(1, 1, 2, 3)
     features[..., 1, 2] = 9.0
     assert not bool(weigher.knows(features).any())
     counted = torch.tensor([[[True, True, True], [True, True, False]]])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,7 +15,7 @@ from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import Item, digest_of, printable_reason, read_image, read_items
 from scorrnet_cli.batch.sources import Plan, Source, make_live_plan, make_plan
 from scorrnet_cli.batch.task import Listener, Outcome, Task
-from scorrnet_cli.batch.threads import Behind, ahead
+from scorrnet_cli.batch.threads import Behind, ahead, together
 from scorrnet_cli.batch.whole import check_place, check_size, complete
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
 from scorrnet_cli.field import Field, FrameInfo, Process
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _Measured: TypeAlias = tuple[int, Field, float]  # place, field and time of measuring it in s
 _AHEAD = 2  # frames decoded before they are needed
+_AT_ONCE = {"cuda": 3}  # frames by themselves: while the program works on one, the device does on another
 _BEHIND = 1  # fields that may wait to be written; they are large
 
 
@@ -157,25 +159,36 @@ class _Run:
         items = ahead(
             read_items(self._plan.deformed, self._parts, self._time), _AHEAD, self._task.hurry or (lambda: None)
         )
+        at_once = self._at_once()
         with closing(items), Behind(self._keep, _BEHIND) as behind:
-            for item in items:
-                self._take(tracker, prepared, item, behind)
+            wanted = self._wanted(tracker, items)
+            for measured in together(partial(self._measured, tracker, prepared), wanted, at_once):
+                self._compute_s += measured[2] / at_once
+                behind.give(measured)
 
-    def _take(self, tracker: Tracker, prepared: Prepared, item: Item, behind: Behind[_Measured]) -> None:
-        """Measure a frame, unless an earlier run has, and have it kept."""
-        self._places[item.index] = item.place
-        if item.kept is not None:
+    def _at_once(self) -> int:
+        """Return how many frames are measured at once: several only if none needs what is found of another."""
+        live = self._task.hurry is not None
+        return 1 if self._instruments.settings.warm_start or live else _AT_ONCE.get(self._instruments.where.type, 1)
+
+    def _wanted(self, tracker: Tracker, items: Iterable[Item]) -> Iterator[Item]:
+        """Give the frames that no earlier run has measured."""
+        for item in items:
+            self._places[item.index] = item.place
+            if item.kept is None:
+                self._listener.doing(item.info.name)
+                yield item
+                continue
             tracker.note(item.index, item.kept)
             self._resumed += 1
             self._summaries[item.index] = item.kept
             self._listener.resumed(item.kept)
-            return
-        self._listener.doing(item.info.name)
+
+    @staticmethod
+    def _measured(tracker: Tracker, prepared: Prepared, item: Item) -> _Measured:
         start = time.perf_counter()
         field = attempted(lambda frame: tracker.measure(item.index, frame), prepared, item.info, item.frame)
-        elapsed_s = time.perf_counter() - start
-        self._compute_s += elapsed_s
-        behind.give((item.index, field, elapsed_s))
+        return item.index, field, time.perf_counter() - start
 
     def _keep(self, measured: _Measured) -> None:
         """Write a frame, in a thread of its own, and tell of it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import Full, Queue
 from threading import Event, Thread
@@ -10,6 +12,7 @@ from types import TracebackType
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 _LOOK_S = 0.1  # how often a thread that cannot go on looks whether it should end
 
 
@@ -71,6 +74,38 @@ def _fill(items: Iterable[T], waiting: Queue[T | _End], stop: Event) -> None:
     finally:
         if isinstance(iterator, Generator):
             iterator.close()
+
+
+def together(work: Callable[[T], R], items: Iterable[T], count: int) -> Iterator[R]:
+    """Do some work on several items at once, each in a thread of its own; one at a time is done in this one.
+
+    Parameters
+    ----------
+    work : callable
+        Takes an item; must bear to run in several threads if `count` is more than 1.
+    items : iterable
+    count : int
+        How many at once.
+
+    Yields
+    ------
+    object
+        What comes of each item, in their order; what the work raises is raised here.
+    """
+    if count == 1:
+        yield from map(work, items)
+        return
+    pool = ThreadPoolExecutor(count, "scorrnet-together")
+    running: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            running.append(pool.submit(work, item))
+            if len(running) == count:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class Behind(Generic[T]):

@@ -33,7 +33,7 @@ class FusionConfig:
         One for each hidden layer.
     """
 
-    features: tuple[int, int] = (29, 34)
+    features: tuple[int, int] = (32, 37)
     fields: tuple[int, int] = (7, 8)
     width: int = 40
     dilations: tuple[int, ...] = (1, 2, 4, 8, 8, 4, 2, 1)

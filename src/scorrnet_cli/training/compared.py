@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from scorrnet_cli.filters import masked_gaussian
-from scorrnet_cli.matching import Surface, deformed_spline, surface
+from scorrnet_cli.matching import Surface, compare, deformed_spline, surface
 from scorrnet_cli.models.fusion import FusionNet
+from scorrnet_cli.overview import least, misfits, overview
 from scorrnet_cli.refine import LOOKS, approach, look_again
 from scorrnet_cli.training.loss import SMALLEST_SPECIMEN
 from scorrnet_cli.training.masks import careless
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material, Pairs, SynthRecipe, make_pairs
-from scorrnet_cli.windows import Evidence, weigh
+from scorrnet_cli.windows import MIDDLE, Evidence, weigh
 
+SMALL_IMAGES = 0.4  # share of the pairs whose noise is estimated from what little they show
+NOISE_SPREAD = 0.15  # of the logarithm of the estimates from larger ones
 SMALLEST_SURFACE_PX = 256  # below, the whole frame is taken for the surface; hardly any point of it counts
 
 
@@ -26,11 +30,12 @@ class Compared(NamedTuple):
     reference: Surface
     coefficients: Tensor  # (H, W), of the deformed image
     evidence: Evidence
+    noise: Tensor  # (), variance of the residual where the field is right
 
     @torch.no_grad()
     def again(self, field: Tensor, sigma: Tensor) -> Evidence:
         """Compare the pair at a better field (2, H, W), px."""
-        return look_again(self.reference, self.coefficients, field, sigma)[0]
+        return look_again(self.reference, self.coefficients, field, sigma, self.noise)[0]
 
 
 @torch.no_grad()
@@ -41,7 +46,21 @@ def compared(rng: Rng, pairs: Pairs, index: int) -> Compared:
         mask = torch.ones_like(mask)
     reference = surface(pairs.reference[index, 0], mask)
     coefficients = deformed_spline(reference, pairs.deformed[index, 0])
-    return Compared(reference, coefficients, approach(reference, coefficients, _nearly(rng, pairs.displacement[index])))
+    truth = pairs.displacement[index]
+    start = _nearly(rng, truth)
+    noise = _noise(rng, reference, coefficients, truth, start)
+    return Compared(reference, coefficients, approach(reference, coefficients, start, noise), noise)
+
+
+def _noise(rng: Rng, reference: Surface, coefficients: Tensor, truth: Tensor, start: Tensor) -> Tensor:
+    """Variance of the residual as it is estimated: from a large image almost rightly, from a small one often too large.
+
+    What is found in the crop itself is too large where all of it has detail.
+    """
+    if rng.chance(SMALL_IMAGES):
+        return overview(reference, coefficients, start).noise
+    state = compare(reference, coefficients, truth, None, MIDDLE[0])
+    return least(misfits(state)) * math.exp(NOISE_SPREAD * float(rng.randn(1)))
 
 
 def _nearly(rng: Rng, truth: Tensor) -> Tensor:

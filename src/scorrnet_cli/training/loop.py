@@ -31,7 +31,8 @@ from scorrnet_cli.training.synth import Material
 from scorrnet_cli.weights import load_network
 from scorrnet_cli.windows import Evidence, weigh
 
-TRAINING, VALIDATION = 0, 1  # first part of the key of random numbers
+TRAINING, VALIDATION, SETTLING = 0, 1, 3  # first part of the key of random numbers; evaluation has 2
+SETTLING_BATCHES = 40
 CHECKPOINT = "checkpoint.pt"
 AVERAGED = "averaged.safetensors"
 LOG = "log.csv"
@@ -120,12 +121,33 @@ class Trainer:
         """Measure the averaged weights on images that training never draws."""
         kept = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self.averaged)
+        self._settle()
         self.network.eval()
         with torch.no_grad():
             figures: dict[str, float] = self.task.figures()
         self.network.load_state_dict(kept)
         self.network.train()
         return figures
+
+    @torch.no_grad()
+    def _settle(self) -> None:
+        """Take batch statistics anew for the averaged weights: those of training are of the last few batches.
+
+        Izmailov, Podoprikhin, Garipov, Vetrov, Wilson (2018), arXiv:1803.05407.
+        """
+        norms = [layer for layer in self.network.modules() if isinstance(layer, nn.BatchNorm2d)]
+        if not norms:
+            return
+        momentum = [layer.momentum for layer in norms]
+        for layer in norms:
+            layer.reset_running_stats()
+            layer.momentum = None  # the mean of all batches
+        for batch in range(SETTLING_BATCHES):
+            torch.manual_seed(1_000_003 * self.recipe.seed + batch)
+            self.task.loss(Rng((SETTLING, self.recipe.seed, batch), self.device))
+        for layer, usual in zip(norms, momentum, strict=True):
+            layer.momentum = usual
+        self.averaged = {name: value.clone() for name, value in self.network.state_dict().items()}
 
     def save(self) -> None:
         """Write the checkpoint and the averaged weights, each beside its name first."""
@@ -162,7 +184,7 @@ class Trainer:
         parameters = {name for name, _ in self.network.named_parameters()}
         with torch.no_grad():
             for name, now in self.network.state_dict().items():
-                # Batch statistics are running means already.
+                # Batch statistics are running means, which are taken anew in the end; others are ranges.
                 kept = self.averaged[name]
                 kept.lerp_(now, 1 - decay) if name in parameters else kept.copy_(now)
         now = float(value.detach())
