@@ -26,8 +26,8 @@ def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
     """Return the probability (H, W) that each pixel of a grey image (H, W) shows speckle.
 
     The image is looked at in overlapping tiles about as large as the images that the network was trained on: deep
-    inside a large surface it would otherwise miss an edge in sight. Neighbouring tiles are turned and mirrored in different ways,
-    which a random pattern does not care about, and their mean is taken.
+    inside a large surface it would otherwise miss an edge in sight. Neighbouring tiles are turned and mirrored in
+    different ways, which a random pattern does not care about, and their mean is taken.
     """
     padded, (height, width) = pad_to_multiple(reference[None, None], network.stride, network.smallest_image_px)
     image = padded[0, 0]
