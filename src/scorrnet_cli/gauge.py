@@ -17,9 +17,9 @@ WEIGHTS = ("uniform", "gaussian")
 LARGEST_WINDOW_PX = 501
 DEFAULT_PASSES = 4
 """Of the refinement with one window."""
-ADAPTIVE_AVERAGING_PX = 11.0
+ADAPTIVE_AVERAGING_PX = 10.0
 """What the refinement with several windows averages over: a Gaussian of 13 px where nothing moves, as measured on the
-unmoved star of `benchmarks/strain.py`, and less where the field varies. With 11 px the stated uncertainty of strain is
+unmoved star of `benchmarks/strain.py`, and less where the field varies. With 10 px the stated uncertainty of strain is
 some 40 % too large on the one, and as much too small about a hole."""
 NETWORK_AVERAGING_PX = 2.5
 """The same of the network's own field, not refined."""

@@ -179,7 +179,7 @@ def test_silx_plots_strain_too(tmp_path: Path, full: Field) -> None:
         assert strain.axes_dataset_names == ["frame", "y", "x"]
         np.testing.assert_array_equal(strain.signal[...], full.strain_field.exx)  # type: ignore[union-attr]
         said = dict(file["entry/strain"].attrs)
-        assert (said["strain_measure"], said["vsg_size_px"]) == ("green-lagrange", 47)
+        assert (said["strain_measure"], said["vsg_size_px"]) == ("green-lagrange", 43)
 
 
 @pytest.mark.parametrize("frames", [1, T])
