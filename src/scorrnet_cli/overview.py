@@ -8,6 +8,7 @@ gives it poorly, for next to edges it errs most.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -22,7 +23,7 @@ PATCHES, PATCH_PX, HALO_PX = 8, 64, 32  # places that are looked at, and what is
 WINDOW_PX = 8.0  # over which the squared residuals are averaged
 LEAST = 0.1  # quantile of these averages that is taken
 SUPPORT = 0.5  # share of the surface in the window, compared to where there is most, that an average needs
-_GOLDEN = 0.618033988749895
+_STEP = (0.7548776662466927, 0.5698402909980532)  # of points that fill a square evenly (R2, Roberts, 2018)
 
 
 class Overview(NamedTuple):
@@ -86,4 +87,11 @@ def _places(mask: Tensor) -> list[Box]:
     boxes = pieces_with(mask, whole, PATCH_PX)
     if len(boxes) <= PATCHES:
         return boxes
-    return [boxes[int(number * _GOLDEN % 1 * len(boxes))] for number in range(1, PATCHES + 1)]
+    points = ((number * _STEP[0] % 1, number * _STEP[1] % 1) for number in range(1, PATCHES + 1))
+    wanted = [(whole.left + x * whole.width, whole.top + y * whole.height) for x, y in points]
+    return list(dict.fromkeys(min(boxes, key=lambda box: _distance(box, *point)) for point in wanted))
+
+
+def _distance(box: Box, x: float, y: float) -> float:
+    """Distance of the middle of a box from a point, px."""
+    return math.hypot(0.5 * (box.left + box.right) - x, 0.5 * (box.top + box.bottom) - y)

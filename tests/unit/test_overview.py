@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from scorrnet_cli import overview as overview_module
 from scorrnet_cli.evaluation.fields import affine
 from scorrnet_cli.evaluation.rendering import make_pair
 from scorrnet_cli.filters import fitted_plane, plane_at
@@ -13,7 +14,7 @@ from scorrnet_cli.matching import Surface, deformed_spline, surface
 from scorrnet_cli.overview import Overview, overview
 from scorrnet_cli.tiles import Box
 
-HEIGHT, WIDTH = 200, 480  # more than is looked at as a whole
+HEIGHT, WIDTH = 200, 720  # more than is looked at as a whole
 NOISE = 3.0  # grey levels
 STRIP = slice(90, 114)
 
@@ -21,14 +22,24 @@ STRIP = slice(90, 114)
 def _seen(noise: float, mask: Tensor, wrong: Tensor) -> tuple[Surface, Overview, Tensor, float]:
     """Look at a pair whose start is wrong by `wrong` (2, H, W), px; also the truth and a grey level in its units."""
     pair = make_pair((HEIGHT, WIDTH), affine(0.02, 1.0, (2.3, -1.6), WIDTH), 3)
-    images = [pair.reference, pair.deformed]
-    if noise:
-        generator = torch.Generator().manual_seed(1)
-        images = [image + noise * torch.randn(image.shape, generator=generator) for image in images]
+    generator = torch.Generator().manual_seed(1)
+    images = [
+        image + noise * torch.randn(image.shape, generator=generator) for image in (pair.reference, pair.deformed)
+    ]
     seen = surface(images[0].float(), mask)
     truth = pair.truth.float()
     found = overview(seen, deformed_spline(seen, images[1].float()), truth + wrong)
     return seen, found, truth, 1 / float(seen.scale)
+
+
+def test_a_large_surface_is_looked_at_in_places_all_over_it() -> None:
+    places = overview_module._places(torch.ones(HEIGHT, WIDTH, dtype=torch.bool))
+    assert len(set(places)) == 8
+    assert max(box.right for box in places) - min(box.left for box in places) > 0.8 * WIDTH
+    assert max(box.bottom for box in places) - min(box.top for box in places) > 0.8 * HEIGHT
+    small = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
+    small[50:150, 30:90] = True
+    assert overview_module._places(small) == [Box(50, 30, 150, 90)]
 
 
 @pytest.mark.parametrize("noise", [1.5, NOISE])
