@@ -113,6 +113,17 @@ def test_textures_are_periodic_and_have_the_dots_asked_for(dot: float) -> None:
     assert 0.4 * dot < float(np.median(sizes)) < 2.5 * dot
 
 
+def test_soft_paint_is_blurred_as_asked_for_and_keeps_its_range() -> None:
+    column = torch.arange(96)
+    waves = torch.cos(2 * math.pi * column / 12) + torch.cos(2 * math.pi * column / 6)
+    soft = textures.softened((0.5 + 0.2 * waves).expand(96, 96), 2.0)
+    spectrum = torch.fft.rfft(soft[0]).abs()
+    passed = [math.exp(-2 * (math.pi * 2.0 / period) ** 2) for period in (12, 6)]
+    assert float(spectrum[8] / spectrum[16]) == pytest.approx(passed[0] / passed[1], rel=1e-3)
+    assert float(soft.amin()) == pytest.approx(0.0, abs=1e-6)
+    assert float(soft.amax()) == pytest.approx(1.0, abs=1e-6)
+
+
 def test_specimens_cover_part_of_the_frame_and_keep_paint_on_the_body() -> None:
     points = _grid(96)
     shares = []

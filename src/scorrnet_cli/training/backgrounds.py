@@ -12,20 +12,20 @@ from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import power_law, speckle
 
 KINDS = {
-    "plain": 1.5,
+    "plain": 1.2,
     "clutter": 1.5,
-    "texture": 1.0,
-    "stripes": 0.6,
-    "halftone": 0.6,
+    "texture": 0.8,
+    "stripes": 0.5,
+    "halftone": 0.8,
     "defocused": 0.4,
     "grain": 0.8,
-    "leaves": 1.4,
-    "strokes": 1.0,
-    "mesh": 1.8,
-    "marks": 1.5,
-    "tiles": 1.8,
+    "leaves": 1.8,
+    "strokes": 1.2,
+    "mesh": 2.4,
+    "marks": 3.2,
+    "tiles": 2.2,
 }
-PHOTOGRAPH_SHARE = 0.35
+PHOTOGRAPH_SHARE = 0.25
 
 
 def background(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1.0) -> Tensor:
@@ -245,20 +245,54 @@ def _tiles(rng: Rng, base: Tensor) -> Tensor:
 
 def _marks(rng: Rng, base: Tensor) -> Tensor:
     """Rows of small marks with gaps, as print, lettering and scales have."""
-    size = len(base)
-    side = math.ceil(1.5 * size)
+    side = math.ceil(1.5 * len(base))
+    page = _lettered(rng, side) if rng.chance(0.6) else _blocks(rng, side)
+    angle = rng.uniform(-0.3, 0.3) + rng.integer(0, 3) * math.pi / 2
+    c, s = 0.6 * math.cos(angle), 0.6 * math.sin(angle)
+    theta = torch.tensor([[[c, -s, 0.0], [s, c, 0.0]]], device=base.device)
+    grid = F.affine_grid(theta, [1, 1, *base.shape], align_corners=False)
+    contrast = rng.uniform(0.05, 0.7) * (-1 if rng.chance(0.6) else 1)
+    return base + contrast * F.grid_sample(page[None, None], grid, align_corners=False)[0, 0]
+
+
+def _blocks(rng: Rng, side: int) -> Tensor:
+    """A page (side, side) of rows of random blocks."""
     stroke = rng.log_uniform(1.0, 5.0)
     high, gap = rng.integer(3, 8), rng.integer(2, 5)  # of a row, in strokes
     columns, rows = math.ceil(side / stroke), math.ceil(side / (stroke * (high + gap)))
     ink = (rng.rand(rows, high, columns) < rng.uniform(0.3, 0.6)).float()
     ink[..., :: rng.integer(3, 6)] = 0.0  # between letters
     words = F.interpolate((rng.rand(1, rows, columns // 8 + 1) < 0.85).float(), columns)[0]  # gaps between words
-    page = F.pad(ink * words[:, None], (0, 0, 0, gap)).reshape(1, 1, -1, columns)
-    angle = rng.uniform(-0.3, 0.3) + rng.integer(0, 3) * math.pi / 2
-    c, s = 0.6 * math.cos(angle), 0.6 * math.sin(angle)
-    theta = torch.tensor([[[c, -s, 0.0], [s, c, 0.0]]], device=base.device)
-    grid = F.affine_grid(theta, [1, 1, size, size], align_corners=False)
-    return base + rng.uniform(-0.7, 0.7) * F.grid_sample(page, grid, align_corners=False)[0, 0]
+    page = F.pad(ink * words[:, None], (0, 0, 0, gap)).reshape(-1, columns)
+    return F.interpolate(page[None, None], (side, side))[0, 0]
+
+
+def _lettered(rng: Rng, side: int) -> Tensor:
+    """A page (side, side) of lines of letters, drawn from one alphabet."""
+    fine = 2  # samples a pixel
+    rows = round(fine * rng.log_uniform(5.0, 26.0))
+    columns = round(rows * rng.uniform(0.5, 0.9))
+    letters = F.pad(_alphabet(rng, rows, columns), (0, math.ceil(0.2 * rows), 0, round(rows * rng.uniform(0.3, 1.2))))
+    down, across = (math.ceil(fine * side / length) for length in letters.shape[1:])
+    text = (rng.rand(down, across) * len(letters)).long()
+    page = letters[text] * (rng.rand(down, across) > rng.uniform(0.1, 0.4))[..., None, None]
+    page = page.permute(0, 2, 1, 3).reshape(1, 1, down * letters.shape[1], -1)[..., : fine * side, : fine * side]
+    return F.avg_pool2d(page, fine)[0, 0]
+
+
+def _alphabet(rng: Rng, rows: int, columns: int) -> Tensor:
+    """Letters (N, rows, columns), each of up to three straight strokes between the nodes of a small grid."""
+    count, strokes = 24, 3
+    aspect = columns / rows
+    y = torch.linspace(-0.1, 1.1, rows, device=rng.device)[:, None].expand(rows, columns)
+    x = torch.linspace(-0.1, aspect + 0.1, columns, device=rng.device).expand(rows, columns)
+    nodes = rng.rand(4, count, strokes, 1, 1)
+    from_x, to_x = ((3 * node).floor() / 2 * aspect for node in nodes[:2])
+    from_y, to_y = ((4 * node).floor() / 3 for node in nodes[2:])
+    run, rise = to_x - from_x, to_y - from_y
+    along = (((x - from_x) * run + (y - from_y) * rise) / (run**2 + rise**2).clamp_min(1e-6)).clamp(0.0, 1.0)
+    distance = torch.hypot(x - from_x - along * run, y - from_y - along * rise).amin(1)
+    return ((rng.uniform(0.06, 0.14) - distance) * rows / 1.2 + 0.5).clamp(0.0, 1.0)
 
 
 _AT_PIXELS = {

@@ -22,6 +22,7 @@ from scorrnet_cli.training import backgrounds, camera, fields, specimens, textur
 from scorrnet_cli.training.camera import MARGIN, OVERSAMPLING
 from scorrnet_cli.training.rng import Rng
 
+SOFT_PX = (0.7, 3.5)  # standard deviation of the blur of soft paint: fine mist around drops, or the lens out of focus
 BRIGHTEST_GROUND = 0.65  # of full scale: highlights may saturate in the camera, never the whole surface
 
 
@@ -41,6 +42,8 @@ class SynthRecipe:
         Range of the difference between paint and ground, of full scale.
     noise : sequence of float
         Range of the standard deviation of the camera's noise, of 255 grey levels.
+    soft_share : float
+        Share of surfaces whose paint has soft edges, or lies out of focus.
     displacement_px, rotation_deg, stretch, gradient, element_share, wave_share : float
         Limits of the fields, see `fields.FieldRange`.
     """
@@ -50,6 +53,7 @@ class SynthRecipe:
     dot_px: Sequence[float] = (1.5, 12.0)
     contrast: Sequence[float] = (0.08, 0.95)
     noise: Sequence[float] = (0.2, 4.0)
+    soft_share: float = 0.0
     displacement_px: float = 32.0
     rotation_deg: float = 20.0
     stretch: float = 0.3
@@ -202,6 +206,8 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
         pattern = torch.sigmoid(rng.uniform(1, 3) * textures.power_law(rng, period, rng.uniform(0.4, 1.1)))
     else:
         pattern = textures.speckle(rng, period, OVERSAMPLING, recipe.dot_px)
+    if recipe.soft_share and rng.chance(recipe.soft_share):
+        pattern = textures.softened(pattern, rng.log_uniform(*SOFT_PX) * OVERSAMPLING)
     contrast = rng.log_uniform(recipe.contrast[0], recipe.contrast[1])
     ground = rng.uniform(0.02, min(0.98 - contrast, BRIGHTEST_GROUND))
     if rng.chance(0.5):

@@ -103,6 +103,15 @@ def _filtered_noise(rng: Rng, period: int, size: float) -> Tensor:
     return torch.sigmoid(rng.log_uniform(0.8, 8.0) * (noise - rng.uniform(-0.5, 0.5)))
 
 
+def softened(paint: Tensor, sigma: float) -> Tensor:
+    """Blur a periodic texture (P, P) by a Gaussian of `sigma` samples, and stretch it to 0 to 1 again."""
+    fx, fy = _frequencies(paint.shape[-1], paint.device)
+    fall = torch.exp(-2 * (math.pi * sigma) ** 2 * (fx**2 + fy**2))
+    soft: Tensor = torch.fft.irfft2(torch.fft.rfft2(paint) * fall, s=paint.shape[-2:])
+    lowest, highest = soft.amin(), soft.amax()
+    return (soft - lowest) / (highest - lowest).clamp_min(1e-3)
+
+
 def power_law(rng: Rng, period: int, exponent: float) -> Tensor:
     """Make noise whose amplitude falls as frequency to the power of -`exponent`, as in natural images.
 
