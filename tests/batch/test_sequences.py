@@ -155,7 +155,8 @@ def test_folders_without_enough_images(tmp_path: Path, scorrnet: Run, draw: Draw
     draw(tmp_path / "a.png", 0)
     result = scorrnet("batch", tmp_path)
     assert (result.exit_code, "too few images" in result.stderr) == (3, True)
-    assert scorrnet("batch", tmp_path / "none").exit_code == 3
+    missing = scorrnet("batch", tmp_path / "none")
+    assert (missing.exit_code, "There is no such folder or file" in missing.stderr) == (3, True)
     assert scorrnet("batch", tmp_path, "--recursive").exit_code == 3
     assert find_images(tmp_path) == [tmp_path / "a.png"]
 

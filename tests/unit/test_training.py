@@ -124,6 +124,15 @@ def test_soft_paint_is_blurred_as_asked_for_and_keeps_its_range() -> None:
     assert float(soft.amax()) == pytest.approx(1.0, abs=1e-6)
 
 
+def test_recipe_says_how_much_of_the_paint_is_soft() -> None:
+    detail = []
+    for share in (0.0, 1.0):
+        recipe = synth.SynthRecipe(size=64, whole_frame=1.0, dot_px=(4.0, 6.0), noise=(0.01, 0.01), soft_share=share)
+        images, _ = synth.make_references(Rng((6,), CPU), 12, recipe, Material())
+        detail.append(float((images.diff(dim=-1).std(dim=(1, 2, 3)) / images.std(dim=(1, 2, 3))).mean()))
+    assert detail[1] < 0.8 * detail[0]
+
+
 def test_specimens_cover_part_of_the_frame_and_keep_paint_on_the_body() -> None:
     points = _grid(96)
     shares = []

@@ -79,6 +79,8 @@ class Request:
             paths = [Path(line) for line in sys.stdin.read().splitlines() if line.strip()]
             return [self._task(paths, "-", self.output or Path(_DEFAULT))]
         root = Path(self.what)
+        if not root.exists():
+            raise FrameError("There is no such folder or file", self.what, "Check the name")
         if not root.is_dir():
             return [self._task([root], self.what, self.output or root.with_name(f"{root.stem}.{_DEFAULT}"))]
         if watch:

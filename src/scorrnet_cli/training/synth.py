@@ -206,7 +206,7 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
         pattern = torch.sigmoid(rng.uniform(1, 3) * textures.power_law(rng, period, rng.uniform(0.4, 1.1)))
     else:
         pattern = textures.speckle(rng, period, OVERSAMPLING, recipe.dot_px)
-    if recipe.soft_share and rng.chance(recipe.soft_share):
+    if recipe.soft_share and rng.chance(recipe.soft_share):  # without soft paint no number is drawn for it
         pattern = textures.softened(pattern, rng.log_uniform(*SOFT_PX) * OVERSAMPLING)
     contrast = rng.log_uniform(recipe.contrast[0], recipe.contrast[1])
     ground = rng.uniform(0.02, min(0.98 - contrast, BRIGHTEST_GROUND))
