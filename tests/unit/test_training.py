@@ -144,11 +144,46 @@ def test_specimens_cover_part_of_the_frame_and_keep_paint_on_the_body() -> None:
     assert 0.1 < float(np.mean(shares)) < 0.6
 
 
+def test_strips_are_wide_and_thin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(specimens, "KINDS", {"strip": 1.0})
+    points = _grid(96)
+    bodies = [specimens.specimen(Rng((4, index), CPU), 96.0).body(points) < 0 for index in range(60)]
+    shares = np.array([float(body.float().mean()) for body in bodies])
+    assert (shares < 0.12).sum() > 8
+    assert (shares > 0.4).sum() > 8
+
+
 def test_every_kind_of_background_is_a_picture() -> None:
     for index in range(40):
         picture = backgrounds.background(Rng((6, index), CPU), 64, None)
         assert picture.shape == (64, 64)
         assert 0 <= float(picture.min()) <= float(picture.max()) <= 1
+
+
+def test_things_stand_before_a_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backgrounds, "KINDS", {"plain": 1.0})
+    changed = []
+    for index in range(12):
+        monkeypatch.setattr(backgrounds, "THINGS_SHARE", 0.0)
+        alone = backgrounds.scene(Rng((8, index), CPU), 64, None)
+        monkeypatch.setattr(backgrounds, "THINGS_SHARE", 1.0)
+        picture = backgrounds.scene(Rng((8, index), CPU), 64, None)
+        assert 0 <= float(picture.min()) <= float(picture.max()) <= 1
+        changed.append(float((picture != alone).float().mean()))
+    assert 0.02 < float(np.median(changed)) < 0.8
+
+
+def test_the_grain_of_a_background_is_as_fine_as_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finer grain would be averaged away in the camera, and grained things would be taken for speckle."""
+    monkeypatch.setattr(backgrounds, "KINDS", {"grain": 1.0})
+
+    def roughness(scale: int) -> float:
+        drawn = [backgrounds.background(Rng((7, index), CPU), 64 * scale, None, scale) for index in range(40)]
+        seen = torch.nn.functional.avg_pool2d(torch.stack(drawn)[:, None], scale)[:, 0]
+        second = seen[:, :, 2:] - 2 * seen[:, :, 1:-1] + seen[:, :, :-2]
+        return float(second.pow(2).mean().sqrt())
+
+    assert roughness(2) > 0.9 * roughness(1)
 
 
 def test_noise_rises_with_grey_level() -> None:

@@ -19,13 +19,32 @@ KINDS = {
     "halftone": 0.8,
     "defocused": 0.4,
     "grain": 0.8,
-    "leaves": 1.8,
+    "leaves": 2.4,
     "strokes": 1.2,
     "mesh": 2.4,
-    "marks": 3.2,
+    "marks": 4.5,
     "tiles": 2.2,
 }
 PHOTOGRAPH_SHARE = 0.25
+THINGS_SHARE, MOST_THINGS = 0.4, 4
+
+
+def scene(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1.0) -> Tensor:
+    """Make a background before which other things may stand: grained ones, and pieces of other backgrounds.
+
+    Parameters and result are those of `background`.
+    """
+    behind = background(rng, size, photographs, scale)
+    if not rng.chance(THINGS_SHARE):
+        return behind
+    for _ in range(rng.integer(1, MOST_THINGS)):
+        cover = _thing(rng, size, scale)
+        if rng.chance(0.5):
+            front = rng.uniform(0.0, 1.0) + rng.uniform(0.02, 0.25) * _natural(rng, size, rng.uniform(0.0, 1.2), scale)
+        else:
+            front = background(rng, size, photographs, scale)
+        behind = behind + cover * (front - behind)
+    return behind.clamp_(0, 1)
 
 
 def background(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1.0) -> Tensor:
@@ -53,7 +72,7 @@ def background(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1
     if kind == "clutter":
         return _clutter(rng, base, scale)
     if kind == "texture":
-        return (base + rng.uniform(0.03, 0.25) * power_law(rng, size, rng.uniform(1.2, 2.5))).clamp_(0, 1)
+        return (base + rng.uniform(0.03, 0.25) * _natural(rng, size, rng.uniform(1.2, 2.5), scale)).clamp_(0, 1)
     if kind == "stripes":
         return _stripes(rng, base, scale)
     if kind == "halftone":
@@ -66,7 +85,8 @@ def background(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1
         drawn = _AT_PIXELS[kind](rng, F.avg_pool2d(base[None, None], round(scale), ceil_mode=True)[0, 0])
         return _resized(drawn, size).clamp_(0, 1)
     if kind == "grain":
-        return (base + rng.log_uniform(0.005, 0.06) * rng.randn(size, size)).clamp_(0, 1)
+        count = math.ceil(size / scale)
+        return (base + rng.log_uniform(0.005, 0.06) * _enlarged(rng.randn(count, count), size)).clamp_(0, 1)
     return base
 
 
@@ -102,19 +122,24 @@ def _photograph(rng: Rng, size: int, photographs: Tensor) -> Tensor:
 def _clutter(rng: Rng, base: Tensor, scale: float) -> Tensor:
     """Boxes, discs and bars of many greys, some of them textured."""
     size = len(base)
-    x, y = _grid(size, rng.device)
-    grain = power_law(rng, size, rng.uniform(0.5, 2.0))
+    grain = _natural(rng, size, rng.uniform(0.5, 2.0), scale)
     for _ in range(rng.integer(3, 14)):
-        cx, cy = rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)
-        a, b = rng.log_uniform(0.01, 0.4), rng.log_uniform(0.01, 0.4)
-        angle = rng.uniform(0.0, math.pi)
-        c, s = math.cos(angle), math.sin(angle)
-        p, q = ((x - cx) * c + (y - cy) * s) / a, ((y - cy) * c - (x - cx) * s) / b
-        distance = torch.maximum(p.abs(), q.abs()) - 1 if rng.chance(0.6) else torch.sqrt(p**2 + q**2) - 1
-        cover = (0.5 - distance * min(a, b) * size / (2.0 * scale)).clamp(0.0, 1.0)
+        cover = _thing(rng, size, scale)
         paint = rng.uniform(0.0, 1.0) + (rng.uniform(0.0, 0.15) * grain if rng.chance(0.4) else 0.0)
         base = base + cover * (paint - base)
     return base.clamp_(0, 1)
+
+
+def _thing(rng: Rng, size: int, scale: float) -> Tensor:
+    """How much of each sample (size, size) a box, disc or bar covers."""
+    x, y = _grid(size, rng.device)
+    cx, cy = rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)
+    a, b = rng.log_uniform(0.01, 0.4), rng.log_uniform(0.01, 0.4)
+    angle = rng.uniform(0.0, math.pi)
+    c, s = math.cos(angle), math.sin(angle)
+    p, q = ((x - cx) * c + (y - cy) * s) / a, ((y - cy) * c - (x - cx) * s) / b
+    distance = torch.maximum(p.abs(), q.abs()) - 1 if rng.chance(0.6) else torch.sqrt(p**2 + q**2) - 1
+    return (0.5 - distance * min(a, b) * size / (2.0 * scale)).clamp(0.0, 1.0)
 
 
 def _stripes(rng: Rng, base: Tensor, scale: float) -> Tensor:
@@ -133,6 +158,15 @@ def _halftone(rng: Rng, base: Tensor, scale: float) -> Tensor:
     c, s = math.cos(angle), math.sin(angle)
     dots = torch.cos(wave * (x * c + y * s)) * torch.cos(wave * (y * c - x * s))
     return (base + rng.uniform(-0.5, 0.5) * torch.sigmoid(8 * (dots - 0.3))).clamp_(0, 1)
+
+
+def _natural(rng: Rng, size: int, exponent: float, scale: float) -> Tensor:
+    """Texture as natural images have it, down to single pixels of the image: finer grain would average away."""
+    return _enlarged(power_law(rng, math.ceil(size / scale), exponent), size)
+
+
+def _enlarged(image: Tensor, size: int) -> Tensor:
+    return F.interpolate(image[None, None], (size, size))[0, 0]
 
 
 def _resized(image: Tensor, size: int) -> Tensor:

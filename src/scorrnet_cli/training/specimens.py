@@ -70,7 +70,8 @@ def _outline(rng: Rng, span: float) -> Distance:
     local = _placed(rng, span)
     size = rng.uniform(0.22, 0.6) * span
     if kind == "strip":
-        return lambda xy: local(xy)[1].abs() - 0.7 * size
+        half_width = rng.log_uniform(0.03, 0.42) * span
+        return lambda xy: local(xy)[1].abs() - half_width
     if kind == "dog_bone":
         waist, flare, onset = rng.uniform(0.3, 0.7), rng.uniform(0.2, 0.8), rng.uniform(0.2, 0.9) * size
 
@@ -91,7 +92,7 @@ def _outline(rng: Rng, span: float) -> Distance:
 
         return plate
     if kind == "ring":
-        thickness = rng.uniform(0.15, 0.4) * size
+        thickness = rng.log_uniform(0.06, 0.4) * size
         return lambda xy: (torch.hypot(*local(xy)) - size).abs() - thickness
     if kind == "polygon":
         return _polygon(rng, local, size)

@@ -195,7 +195,7 @@ class _Surface:
     def backdrop(rng: Rng, size: int, material: Material) -> Tensor:
         """Draw a background (H', W') for one frame."""
         count = (size + 2 * MARGIN) * OVERSAMPLING
-        return backgrounds.background(rng, count, material.photographs, float(OVERSAMPLING))
+        return backgrounds.scene(rng, count, material.photographs, float(OVERSAMPLING))
 
 
 def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
