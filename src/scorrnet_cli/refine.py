@@ -13,6 +13,7 @@ what is left of an error at spatial frequency k by 1 - G(k): passes buy resoluti
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,13 +24,15 @@ from scorrnet_cli.device import network_precision
 from scorrnet_cli.filters import gaussian, masked_gaussian, wide_mean
 from scorrnet_cli.least_squares import LARGEST_STEP_PX, correction, moved_slope, uncertainty
 from scorrnet_cli.matching import Comparison, Spline, Surface, compare, deformed_spline, judge
-from scorrnet_cli.models.fusion import Fusion, FusionNet, Weigher
+from scorrnet_cli.models.fusion import ACROSS, DOWN, HALF_TURN, PLAIN, Fusion, FusionNet, View, Weigher
 from scorrnet_cli.windows import MIDDLE, Evidence, corrections, evidence, weigh
 
 PHOTOMETRY_PASSES = 2  # gain and offset are matched anew in the first passes, then kept
 LARGEST_LAST_STEP_PX = 0.1
 LARGEST_SIGMA_PX = 0.5
-LOOKS = 3  # times that the images are compared anew at the field found, and what is left is corrected
+FIRST_VIEWS = (PLAIN, HALF_TURN)
+VIEWS = ((ACROSS,), (DOWN,), (PLAIN,))  # each time that the images are compared anew, and what is left is corrected
+LOOKS = len(VIEWS)
 APPROACH_PX = (5.0, 4.0, 3.0)  # windows of the passes before the fields for all windows are found
 HALO_PX = 128  # of a tile: what lies farther off changes a result by less than 0.001 px
 ASSESSMENT_HALO_PX = 64  # the same of `assess`
@@ -137,11 +140,11 @@ def refine_adaptively(
     """
     coefficients = deformed_spline(reference, deformed)
     found = approach(reference, coefficients, start, noise)
-    field, sigma = weigh(found, _asked(network.first, found))
+    field, sigma = weigh(found, _asked(network.first, found, FIRST_VIEWS))
     known = network.first.knows(found.features[None])
-    for _ in range(LOOKS):
+    for views in VIEWS:
         left, state = look_again(reference, coefficients, field, sigma, noise)
-        field, sigma = weigh(left, _asked(network.second, left))
+        field, sigma = weigh(left, _asked(network.second, left, views))
         known = known & network.second.knows(left.features[None])
     fallback = ~_at_pixels(known[0], reference.mask.shape)
     field, sigma = torch.where(fallback, found.middle, field), torch.where(fallback, found.sigma, sigma)
@@ -186,10 +189,9 @@ def look_again(
     return corrections(field, slope, state, uncertainty(slope, state, MIDDLE[0], 1), stated, noise), state
 
 
-def _asked(network: Weigher, found: Evidence) -> Fusion:
+def _asked(network: Weigher, found: Evidence, views: Sequence[View]) -> Fusion:
     with network_precision(found.features.device):
-        said: Fusion = network(found.features[None])
-    return said
+        return network.asked(found.features[None], views)
 
 
 def assess(reference: Surface, deformed: Tensor | Spline, field: Tensor) -> Refined:

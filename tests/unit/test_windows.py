@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from scorrnet_cli import refine
 from scorrnet_cli.filters import doubled, halved
 from scorrnet_cli.matching import deformed_spline, surface
-from scorrnet_cli.models.fusion import Fusion, FusionNet
+from scorrnet_cli.models.fusion import ACROSS, DOWN, HALF_TURN, PLAIN, Fusion, FusionNet, View
 from scorrnet_cli.refine import approach, look_again, refine_adaptively
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
@@ -75,6 +76,39 @@ def test_a_network_that_says_nothing_gives_the_window_in_the_middle() -> None:
     field, sigma = weigh(found, network.first(found.features[None]))
     torch.testing.assert_close(field, found.middle)
     assert bool((sigma > 0).all())
+
+
+@pytest.mark.parametrize("view", [ACROSS, DOWN, HALF_TURN])
+def test_asked_in_all_views_a_network_says_the_same_of_mirrored_images(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference, deformed, truth = _pattern()
+    axes = [axis for axis, flip in ((-1, view.across), (-2, view.down)) if flip]
+    signs = torch.tensor([-1.0 if view.across else 1.0, -1.0 if view.down else 1.0])[:, None, None]
+    torch.manual_seed(0)
+    network = FusionNet()
+    for weigher in (network.first, network.second):
+        torch.nn.init.normal_(weigher.last.weight, std=0.05)
+        weigher.low.fill_(-1e6)
+        weigher.high.fill_(1e6)
+
+    def difference() -> float:
+        """How far the field of mirrored images is from the mirrored field of the images as they are, px rms."""
+        fields = []
+        for turned, sign in (((), torch.ones(2, 1, 1)), (axes, signs)):
+            ready = surface(reference.flip(turned), torch.ones(SIZE, SIZE, dtype=torch.bool))
+            with torch.no_grad():
+                found = refine_adaptively(ready, deformed.flip(turned), truth.flip(turned) * sign, network, NOISE)
+            fields.append(found.displacement.flip(turned) * sign)
+        return float((fields[1] - fields[0])[:, 16:-16, 16:-16].square().mean().sqrt())
+
+    every = (PLAIN, ACROSS, DOWN, HALF_TURN)
+    monkeypatch.setattr(refine, "FIRST_VIEWS", (PLAIN,))
+    monkeypatch.setattr(refine, "VIEWS", ((PLAIN,),))
+    alone = difference()
+    monkeypatch.setattr(refine, "FIRST_VIEWS", every)
+    monkeypatch.setattr(refine, "VIEWS", (every,))
+    assert difference() < 0.02 * alone
 
 
 def test_weights_and_correction_do_what_they_say() -> None:

@@ -9,12 +9,23 @@ Both know the range of the features that they were trained with, for beyond it n
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+class View(NamedTuple):
+    """How images are held when a network looks at them: mirrored left to right, upside down, or both."""
+
+    across: bool
+    down: bool
+
+
+PLAIN, ACROSS, DOWN, HALF_TURN = View(False, False), View(True, False), View(False, True), View(True, True)
 
 
 @dataclass(frozen=True)
@@ -111,3 +122,33 @@ class Weigher(nn.Module):
         count, _, height, width = out.shape
         split = out.view(count, 2, self.fields + 2, height, width)
         return Fusion(split[:, :, :-2], split[:, :, -2].clamp(-5, 5), split[:, :, -1].clamp(-6, 6) - 1)
+
+    def asked(self, features: Tensor, views: Sequence[View]) -> Fusion:
+        """Weigh the fields in each of several views, and take the mean of what is said.
+
+        How the images are held should not matter. Of what was learned it does, a little, and that averages out.
+
+        Parameters
+        ----------
+        features : (N, features, h, w) float32
+            Of the images as they are.
+        views : sequence of View
+        """
+        said = [self._held_back(self(self._held(features, view)), view) for view in views]
+        return Fusion(*(torch.stack(parts).mean(0) for parts in zip(*said, strict=True)))
+
+    def _held(self, features: Tensor, view: View) -> Tensor:
+        """Features of the images held otherwise: the first ones are those of u, then of v, which change their signs."""
+        signs = features.new_ones(features.shape[1])
+        signs[: self.fields] = -1.0 if view.across else 1.0
+        signs[self.fields : 2 * self.fields] = -1.0 if view.down else 1.0
+        return _flipped(features, view) * signs[:, None, None]
+
+    def _held_back(self, said: Fusion, view: View) -> Fusion:
+        share, correction, log_sigma = (_flipped(part, view) for part in said)
+        signs = correction.new_tensor([-1.0 if view.across else 1.0, -1.0 if view.down else 1.0])
+        return Fusion(share, correction * signs[:, None, None], log_sigma)
+
+
+def _flipped(maps: Tensor, view: View) -> Tensor:
+    return maps.flip([axis for axis, flip in ((-1, view.across), (-2, view.down)) if flip])

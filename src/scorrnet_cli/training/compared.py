@@ -12,7 +12,7 @@ from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.matching import Surface, compare, deformed_spline, surface
 from scorrnet_cli.models.fusion import FusionNet
 from scorrnet_cli.overview import least, misfits, overview
-from scorrnet_cli.refine import LOOKS, approach, look_again
+from scorrnet_cli.refine import FIRST_VIEWS, VIEWS, approach, look_again
 from scorrnet_cli.training.loss import SMALLEST_SPECIMEN
 from scorrnet_cli.training.masks import careless
 from scorrnet_cli.training.rng import Rng
@@ -102,11 +102,11 @@ def refinement_figures(network: FusionNet, recipe: SynthRecipe, part: int, count
         there = (pairs.seen[0, 0] > 0) & seen.reference.mask
         if float(there.float().mean()) < SMALLEST_SPECIMEN:
             continue
-        first, sigma = weigh(seen.evidence, network.first(seen.evidence.features[None]))
+        first, sigma = weigh(seen.evidence, network.first.asked(seen.evidence.features[None], FIRST_VIEWS))
         field = first
-        for _ in range(LOOKS):
+        for views in VIEWS:
             left = seen.again(field, sigma)
-            field, sigma = weigh(left, network.second(left.features[None]))
+            field, sigma = weigh(left, network.second.asked(left.features[None], views))
         fields = torch.stack([field, first, seen.evidence.middle])
         errors = (fields - pairs.displacement)[:, :, there]
         z = (errors[0] / sigma[:, there]).std()
