@@ -39,10 +39,14 @@ def test_segmentation_of_usual_images(monkeypatch: pytest.MonkeyPatch) -> None:
         "grain": 1,
     }
     monkeypatch.setattr(backgrounds, "KINDS", usual)
+    monkeypatch.setattr(backgrounds, "THINGS_SHARE", 0.0)
+    monkeypatch.setattr(backgrounds, "GRAIN", (0.0025, 0.03))
     monkeypatch.setattr(textures, "KINDS", {"dots": 0.3, "spray": 0.25, "print": 0.15, "noise": 0.3})
     monkeypatch.setattr(textures, "COVER", (0.25, 0.65))
     monkeypatch.setattr(camera, "OUT_OF_FOCUS_SHARE", 0.0)
     monkeypatch.setattr(camera, "GREY_LEVELS", {"255": 0.8, "4095": 0.2})
+    monkeypatch.setattr(specimens, "STRIP", (0.15, 0.42))
+    monkeypatch.setattr(specimens, "RING", (0.15, 0.4))
     monkeypatch.setattr(specimens, "HOLED_SHARE", 0.4)
     monkeypatch.setattr(specimens, "MOST_HOLES", 3)
     network, _ = weights.load_network("segmentation", CPU)

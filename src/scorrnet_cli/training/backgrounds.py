@@ -27,6 +27,7 @@ KINDS = {
 }
 PHOTOGRAPH_SHARE = 0.25
 THINGS_SHARE, MOST_THINGS = 0.4, 4
+GRAIN = (0.005, 0.06)  # standard deviation of the finest
 
 
 def scene(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1.0) -> Tensor:
@@ -86,7 +87,7 @@ def background(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1
         return _resized(drawn, size).clamp_(0, 1)
     if kind == "grain":
         count = math.ceil(size / scale)
-        return (base + rng.log_uniform(0.005, 0.06) * _enlarged(rng.randn(count, count), size)).clamp_(0, 1)
+        return (base + rng.log_uniform(*GRAIN) * _enlarged(rng.randn(count, count), size)).clamp_(0, 1)
     return base
 
 

@@ -15,6 +15,8 @@ Distance = Callable[[Tensor], Tensor]
 
 KINDS = {"strip": 2.0, "dog_bone": 2.0, "plate": 3.0, "ring": 1.0, "blob": 1.5, "polygon": 1.0}
 HOLED_SHARE, MOST_HOLES = 0.5, 6
+STRIP = (0.03, 0.42)  # half of a strip's width, of the image
+RING = (0.06, 0.4)  # half of a ring's width, of its radius
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def _outline(rng: Rng, span: float) -> Distance:
     local = _placed(rng, span)
     size = rng.uniform(0.22, 0.6) * span
     if kind == "strip":
-        half_width = rng.log_uniform(0.03, 0.42) * span
+        half_width = rng.log_uniform(*STRIP) * span
         return lambda xy: local(xy)[1].abs() - half_width
     if kind == "dog_bone":
         waist, flare, onset = rng.uniform(0.3, 0.7), rng.uniform(0.2, 0.8), rng.uniform(0.2, 0.9) * size
@@ -92,7 +94,7 @@ def _outline(rng: Rng, span: float) -> Distance:
 
         return plate
     if kind == "ring":
-        thickness = rng.log_uniform(0.06, 0.4) * size
+        thickness = rng.log_uniform(*RING) * size
         return lambda xy: (torch.hypot(*local(xy)) - size).abs() - thickness
     if kind == "polygon":
         return _polygon(rng, local, size)
