@@ -24,14 +24,14 @@ from scorrnet_cli.device import network_precision
 from scorrnet_cli.filters import gaussian, masked_gaussian, wide_mean
 from scorrnet_cli.least_squares import LARGEST_STEP_PX, correction, moved_slope, uncertainty
 from scorrnet_cli.matching import Comparison, Spline, Surface, compare, deformed_spline, judge
-from scorrnet_cli.models.fusion import ACROSS, DOWN, HALF_TURN, PLAIN, Fusion, FusionNet, View, Weigher
+from scorrnet_cli.models.fusion import ACROSS, DOWN, PLAIN, Fusion, FusionNet, View, Weigher
 from scorrnet_cli.windows import MIDDLE, Evidence, corrections, evidence, weigh
 
 PHOTOMETRY_PASSES = 2  # gain and offset are matched anew in the first passes, then kept
 LARGEST_LAST_STEP_PX = 0.1
 LARGEST_SIGMA_PX = 0.5
-FIRST_VIEWS = (PLAIN, ACROSS)
-VIEWS = ((DOWN,), (HALF_TURN,), (PLAIN,))  # each time that the images are compared anew, and what is left is corrected
+FIRST_VIEWS = (ACROSS, DOWN)
+VIEWS = ((ACROSS,), (ACROSS,), (PLAIN,))  # each time that the images are compared anew, and what is left is corrected
 LOOKS = len(VIEWS)
 APPROACH_PX = (5.0, 4.0, 3.0)  # windows of the passes before the fields for all windows are found
 HALO_PX = 128  # of a tile: what lies farther off changes a result by less than 0.001 px

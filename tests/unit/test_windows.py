@@ -11,7 +11,7 @@ from torch import Tensor
 from scorrnet_cli import refine
 from scorrnet_cli.filters import doubled, halved
 from scorrnet_cli.matching import deformed_spline, surface
-from scorrnet_cli.models.fusion import ACROSS, DOWN, HALF_TURN, PLAIN, Fusion, FusionNet, View
+from scorrnet_cli.models.fusion import ACROSS, DOWN, PLAIN, Fusion, FusionNet, View
 from scorrnet_cli.refine import approach, look_again, refine_adaptively
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
@@ -78,7 +78,7 @@ def test_a_network_that_says_nothing_gives_the_window_in_the_middle() -> None:
     assert bool((sigma > 0).all())
 
 
-@pytest.mark.parametrize("view", [ACROSS, DOWN, HALF_TURN])
+@pytest.mark.parametrize("view", [ACROSS, DOWN, View(True, True)])
 def test_asked_in_all_views_a_network_says_the_same_of_mirrored_images(
     view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +102,7 @@ def test_asked_in_all_views_a_network_says_the_same_of_mirrored_images(
             fields.append(found.displacement.flip(turned) * sign)
         return float((fields[1] - fields[0])[:, 16:-16, 16:-16].square().mean().sqrt())
 
-    every = (PLAIN, ACROSS, DOWN, HALF_TURN)
+    every = (PLAIN, ACROSS, DOWN, View(True, True))
     monkeypatch.setattr(refine, "FIRST_VIEWS", (PLAIN,))
     monkeypatch.setattr(refine, "VIEWS", ((PLAIN,),))
     alone = difference()

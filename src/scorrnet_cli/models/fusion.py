@@ -25,7 +25,7 @@ class View(NamedTuple):
     down: bool
 
 
-PLAIN, ACROSS, DOWN, HALF_TURN = View(False, False), View(True, False), View(False, True), View(True, True)
+PLAIN, ACROSS, DOWN = View(False, False), View(True, False), View(False, True)
 
 
 @dataclass(frozen=True)
