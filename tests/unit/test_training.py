@@ -173,6 +173,33 @@ def test_things_stand_before_a_background(monkeypatch: pytest.MonkeyPatch) -> No
     assert 0.02 < float(np.median(changed)) < 0.8
 
 
+def test_a_background_in_the_greys_of_the_paint_keeps_its_pattern() -> None:
+    scene, paint = (0.5 + 0.08 * torch.randn(96, 96).clamp(-3, 3) for _ in range(2))
+    paint = 0.4 + 2 * (paint - 0.5)
+    for index in range(12):
+        shown = backgrounds.in_greys_of(Rng((9, index), CPU), scene, paint)
+        assert abs(float(shown.mean() - paint.mean())) < 0.12
+        assert 0.4 < float(shown.std() / paint.std()) < 1.6
+        assert float(torch.corrcoef(torch.stack([shown.flatten(), scene.flatten()]))[0, 1]) > 0.97
+
+
+def test_backgrounds_as_grey_as_the_paint_come_as_often_as_the_recipe_says() -> None:
+    def step(share: float) -> float:
+        recipe = SynthRecipe(size=64, whole_frame=0.0, noise=(0.01, 0.01), alike_share=share)
+        images, masks = make_references(Rng((12,), CPU), 30, recipe, Material())
+        inside, outside = ((images * part).sum((1, 2, 3)) / part.sum((1, 2, 3)) for part in (masks, 1 - masks))
+        shows = (masks.mean((1, 2, 3)) - 0.5).abs() < 0.45
+        return float((inside - outside)[shows].abs().median())
+
+    assert step(1.0) < 0.6 * step(0.0)
+
+
+def test_a_faint_background_is_not_made_a_rich_one() -> None:
+    faint = 0.5 + 0.001 * torch.randn(96, 96)
+    shown = backgrounds.in_greys_of(Rng((9, 0), CPU), faint, torch.rand(96, 96))
+    assert float(shown.std()) <= 1.01 * backgrounds.MOST_AMPLIFIED * float(faint.std())
+
+
 def test_the_grain_of_a_background_is_as_fine_as_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Finer grain would be averaged away in the camera, and grained things would be taken for speckle."""
     monkeypatch.setattr(backgrounds, "KINDS", {"grain": 1.0})

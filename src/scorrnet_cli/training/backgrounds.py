@@ -28,6 +28,7 @@ KINDS = {
 }
 PHOTOGRAPH_SHARE = 0.25
 THINGS_SHARE, MOST_THINGS = 0.4, 4
+MOST_AMPLIFIED = 3.0  # of a background that is to be as rich in contrast as a paint
 GRAIN = (0.005, 0.06)  # standard deviation of the kind `grain`, where the range of greys is 1
 
 
@@ -47,6 +48,13 @@ def scene(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1.0) -
             front = background(rng, size, photographs, scale)
         behind = behind + cover * (front - behind)
     return behind.clamp_(0, 1)
+
+
+def in_greys_of(rng: Rng, scene: Tensor, paint: Tensor) -> Tensor:
+    """Show a background (H, W) about as bright and as rich in contrast as a paint: only patterns tell them apart."""
+    strength = rng.log_uniform(0.5, 1.5) * paint.std() / scene.std().clamp_min(1e-6)
+    centred = (scene - scene.mean()) * strength.clamp_max(MOST_AMPLIFIED)
+    return (paint.mean() + rng.uniform(-0.1, 0.1) + centred).clamp_(0, 1)
 
 
 def background(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1.0) -> Tensor:

@@ -44,6 +44,8 @@ class SynthRecipe:
         Range of the standard deviation of the camera's noise, of 255 grey levels.
     soft_share : float
         Share of surfaces whose paint has soft edges, or lies out of focus.
+    alike_share : float
+        Share of backgrounds that have the brightness and the contrast of the paint.
     displacement_px, rotation_deg, stretch, gradient, element_share, wave_share : float
         Limits of the fields, see `fields.FieldRange`.
     """
@@ -54,6 +56,7 @@ class SynthRecipe:
     contrast: Sequence[float] = (0.08, 0.95)
     noise: Sequence[float] = (0.2, 4.0)
     soft_share: float = 0.0
+    alike_share: float = 0.0
     displacement_px: float = 32.0
     rotation_deg: float = 20.0
     stretch: float = 0.3
@@ -118,7 +121,7 @@ def make_references(rng: Rng, count: int, recipe: SynthRecipe, material: Materia
     for _ in range(count):
         points = _points(recipe.size, rng.device)
         surface = _surface(rng, recipe, material)
-        scene, mask = surface.render(points, None, surface.backdrop(rng, recipe.size, material))
+        scene, mask = surface.render(points, None, surface.backdrop(rng, recipe, material))
         images.append(camera.expose(rng, scene, camera.camera(rng, recipe.noise))[None])
         masks.append(_at_pixels(mask)[None])
     return torch.stack(images), torch.stack(masks)
@@ -129,7 +132,7 @@ def _make_pair(rng: Rng, recipe: SynthRecipe, material: Material) -> Pairs:
     motion = fields.motion(rng, points, recipe.size, recipe.limits)
     moved = points + motion.at(points)
     surface = _surface(rng, recipe, material)
-    behind = surface.backdrop(rng, recipe.size, material)
+    behind = surface.backdrop(rng, recipe, material)
     scene, mask = surface.render(moved, None, behind)
     later = _later(rng, behind, surface, recipe, material)
     deformed_scene, _ = surface.render(points, motion.crack, later)
@@ -191,11 +194,13 @@ class _Surface:
         front = both[1] + paint_cover * (both[0] - both[1])
         return behind + body_cover * (front - behind), painted < 0
 
-    @staticmethod
-    def backdrop(rng: Rng, size: int, material: Material) -> Tensor:
+    def backdrop(self, rng: Rng, recipe: SynthRecipe, material: Material) -> Tensor:
         """Draw a background (H', W') for one frame."""
-        count = (size + 2 * MARGIN) * OVERSAMPLING
-        return backgrounds.scene(rng, count, material.photographs, float(OVERSAMPLING))
+        count = (recipe.size + 2 * MARGIN) * OVERSAMPLING
+        scene = backgrounds.scene(rng, count, material.photographs, float(OVERSAMPLING))
+        if recipe.alike_share and rng.chance(recipe.alike_share):  # without them no number is drawn
+            return backgrounds.in_greys_of(rng, scene, self.paint)
+        return scene
 
 
 def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
@@ -228,7 +233,7 @@ def _later(rng: Rng, behind: Tensor, surface: _Surface, recipe: SynthRecipe, mat
     if fate == "moved":
         reach = OVERSAMPLING * 24
         return torch.roll(behind, (rng.integer(-reach, reach), rng.integer(-reach, reach)), (0, 1))
-    return surface.backdrop(rng, recipe.size, material) if fate == "other" else behind
+    return surface.backdrop(rng, recipe, material) if fate == "other" else behind
 
 
 def _photographed(rng: Rng, period: int, speckles: Tensor) -> Tensor:
