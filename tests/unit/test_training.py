@@ -174,7 +174,7 @@ def test_things_stand_before_a_background(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_background_in_the_greys_of_the_paint_keeps_its_pattern() -> None:
-    scene, paint = (0.5 + 0.08 * torch.randn(96, 96).clamp(-3, 3) for _ in range(2))
+    scene, paint = (0.5 + 0.08 * Rng((9, part), CPU).randn(96, 96).clamp(-3, 3) for part in (100, 101))
     paint = 0.4 + 2 * (paint - 0.5)
     for index in range(12):
         shown = backgrounds.in_greys_of(Rng((9, index), CPU), scene, paint)
@@ -195,8 +195,8 @@ def test_backgrounds_as_grey_as_the_paint_come_as_often_as_the_recipe_says() -> 
 
 
 def test_a_faint_background_is_not_made_a_rich_one() -> None:
-    faint = 0.5 + 0.001 * torch.randn(96, 96)
-    shown = backgrounds.in_greys_of(Rng((9, 0), CPU), faint, torch.rand(96, 96))
+    faint, paint = 0.5 + 0.001 * Rng((9, 100), CPU).randn(96, 96), Rng((9, 101), CPU).rand(96, 96)
+    shown = backgrounds.in_greys_of(Rng((9, 0), CPU), faint, paint)
     assert float(shown.std()) <= 1.01 * backgrounds.MOST_AMPLIFIED * float(faint.std())
 
 
