@@ -12,8 +12,8 @@ from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.padding import pad_to_multiple
 
-TILE_PX = 320  # little more than in training
-VIEWS = 2  # ways to look at each tile
+TILE_PX = 320  # as in training
+MAGNIFICATION = 1.5  # the network works at an eighth of what it sees: fine outlines have to be magnified for it
 COARSEST_PX = 6.0  # detail coarser than this counts as light, not as speckle
 NEIGHBOURHOOD_PX = 10.0
 LIKELY = 0.5  # probability above which a pixel belongs to the surface
@@ -25,27 +25,45 @@ FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below w
 def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
     """Return the probability (H, W) that each pixel of a grey image (H, W) shows speckle.
 
-    The image is looked at in overlapping tiles about as large as the images that the network was trained on: deep
-    inside a large surface it would otherwise miss an edge in sight. Neighbouring tiles are turned and mirrored in
-    different ways, which a random pattern does not care about, and their mean is taken.
+    The image is looked at as it is, where most of the surroundings are seen, and magnified, where fine outlines are;
+    the mean is taken.
     """
-    padded, (height, width) = pad_to_multiple(reference[None, None], network.stride, network.smallest_image_px)
+    # Of such lengths the magnified ones are multiples of the network's stride, too.
+    padded, (height, width) = pad_to_multiple(reference[None, None], 2 * network.stride, network.smallest_image_px)
     image = padded[0, 0]
-    size = (min(TILE_PX, image.shape[0]), min(TILE_PX, image.shape[1]))
+    both = _in_tiles(network, image, 1.0) + _in_tiles(network, image, MAGNIFICATION)
+    return both[:height, :width] / 2
+
+
+def magnified(images: Tensor, magnification: float = MAGNIFICATION) -> Tensor:
+    """Images (N, H, W) enlarged."""
+    size = [round(magnification * length) for length in images.shape[-2:]]
+    return F.interpolate(images[None], size, mode="bicubic", align_corners=False)[0]
+
+
+def _in_tiles(network: ENet, image: Tensor, magnification: float) -> Tensor:
+    """Look at an image (H, W) in overlapping tiles, each magnified, and put together what is seen.
+
+    Tiles are about as large as the images that the network was trained on: deep inside a large surface it would
+    otherwise miss an edge in sight. Neighbours are turned and mirrored in different ways, which a random pattern does
+    not care about, and their mean is taken.
+    """
+    side = int(TILE_PX / magnification) // (2 * network.stride) * (2 * network.stride)
+    size = (min(side, image.shape[0]), min(side, image.shape[1]))
     places = [(y, x) for y in _places(image.shape[0], size[0]) for x in _places(image.shape[1], size[1])]
     weight = _bump(size[0], image)[:, None] * _bump(size[1], image)
     total, weights = torch.zeros_like(image), torch.zeros_like(image)
-    for number, (y, x) in enumerate(places):
+    for way, (y, x) in enumerate(places):
         part = slice(y, y + size[0]), slice(x, x + size[1])
-        for view in range(VIEWS):
-            total[part] += weight * _seen(network, image[part], VIEWS * number + view)
-            weights[part] += weight
-    return (total / weights)[:height, :width]
+        seen = _seen(network, magnified(image[None, *part], magnification)[0], way)
+        total[part] += weight * F.interpolate(seen[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+        weights[part] += weight
+    return total / weights
 
 
 def _places(length: int, tile: int) -> list[int]:
-    """Where tiles begin that overlap by half or more and end flush with the image."""
-    count = math.ceil(2 * (length - tile) / tile) + 1
+    """Where tiles begin that overlap by a quarter or more and end flush with the image."""
+    count = math.ceil(4 / 3 * (length - tile) / tile) + 1
     return [round(index * (length - tile) / max(1, count - 1)) for index in range(count)]
 
 

@@ -15,7 +15,7 @@ from scorrnet_cli.models.correlation import correlate
 from scorrnet_cli.models.corrnet import CorrNet, expected_offset, least_squares_step, normalise, warp
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.padding import pad_to_multiple
-from scorrnet_cli.segment import _places, segment, speckle_probability
+from scorrnet_cli.segment import MAGNIFICATION, _in_tiles, _places, segment, speckle_probability
 
 
 def _one_by_one(ours: Tensor, theirs: Tensor, radius: int) -> Tensor:
@@ -126,18 +126,45 @@ class _Levels(ENet):
         return torch.cat([torch.zeros_like(images), images], 1)
 
 
-@pytest.mark.parametrize(("height", "width"), [(40, 33), (256, 300), (700, 513)])
+@pytest.mark.parametrize(("height", "width"), [(48, 32), (256, 304), (704, 512)])
 def test_tiles_come_together_where_they_were_taken(height: int, width: int) -> None:
     image = torch.linspace(-3, 3, height * width).view(height, width)
-    torch.testing.assert_close(speckle_probability(_Levels(), image), image.sigmoid(), rtol=0, atol=1e-5)
+    torch.testing.assert_close(_in_tiles(_Levels(), image, 1.0), image.sigmoid(), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("length", [256, 257, 384, 385, 1000])
-def test_tiles_overlap_by_half_and_end_flush(length: int) -> None:
+@pytest.mark.parametrize(("height", "width"), [(48, 32), (256, 304), (704, 512)])
+def test_what_is_seen_magnified_lies_where_it_was(height: int, width: int) -> None:
+    rise = torch.linspace(-0.4, 0.4, height)[:, None] + torch.linspace(-1, 1, width)
+    left = (_in_tiles(_Levels(), rise, MAGNIFICATION).logit() - rise)[4:-4, 4:-4]
+    shift = left.mean(1) / (0.8 / (height - 1)), left.mean(0) / (2 / (width - 1))
+    assert all(float(each.abs().median()) < 0.05 for each in shift)
+
+
+@pytest.mark.parametrize("shape", [(40, 33), (337, 200), (208, 640)])
+def test_the_network_sees_the_image_plain_and_magnified(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
+) -> None:
+    """What it sees is never larger than in training, and a multiple of its stride."""
+    sizes: list[tuple[int, ...]] = []
+
+    def noted(self: ENet, images: Tensor) -> Tensor:
+        sizes.append(tuple(images.shape[2:]))
+        return torch.cat([images, images], 1)
+
+    monkeypatch.setattr(_Levels, "forward", noted)
+    speckle_probability(_Levels(), torch.zeros(shape))
+    assert all(side <= 320 and side % ENet.stride == 0 for size in sizes for side in size)
+    plain, magnified = sizes[0], sizes[-1]
+    short = [axis for axis in (0, 1) if plain[axis] <= 208]  # one tile
+    assert all(magnified[axis] == MAGNIFICATION * plain[axis] for axis in short)
+
+
+@pytest.mark.parametrize("length", [256, 257, 384, 448, 449, 1000])
+def test_tiles_overlap_by_a_quarter_and_end_flush(length: int) -> None:
     begins = _places(length, 256)
     assert begins[0] == 0
     assert begins[-1] == length - 256
-    assert all(0 < later - earlier <= 128 for earlier, later in pairwise(begins))
+    assert all(0 < later - earlier <= 192 for earlier, later in pairwise(begins))
 
 
 def test_what_is_far_fainter_than_the_surface_is_no_surface(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,6 +194,55 @@ def test_backgrounds_as_grey_as_the_paint_come_as_often_as_the_recipe_says() -> 
     assert step(1.0) < 0.6 * step(0.0)
 
 
+def test_perforated_specimens_have_rows_of_small_holes() -> None:
+    points = _grid(128)
+    holes = []
+    for index in range(40):
+        plain, cut = (specimens.specimen(Rng((13, index), CPU), 128.0, share) for share in (0.0, 1.0))
+        assert bool((cut.body(points) >= plain.body(points)).all())
+        missing = (plain.body(points) < 0) & (cut.body(points) >= 0)
+        holes.append(float(missing.sum()) / 128**2)
+    assert 0.5 < float(np.mean(np.array(holes) > 0.001)) < 1.0  # some rows lie outside the specimen
+    assert max(holes) < 0.35
+
+
+def test_without_a_share_of_it_nothing_is_drawn_for_a_perforation() -> None:
+    """The other networks' recipes do not ask for it, and their images must stay what they were."""
+    plain, never = Rng((14,), CPU), Rng((14,), CPU)
+    specimens.specimen(plain, 96.0)
+    specimens.specimen(never, 96.0, 0.0)
+    assert plain.uniform(0.0, 1.0) == never.uniform(0.0, 1.0)
+    images, _ = make_references(Rng((14,), CPU), 2, SynthRecipe(size=64, magnified_share=0.0), Material())
+    assert torch.equal(images, make_references(Rng((14,), CPU), 2, SynthRecipe(size=64), Material())[0])
+
+
+def test_magnified_images_are_as_large_and_less_fine() -> None:
+    fine = []
+    for share in (0.0, 1.0):
+        recipe = SynthRecipe(size=96, whole_frame=1.0, dot_px=(3.0, 3.2), noise=(5.0, 5.0), magnified_share=share)
+        images, masks = make_references(Rng((15,), CPU), 12, recipe, Material())
+        assert images.shape == masks.shape == (12, 1, 96, 96)
+        assert bool((masks == 1).all())
+        spectrum = torch.fft.rfft2(images - images.mean((2, 3), keepdim=True)).abs().square().mean((0, 1))
+        fine.append(float(spectrum[36:60, 36:].sum() / spectrum.sum()))
+    assert fine[1] < 0.2 * fine[0]
+
+
+def test_masks_of_magnified_images_fit_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def disk(rng: Rng, recipe: SynthRecipe, material: Material) -> tuple[Tensor, Tensor]:
+        x, y = _grid(recipe.size)
+        covered = (14.2 - torch.hypot(x - 20, y - 33)).clamp(0, 1)
+        return 200 * covered, (covered >= 0.5).float()
+
+    monkeypatch.setattr(synth, "_make_reference", disk)
+    images, masks = make_references(Rng((16,), CPU), 1, SynthRecipe(size=96, magnified_share=1.0), Material())
+    x, y = _grid(96)
+    radius = torch.hypot(x - (1.5 * 20.5 - 0.5), y - (1.5 * 33.5 - 0.5))  # a pixel's middle lies at half of it
+    assert bool(((masks[0, 0] == 1) | (radius > 19.5)).all())
+    assert bool(((masks[0, 0] == 0) | (radius < 21.6)).all())
+    assert float(((images > 100) != (masks > 0)).float().mean()) < 0.005
+
+
 def test_a_faint_background_is_not_made_a_rich_one() -> None:
     faint, paint = 0.5 + 0.001 * Rng((9, 100), CPU).randn(96, 96), Rng((9, 101), CPU).rand(96, 96)
     shown = backgrounds.in_greys_of(Rng((9, 0), CPU), faint, paint)

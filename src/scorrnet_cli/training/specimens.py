@@ -17,6 +17,8 @@ KINDS = {"strip": 2.0, "dog_bone": 2.0, "plate": 3.0, "ring": 1.0, "blob": 1.5, 
 HOLED_SHARE, MOST_HOLES = 0.5, 6
 STRIP = (0.03, 0.42)  # half of a strip's width, of the image
 RING = (0.06, 0.4)  # half of a ring's width, of its radius
+PERFORATION = (0.01, 0.04)  # radius of the holes of a perforated plate, of the image
+PITCH = (2.6, 6.0)  # from one of them to the next, of their radius
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,12 @@ def whole_frame() -> Specimen:
     return Specimen(inside, inside)
 
 
-def specimen(rng: Rng, span_px: float) -> Specimen:
-    """Draw a specimen that covers part of an image of `span_px`."""
+def specimen(rng: Rng, span_px: float, perforated_share: float = 0.0) -> Specimen:
+    """Draw a specimen that covers part of an image of `span_px`; a share of them has rows of small holes."""
     outline = _outline(rng, span_px)
     cuts = [_hole(rng, span_px) for _ in range(rng.integer(1, MOST_HOLES))] if rng.chance(HOLED_SHARE) else []
     cuts += [_notch(rng, span_px) for _ in range(rng.integer(1, 2))] if rng.chance(0.3) else []
+    cuts += [_perforation(rng, span_px)] if perforated_share and rng.chance(perforated_share) else []
 
     def body(xy: Tensor) -> Tensor:
         distance = outline(xy)
@@ -153,6 +156,21 @@ def _hole(rng: Rng, span: float) -> Distance:
         return (torch.hypot((xy[0] - x) / a, (xy[1] - y) / b) - 1) * min(a, b)
 
     return hole
+
+
+def _perforation(rng: Rng, span: float) -> Distance:
+    """Rows of equal round holes."""
+    local = _placed(rng, span)
+    radius = rng.log_uniform(*PERFORATION) * span
+    pitch = torch.tensor([rng.uniform(*PITCH) * radius for _ in range(2)], device=rng.device)[:, None, None]
+    most = torch.tensor([rng.integer(0, 6), rng.integer(0, 3)], device=rng.device)[:, None, None]
+
+    def perforation(xy: Tensor) -> Tensor:
+        p = local(xy)
+        nearest = torch.round(p / pitch).clamp(-most, most) * pitch
+        return torch.hypot(*(p - nearest)) - radius
+
+    return perforation
 
 
 def _notch(rng: Rng, span: float) -> Distance:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli.segment import MAGNIFICATION, magnified
 from scorrnet_cli.training import backgrounds, camera, fields, specimens, textures
 from scorrnet_cli.training.camera import MARGIN, OVERSAMPLING
 from scorrnet_cli.training.rng import Rng
@@ -46,6 +47,10 @@ class SynthRecipe:
         Share of surfaces whose paint has soft edges, or lies out of focus.
     alike_share : float
         Share of backgrounds that have the brightness and the contrast of the paint.
+    perforated_share : float
+        Share of specimens with rows of small holes.
+    magnified_share : float
+        Share of the segmentation's images that are drawn smaller and magnified, as `segment` looks at them.
     displacement_px, rotation_deg, stretch, gradient, element_share, wave_share : float
         Limits of the fields, see `fields.FieldRange`.
     """
@@ -57,6 +62,8 @@ class SynthRecipe:
     noise: Sequence[float] = (0.2, 4.0)
     soft_share: float = 0.0
     alike_share: float = 0.0
+    perforated_share: float = 0.0
+    magnified_share: float = 0.0
     displacement_px: float = 32.0
     rotation_deg: float = 20.0
     stretch: float = 0.3
@@ -119,12 +126,29 @@ def make_references(rng: Rng, count: int, recipe: SynthRecipe, material: Materia
     """
     images, masks = [], []
     for _ in range(count):
-        points = _points(recipe.size, rng.device)
-        surface = _surface(rng, recipe, material)
-        scene, mask = surface.render(points, None, surface.backdrop(rng, recipe, material))
-        images.append(camera.expose(rng, scene, camera.camera(rng, recipe.noise))[None])
-        masks.append(_at_pixels(mask)[None])
+        if recipe.magnified_share and rng.chance(recipe.magnified_share):  # without them no number is drawn
+            image, mask = _make_magnified(rng, recipe, material)
+        else:
+            image, mask = _make_reference(rng, recipe, material)
+        images.append(image[None])
+        masks.append(mask[None])
     return torch.stack(images), torch.stack(masks)
+
+
+def _make_magnified(rng: Rng, recipe: SynthRecipe, material: Material) -> tuple[Tensor, Tensor]:
+    """Image and mask (H, W) as `_make_reference` makes them, drawn smaller and magnified."""
+    smaller = dataclasses.replace(recipe, size=math.ceil(recipe.size / MAGNIFICATION))
+    drawn = torch.stack(_make_reference(rng, smaller, material))
+    image, mask = magnified(drawn)[:, : recipe.size, : recipe.size]
+    return image, (mask >= 0.5).float()
+
+
+def _make_reference(rng: Rng, recipe: SynthRecipe, material: Material) -> tuple[Tensor, Tensor]:
+    """Image and mask (H, W)."""
+    points = _points(recipe.size, rng.device)
+    surface = _surface(rng, recipe, material)
+    scene, mask = surface.render(points, None, surface.backdrop(rng, recipe, material))
+    return camera.expose(rng, scene, camera.camera(rng, recipe.noise)), _at_pixels(mask)
 
 
 def _make_pair(rng: Rng, recipe: SynthRecipe, material: Material) -> Pairs:
@@ -223,7 +247,7 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
     if rng.chance(0.5):
         bare = bare + rng.uniform(0.0, 0.05) * textures.power_law(rng, period, rng.uniform(1.0, 2.2))
     whole = rng.chance(recipe.whole_frame)
-    outline = specimens.whole_frame() if whole else specimens.specimen(rng, recipe.size)
+    outline = specimens.whole_frame() if whole else specimens.specimen(rng, recipe.size, recipe.perforated_share)
     return _Surface(outline, paint, bare.clamp_(0.0, 1.0))
 
 
