@@ -36,7 +36,7 @@ def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
 
 
 def magnified(images: Tensor, magnification: float = MAGNIFICATION) -> Tensor:
-    """Images (N, H, W) enlarged."""
+    """Enlarge images (N, H, W); H and W grow by `magnification`, rounded."""
     size = [round(magnification * length) for length in images.shape[-2:]]
     return F.interpolate(images[None], size, mode="bicubic", align_corners=False)[0]
 

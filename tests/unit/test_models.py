@@ -140,6 +140,12 @@ def test_what_is_seen_magnified_lies_where_it_was(height: int, width: int) -> No
     assert all(float(each.abs().median()) < 0.05 for each in shift)
 
 
+def test_the_probability_is_the_mean_of_both_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = {1.0: 0.2, MAGNIFICATION: 0.9}
+    monkeypatch.setattr("scorrnet_cli.segment._in_tiles", lambda _, image, times: torch.full_like(image, looks[times]))
+    torch.testing.assert_close(speckle_probability(_Levels(), torch.zeros(61, 90)), torch.full((61, 90), 0.55))
+
+
 @pytest.mark.parametrize("shape", [(40, 33), (337, 200), (208, 640)])
 def test_the_network_sees_the_image_plain_and_magnified(
     monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]

@@ -206,14 +206,29 @@ def test_perforated_specimens_have_rows_of_small_holes() -> None:
     assert max(holes) < 0.35
 
 
-def test_without_a_share_of_it_nothing_is_drawn_for_a_perforation() -> None:
+class _Remembering(Rng):
+    """Keeps with which probabilities it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__((14,), CPU)
+        self.asked: list[float] = []
+
+    def chance(self, probability: float) -> bool:
+        self.asked.append(probability)
+        return super().chance(probability)
+
+
+def test_without_a_share_no_number_is_drawn_for_it() -> None:
     """The other networks' recipes do not ask for it, and their images must stay what they were."""
-    plain, never = Rng((14,), CPU), Rng((14,), CPU)
-    specimens.specimen(plain, 96.0)
-    specimens.specimen(never, 96.0, 0.0)
-    assert plain.uniform(0.0, 1.0) == never.uniform(0.0, 1.0)
-    images, _ = make_references(Rng((14,), CPU), 2, SynthRecipe(size=64, magnified_share=0.0), Material())
-    assert torch.equal(images, make_references(Rng((14,), CPU), 2, SynthRecipe(size=64), Material())[0])
+    plain, asking = _Remembering(), _Remembering()
+    recipe = SynthRecipe(size=64, whole_frame=0.1)
+    make_references(plain, 3, recipe, Material())
+    assert 0.0 not in plain.asked
+    asks = dataclasses.replace(
+        recipe, soft_share=0.511, alike_share=0.512, perforated_share=0.513, magnified_share=0.514
+    )
+    make_references(asking, 3, asks, Material())
+    assert {0.511, 0.512, 0.513, 0.514} <= set(asking.asked)
 
 
 def test_magnified_images_are_as_large_and_less_fine() -> None:
