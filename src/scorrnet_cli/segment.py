@@ -11,12 +11,17 @@ from torch import Tensor
 from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.padding import pad_to_multiple
+from scorrnet_cli.speckle_size import correlation_length_px
 
 TILE_PX = 320  # as in training
-MAGNIFICATION = 1.5  # the network works at an eighth of what it sees: fine outlines have to be magnified for it
+MAGNIFICATIONS = (1.5, 2.0)  # the network works at an eighth of what it sees: fine outlines have to be magnified
+FINE_PX = 3.0  # correlation length of the pattern below which the strong one is for it: dots of some 7 px
 COARSEST_PX = 6.0  # detail coarser than this counts as light, not as speckle
 NEIGHBOURHOOD_PX = 10.0
+MIRRORED: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (0, 1))  # axes
+AT_ONCE = len(MIRRORED)  # tiles; so many keep all cores of a small machine busy
 LIKELY = 0.5  # probability above which a pixel belongs to the surface
+SMALL_PX = 20  # width of what the strongly magnified looks decide on
 RIM_PX = 3
 FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below which there is no paint
 
@@ -25,18 +30,26 @@ FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below w
 def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
     """Return the probability (H, W) that each pixel of a grey image (H, W) shows speckle.
 
-    The image is looked at as it is, where most of the surroundings are seen, and magnified, where fine outlines are;
-    the mean is taken.
+    The image is looked at as it is, where most of the surroundings are seen, and magnified, where outlines are that are
+    fine for the network; the mean is taken. If the speckle is fine, too, the image is magnified further: then the
+    magnified looks decide on what is small, all three on the rest.
     """
     # Of such lengths the magnified ones are multiples of the network's stride, too.
     padded, (height, width) = pad_to_multiple(reference[None, None], 2 * network.stride, network.smallest_image_px)
     image = padded[0, 0]
-    both = _in_tiles(network, image, 1.0) + _in_tiles(network, image, MAGNIFICATION)
-    return both[:height, :width] / 2
+    weak, strong = MAGNIFICATIONS
+    plain, closer = _in_tiles(network, image, 1.0), _in_tiles(network, image, weak)
+    probability = (plain + closer) / 2
+    likely = probability > LIKELY
+    if bool(likely.any()) and correlation_length_px(image, likely) < FINE_PX:
+        closest = _in_tiles(network, image, strong)
+        near, all_ = (closer + closest) / 2, (plain + closer + closest) / 3
+        probability = all_.where(_wide((near > LIKELY) != (all_ > LIKELY)), near)
+    return probability[:height, :width]
 
 
-def magnified(images: Tensor, magnification: float = MAGNIFICATION) -> Tensor:
-    """Enlarge images (N, H, W); H and W grow by `magnification`, rounded."""
+def magnified(images: Tensor, magnification: float) -> Tensor:
+    """Enlarge images (N, H, W); H and W are rounded."""
     size = [round(magnification * length) for length in images.shape[-2:]]
     return F.interpolate(images[None], size, mode="bicubic", align_corners=False)[0]
 
@@ -53,17 +66,19 @@ def _in_tiles(network: ENet, image: Tensor, magnification: float) -> Tensor:
     places = [(y, x) for y in _places(image.shape[0], size[0]) for x in _places(image.shape[1], size[1])]
     weight = _bump(size[0], image)[:, None] * _bump(size[1], image)
     total, weights = torch.zeros_like(image), torch.zeros_like(image)
-    for way, (y, x) in enumerate(places):
-        part = slice(y, y + size[0]), slice(x, x + size[1])
-        seen = _seen(network, magnified(image[None, *part], magnification)[0], way)
-        total[part] += weight * F.interpolate(seen[None, None], size, mode="bilinear", align_corners=False)[0, 0]
-        weights[part] += weight
+    for first in range(0, len(places), AT_ONCE):
+        parts = [(slice(y, y + size[0]), slice(x, x + size[1])) for y, x in places[first : first + AT_ONCE]]
+        tiles = magnified(torch.stack([image[part] for part in parts]), magnification)
+        seen = _seen(network, tiles, turned=bool(first // AT_ONCE % 2))
+        for part, probability in zip(parts, F.interpolate(seen[None], size, mode="bilinear")[0], strict=True):
+            total[part] += weight * probability
+            weights[part] += weight
     return total / weights
 
 
 def _places(length: int, tile: int) -> list[int]:
-    """Where tiles begin that overlap by a quarter or more and end flush with the image."""
-    count = math.ceil(4 / 3 * (length - tile) / tile) + 1
+    """Where tiles begin that overlap by an eighth or more and end flush with the image."""
+    count = math.ceil(8 / 7 * (length - tile) / tile) + 1
     return [round(index * (length - tile) / max(1, count - 1)) for index in range(count)]
 
 
@@ -73,15 +88,17 @@ def _bump(length: int, like: Tensor) -> Tensor:
     return torch.sin(math.pi * middle / length) ** 2 + 1e-3
 
 
-def _seen(network: ENet, tile: Tensor, way: int) -> Tensor:
-    """Probability (h, w) of a tile, looked at in one of eight ways."""
-    flips = [axis for axis in (0, 1) if way >> axis & 1]
-    turned = bool(way >> 2 & 1)
-    view = tile.flip(flips)
-    view = view.T if turned else view
-    scores = network(network.normalise(view[None, None]))
-    probability: Tensor = scores.softmax(1)[0, 1]
-    return (probability.T if turned else probability).flip(flips)
+def _seen(network: ENet, tiles: Tensor, *, turned: bool) -> Tensor:
+    """Probability (N, h, w) of at most four tiles, each looked at in one of the four ways to mirror it."""
+    views = _mirrored(tiles)
+    scores = network(network.normalise((views.mT if turned else views)[:, None]))
+    probability = scores.softmax(1)[:, 1]
+    return _mirrored(probability.mT if turned else probability)
+
+
+def _mirrored(tiles: Tensor) -> Tensor:
+    """Mirror the first tile (h, w) not at all, the second along y, the third along x, the fourth along both."""
+    return torch.stack([tile.flip(axes) for tile, axes in zip(tiles, MIRRORED, strict=False)])
 
 
 def segment(network: ENet, reference: Tensor) -> Tensor:
@@ -122,6 +139,13 @@ def local_contrast(image: Tensor, counted: Tensor) -> Tensor:
     centred = image - image.mean()
     detail = centred - masked_gaussian(centred[None], counted, COARSEST_PX)[0]
     return masked_gaussian(detail[None] ** 2, counted, NEIGHBOURHOOD_PX)[0].sqrt()
+
+
+def _wide(points: Tensor) -> Tensor:
+    """Those of the points (H, W) bool in whose midst a square of `SMALL_PX` fits, and what lies around them."""
+    reach = SMALL_PX // 2
+    middles = 1 - F.max_pool2d((~points).float()[None], 2 * reach - 1, 1, reach - 1)
+    return F.max_pool2d(middles, 2 * reach + 5, 1, reach + 2)[0] > 0
 
 
 def _shrunk(likely: Tensor) -> Tensor:

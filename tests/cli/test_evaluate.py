@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from scorrnet_cli import pipeline
 from scorrnet_cli.cli import app
 from scorrnet_cli.evaluation import bias, fields, methods, sigma, star, synthetic
-from scorrnet_cli.evaluation.hard import bed, cases, exchange, outlines, scale
+from scorrnet_cli.evaluation.hard import bed, cases, exchange, holes, outlines, scale
 from scorrnet_cli.evaluation.hard.bodies import Body
 from scorrnet_cli.evaluation.hard.case import Case
 from scorrnet_cli.evaluation.methods import Measured, Method
@@ -165,13 +165,13 @@ class TestHard:
         exchanged = [exchange.Exchange("disk", "plain", "gravel", change, 0.01) for change in (0.002, 0.004)]
         monkeypatch.setattr(exchange, "exchanges", lambda _: iter(exchanged))
         monkeypatch.setattr(scale, "scale_figures", lambda _: iter([scale.ScaleFigures(256, 2.0, 0.97)]))
+        monkeypatch.setattr(holes, "hole_figures", lambda _: iter([holes.HoleFigures(3.0, 18.0, 0.25)]))
 
     def test_json(self) -> None:
         found = rows(scorrnet("hard", "--json"), "hard")
-        tables = {
-            name: [row for row in found if row["table"] == name] for name in ("kinds", "exchange", "scale", "bars")
-        }
-        assert [len(each) for each in tables.values()] == [4, 2, 1, 10]
+        names = ("kinds", "exchange", "scale", "holes", "bars")
+        tables = {name: [row for row in found if row["table"] == name] for name in names}
+        assert [len(each) for each in tables.values()] == [4, 2, 1, 1, 10]
         kind = tables["kinds"][0]
         assert (kind["group"], kind["kind"], kind["mask"], kind["pairs"]) == ("background", "newspaper", "found", 2)
         assert kind["iou"] == pytest.approx(0.5, abs=0.05)
@@ -183,7 +183,17 @@ class TestHard:
     def test_tables(self) -> None:
         shown = scorrnet("hard")
         assert shown.exit_code == 0, shown.stderr
-        for part in ("By kind", "newspaper", "Exchange of the background", "Scale", "Bars", "0.0500", "<= 0.03"):
+        for part in (
+            "By kind",
+            "newspaper",
+            "Exchange of the background",
+            "Scale",
+            "Holes",
+            "25%",
+            "Bars",
+            "0.0500",
+            "<= 0.03",
+        ):
             assert part in shown.stdout
 
     def test_markdown(self) -> None:

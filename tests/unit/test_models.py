@@ -15,7 +15,7 @@ from scorrnet_cli.models.correlation import correlate
 from scorrnet_cli.models.corrnet import CorrNet, expected_offset, least_squares_step, normalise, warp
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.padding import pad_to_multiple
-from scorrnet_cli.segment import MAGNIFICATION, _in_tiles, _places, segment, speckle_probability
+from scorrnet_cli.segment import MAGNIFICATIONS, _in_tiles, _places, segment, speckle_probability
 
 
 def _one_by_one(ours: Tensor, theirs: Tensor, radius: int) -> Tensor:
@@ -132,25 +132,50 @@ def test_tiles_come_together_where_they_were_taken(height: int, width: int) -> N
     torch.testing.assert_close(_in_tiles(_Levels(), image, 1.0), image.sigmoid(), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("magnification", MAGNIFICATIONS)
 @pytest.mark.parametrize(("height", "width"), [(48, 32), (256, 304), (704, 512)])
-def test_what_is_seen_magnified_lies_where_it_was(height: int, width: int) -> None:
+def test_what_is_seen_magnified_lies_where_it_was(height: int, width: int, magnification: float) -> None:
     rise = torch.linspace(-0.4, 0.4, height)[:, None] + torch.linspace(-1, 1, width)
-    left = (_in_tiles(_Levels(), rise, MAGNIFICATION).logit() - rise)[4:-4, 4:-4]
+    left = (_in_tiles(_Levels(), rise, magnification).logit() - rise)[4:-4, 4:-4]
     shift = left.mean(1) / (0.8 / (height - 1)), left.mean(0) / (2 / (width - 1))
     assert all(float(each.abs().median()) < 0.05 for each in shift)
 
 
-def test_the_probability_is_the_mean_of_both_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = {1.0: 0.2, MAGNIFICATION: 0.9}
-    monkeypatch.setattr("scorrnet_cli.segment._in_tiles", lambda _, image, times: torch.full_like(image, looks[times]))
-    torch.testing.assert_close(speckle_probability(_Levels(), torch.zeros(61, 90)), torch.full((61, 90), 0.55))
-
-
-@pytest.mark.parametrize("shape", [(40, 33), (337, 200), (208, 640)])
-def test_the_network_sees_the_image_plain_and_magnified(
-    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
+@pytest.mark.parametrize(("dot_px", "weakly", "mean"), [(4, 0.9, 0.8), (20, 0.9, 0.55), (4, 0.3, 0.25)])
+def test_the_probability_is_the_mean_of_looks_that_fit_the_speckle(
+    monkeypatch: pytest.MonkeyPatch, dot_px: int, weakly: float, mean: float
 ) -> None:
-    """What it sees is never larger than in training, and a multiple of its stride."""
+    """Fine speckle is magnified further; coarse speckle, or what is none, is not."""
+    looks = {1.0: 0.2, 1.5: weakly, 2.0: 0.7}
+    monkeypatch.setattr("scorrnet_cli.segment._in_tiles", lambda _, image, times: torch.full_like(image, looks[times]))
+    dots = torch.rand(12, 20, generator=torch.Generator().manual_seed(2)).round()
+    image = 200 * dots.repeat_interleave(dot_px, 0).repeat_interleave(dot_px, 1)
+    torch.testing.assert_close(speckle_probability(_Levels(), image), torch.full(image.shape, mean))
+
+
+def test_what_is_wide_needs_the_agreement_of_all_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two holes that only the closest look sees: the small one is one, the wide one is not."""
+    closest = torch.ones(96, 192)
+    closest[40:52, 30:42] = closest[30:70, 100:140] = 0
+
+    def looks(_: ENet, image: Tensor, magnification: float) -> Tensor:
+        return closest if magnification == 2 else torch.full_like(image, 0.9)
+
+    monkeypatch.setattr("scorrnet_cli.segment._in_tiles", looks)
+    dots = torch.rand(48, 96, generator=torch.Generator().manual_seed(3)).round()
+    probability = speckle_probability(_Levels(), 200 * dots.repeat_interleave(2, 0).repeat_interleave(2, 1))
+    assert float(probability[46, 36]) == pytest.approx(0.45)
+    assert float(probability[50, 120]) == pytest.approx(0.6)
+    assert float(probability[50, 101]) == pytest.approx(0.6)  # to its rim
+    assert float(probability[10, 10]) == pytest.approx(0.95)
+
+
+@pytest.mark.parametrize("magnification", (1.0, *MAGNIFICATIONS))
+@pytest.mark.parametrize("shape", [(48, 32), (336, 208), (208, 640)])
+def test_the_network_sees_no_more_than_in_training(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], magnification: float
+) -> None:
+    """And always a multiple of its stride, magnified as it shall be."""
     sizes: list[tuple[int, ...]] = []
 
     def noted(self: ENet, images: Tensor) -> Tensor:
@@ -158,19 +183,18 @@ def test_the_network_sees_the_image_plain_and_magnified(
         return torch.cat([images, images], 1)
 
     monkeypatch.setattr(_Levels, "forward", noted)
-    speckle_probability(_Levels(), torch.zeros(shape))
+    _in_tiles(_Levels(), torch.zeros(shape), magnification)
     assert all(side <= 320 and side % ENet.stride == 0 for size in sizes for side in size)
-    plain, magnified = sizes[0], sizes[-1]
-    short = [axis for axis in (0, 1) if plain[axis] <= 208]  # one tile
-    assert all(magnified[axis] == MAGNIFICATION * plain[axis] for axis in short)
+    in_one = [axis for axis in (0, 1) if magnification * shape[axis] <= 312]  # seen in one tile along this axis
+    assert all(size[axis] == magnification * shape[axis] for size in sizes for axis in in_one)
 
 
 @pytest.mark.parametrize("length", [256, 257, 384, 448, 449, 1000])
-def test_tiles_overlap_by_a_quarter_and_end_flush(length: int) -> None:
+def test_tiles_overlap_by_an_eighth_and_end_flush(length: int) -> None:
     begins = _places(length, 256)
     assert begins[0] == 0
     assert begins[-1] == length - 256
-    assert all(0 < later - earlier <= 192 for earlier, later in pairwise(begins))
+    assert all(0 < later - earlier <= 224 for earlier, later in pairwise(begins))
 
 
 def test_what_is_far_fainter_than_the_surface_is_no_surface(monkeypatch: pytest.MonkeyPatch) -> None:

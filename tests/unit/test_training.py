@@ -225,10 +225,25 @@ def test_without_a_share_no_number_is_drawn_for_it() -> None:
     make_references(plain, 3, recipe, Material())
     assert 0.0 not in plain.asked
     asks = dataclasses.replace(
-        recipe, soft_share=0.511, alike_share=0.512, perforated_share=0.513, magnified_share=0.514
+        recipe, soft_share=0.511, alike_share=0.512, perforated_share=0.513, window_share=0.514, magnified_share=0.515
     )
     make_references(asking, 3, asks, Material())
-    assert {0.511, 0.512, 0.513, 0.514} <= set(asking.asked)
+    assert {0.511, 0.512, 0.513, 0.514, 0.515} <= set(asking.asked)
+
+
+def test_windows_show_parts_of_specimens_all_or_nothing() -> None:
+    empty, full, at_border = [], [], []
+    for share in (0.0, 1.0):
+        recipe = SynthRecipe(size=96, whole_frame=0.0, window_share=share)
+        _, masks = make_references(Rng((17,), CPU), 60, recipe, Material())
+        shares = masks.mean((1, 2, 3))
+        empty.append(float((shares == 0).float().mean()))
+        full.append(float((shares > 0.99).float().mean()))
+        ends = torch.cat([masks[:, 0, [0, -1]].flatten(1), masks[:, 0, :, [0, -1]].flatten(1)], 1)
+        at_border.append(float(ends.mean()))
+    assert empty[1] > 2 * empty[0]
+    assert full[1] > full[0] == 0
+    assert at_border[1] > 1.4 * at_border[0]
 
 
 def test_magnified_images_are_as_large_and_less_fine() -> None:
@@ -243,19 +258,36 @@ def test_magnified_images_are_as_large_and_less_fine() -> None:
     assert fine[1] < 0.2 * fine[0]
 
 
-def test_masks_of_magnified_images_fit_them(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("magnification", "size"), [(1.5, 64), (2.0, 48)])
+def test_masks_of_magnified_images_fit_them(monkeypatch: pytest.MonkeyPatch, magnification: float, size: int) -> None:
     def disk(rng: Rng, recipe: SynthRecipe, material: Material) -> tuple[Tensor, Tensor]:
+        assert recipe.size == size
         x, y = _grid(recipe.size)
         covered = (14.2 - torch.hypot(x - 20, y - 33)).clamp(0, 1)
         return 200 * covered, (covered >= 0.5).float()
 
     monkeypatch.setattr(synth, "_make_reference", disk)
+    monkeypatch.setattr(synth, "MAGNIFICATIONS", (magnification,))
     images, masks = make_references(Rng((16,), CPU), 1, SynthRecipe(size=96, magnified_share=1.0), Material())
     x, y = _grid(96)
-    radius = torch.hypot(x - (1.5 * 20.5 - 0.5), y - (1.5 * 33.5 - 0.5))  # a pixel's middle lies at half of it
-    assert bool(((masks[0, 0] == 1) | (radius > 19.5)).all())
-    assert bool(((masks[0, 0] == 0) | (radius < 21.6)).all())
-    assert float(((images > 100) != (masks > 0)).float().mean()) < 0.005
+    centre = [magnification * (at + 0.5) - 0.5 for at in (20, 33)]  # a pixel's middle lies at half of it
+    radius = torch.hypot(x - centre[0], y - centre[1])
+    assert bool(((masks[0, 0] == 1) | (radius > 13.0 * magnification)).all())
+    assert bool(((masks[0, 0] == 0) | (radius < 14.4 * magnification)).all())
+    outline_px = 2 * math.pi * 13.7 * magnification
+    assert float(((images > 100) != (masks > 0)).sum()) < 0.35 * outline_px
+
+
+def test_dots_become_as_large_by_any_magnification(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: set[tuple[int, float]] = set()
+
+    def noted(rng: Rng, recipe: SynthRecipe, material: Material) -> tuple[Tensor, Tensor]:
+        drawn.add((recipe.size, recipe.dot_px[1]))
+        return torch.zeros(recipe.size, recipe.size), torch.zeros(recipe.size, recipe.size)
+
+    monkeypatch.setattr(synth, "_make_reference", noted)
+    make_references(Rng((19,), CPU), 20, SynthRecipe(size=96, dot_px=(1.0, 12.0), magnified_share=1.0), Material())
+    assert drawn == {(64, 12.0), (48, 9.0)}
 
 
 def test_a_faint_background_is_not_made_a_rich_one() -> None:

@@ -57,7 +57,8 @@ def segmentation_loss(scores: Tensor, mask: Tensor) -> Tensor:
     speckle = scores.softmax(1)[:, 1:]
     both = (speckle * mask).sum(dim=(1, 2, 3))
     either = (speckle + mask - speckle * mask).sum(dim=(1, 2, 3))
-    return entropy + (1 - (both + 1) / (either + 1)).mean()
+    little = SMALLEST_SPECIMEN * mask[0].numel()  # without it, an image of background alone would teach nothing here
+    return entropy + (1 - (both + little) / (either + little)).mean()
 
 
 def refinement_loss(fields: Sequence[tuple[Tensor, Tensor]], truth: Tensor, seen: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ STRIP = (0.03, 0.42)  # half of a strip's width, of the image
 RING = (0.06, 0.4)  # half of a ring's width, of its radius
 PERFORATION = (0.01, 0.04)  # radius of the holes of a perforated plate, of the image
 PITCH = (2.6, 6.0)  # from one of them to the next, of their radius
+MOST_WINDOWS = 3.0  # side of a scene of which a window is seen, of the window's
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,14 @@ def specimen(rng: Rng, span_px: float, perforated_share: float = 0.0) -> Specime
         return distance if grip is None else torch.maximum(distance, -grip(xy))
 
     return Specimen(painted, body, rng.log_uniform(0.5, 4.0))
+
+
+def piece(rng: Rng, window_px: float, perforated_share: float = 0.0) -> Specimen:
+    """Draw a specimen larger than the image, and what is seen of it through a window: a part, all or nothing."""
+    span = rng.uniform(1.0, MOST_WINDOWS) * window_px
+    corner = torch.tensor([rng.uniform(0.0, span - window_px) for _ in range(2)], device=rng.device)[:, None, None]
+    whole = specimen(rng, span, perforated_share)
+    return Specimen(lambda xy: whole.painted(xy + corner), lambda xy: whole.body(xy + corner), whole.edge_px)
 
 
 def _outline(rng: Rng, span: float) -> Distance:

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli.segment import MAGNIFICATION, magnified
+from scorrnet_cli.segment import MAGNIFICATIONS, magnified
 from scorrnet_cli.training import backgrounds, camera, fields, specimens, textures
 from scorrnet_cli.training.camera import MARGIN, OVERSAMPLING
 from scorrnet_cli.training.rng import Rng
@@ -49,6 +49,8 @@ class SynthRecipe:
         Share of backgrounds that have the brightness and the contrast of the paint.
     perforated_share : float
         Share of specimens with rows of small holes.
+    window_share : float
+        Share of specimens that are larger than the image, so that a part of them is seen, or nothing.
     magnified_share : float
         Share of the segmentation's images that are drawn smaller and magnified, as `segment` looks at them.
     displacement_px, rotation_deg, stretch, gradient, element_share, wave_share : float
@@ -63,6 +65,7 @@ class SynthRecipe:
     soft_share: float = 0.0
     alike_share: float = 0.0
     perforated_share: float = 0.0
+    window_share: float = 0.0
     magnified_share: float = 0.0
     displacement_px: float = 32.0
     rotation_deg: float = 20.0
@@ -136,10 +139,17 @@ def make_references(rng: Rng, count: int, recipe: SynthRecipe, material: Materia
 
 
 def _make_magnified(rng: Rng, recipe: SynthRecipe, material: Material) -> tuple[Tensor, Tensor]:
-    """Image and mask (H, W) as `_make_reference` makes them, drawn smaller and magnified."""
-    smaller = dataclasses.replace(recipe, size=math.ceil(recipe.size / MAGNIFICATION))
+    """Image and mask (H, W) as `_make_reference` makes them, drawn smaller and magnified.
+
+    Dots become as large by any magnification: the strong ones are for fine speckle.
+    """
+    magnification = MAGNIFICATIONS[rng.integer(0, len(MAGNIFICATIONS) - 1)]
+    finest, coarsest = recipe.dot_px
+    largest = max(finest, coarsest * min(MAGNIFICATIONS) / magnification)
+    size = math.ceil(recipe.size / magnification)
+    smaller = dataclasses.replace(recipe, size=size, dot_px=(finest, largest))
     drawn = torch.stack(_make_reference(rng, smaller, material))
-    image, mask = magnified(drawn)[:, : recipe.size, : recipe.size]
+    image, mask = magnified(drawn, magnification)[:, : recipe.size, : recipe.size]
     return image, (mask >= 0.5).float()
 
 
@@ -247,8 +257,14 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
     if rng.chance(0.5):
         bare = bare + rng.uniform(0.0, 0.05) * textures.power_law(rng, period, rng.uniform(1.0, 2.2))
     whole = rng.chance(recipe.whole_frame)
-    outline = specimens.whole_frame() if whole else specimens.specimen(rng, recipe.size, recipe.perforated_share)
+    outline = specimens.whole_frame() if whole else _specimen(rng, recipe)
     return _Surface(outline, paint, bare.clamp_(0.0, 1.0))
+
+
+def _specimen(rng: Rng, recipe: SynthRecipe) -> specimens.Specimen:
+    if recipe.window_share and rng.chance(recipe.window_share):  # without windows no number is drawn
+        return specimens.piece(rng, recipe.size, recipe.perforated_share)
+    return specimens.specimen(rng, recipe.size, recipe.perforated_share)
 
 
 def _later(rng: Rng, behind: Tensor, surface: _Surface, recipe: SynthRecipe, material: Material) -> Tensor:

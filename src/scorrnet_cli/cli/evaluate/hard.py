@@ -20,6 +20,7 @@ _TITLES = {
     "kinds": "By kind",
     "exchange": "Exchange of the background",
     "scale": "Scale",
+    "holes": "Holes",
 }
 _COLUMNS: dict[str, report.Columns] = {
     "bars": {
@@ -51,6 +52,11 @@ _COLUMNS: dict[str, report.Columns] = {
         "valid with one only": ("lost_share", ".2%"),
     },
     "scale": {"image, px": ("size_px", "d"), "speckle, px": ("dot_px", "g"), "IoU": ("iou", ".3f")},
+    "holes": {
+        "speckle, px": ("dot_px", "g"),
+        "holes, px": ("hole_px", "g"),
+        "taken for surface": ("filled_share", ".0%"),
+    },
 }
 
 Kinds = Annotated[
@@ -88,15 +94,19 @@ def hard(
     from scorrnet_cli import pipeline
     from scorrnet_cli.evaluation.hard.bed import trials
     from scorrnet_cli.evaluation.hard.exchange import SPECIMENS, exchanges
+    from scorrnet_cli.evaluation.hard.holes import PERFORATIONS, hole_figures
     from scorrnet_cli.evaluation.hard.scale import SCALES, scale_figures
     from scorrnet_cli.field import Settings
 
     instruments = pipeline.load(Settings(device=device))
     whole = kinds is None
-    with console.Talk(quiet=quiet).progress(len(cases) + whole * (len(SPECIMENS) + len(SCALES))) as talk:
+    with console.Talk(quiet=quiet).progress(
+        len(cases) + whole * (len(SPECIMENS) + len(SCALES) + len(PERFORATIONS))
+    ) as talk:
         found = _counted(trials(instruments, cases), talk, "cases")
         exchanged = _counted(exchanges(instruments), talk, "exchange of the background") if whole else []
         scaled = _counted(scale_figures(instruments), talk, "scale") if whole else []
+        holed = _counted(hole_figures(instruments), talk, "holes") if whole else []
     from scorrnet_cli.evaluation.hard.bars import bars
     from scorrnet_cli.evaluation.hard.bed import kind_figures
 
@@ -105,6 +115,7 @@ def hard(
         "kinds": [report.flat(each) for each in kind_figures(found)],
         "exchange": [report.flat(each) for each in exchanged],
         "scale": [report.flat(each) for each in scaled],
+        "holes": [report.flat(each) for each in holed],
         "bars": [report.flat(each) | {"holds": each.holds} for each in bars(found, change)],
     }
     _print(tables, json=json, markdown=markdown)
