@@ -32,7 +32,7 @@ def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
 
     The image is looked at as it is, where most of the surroundings are seen, and magnified, where outlines are that are
     fine for the network; the mean is taken. If the speckle is fine, too, the image is magnified further: then the
-    magnified looks decide on what is small, all three on the rest.
+    magnified looks decide on what is small.
     """
     # Of such lengths the magnified ones are multiples of the network's stride, too.
     padded, (height, width) = pad_to_multiple(reference[None, None], 2 * network.stride, network.smallest_image_px)
@@ -42,9 +42,8 @@ def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
     probability = (plain + closer) / 2
     likely = probability > LIKELY
     if bool(likely.any()) and correlation_length_px(image, likely) < FINE_PX:
-        closest = _in_tiles(network, image, strong)
-        near, all_ = (closer + closest) / 2, (plain + closer + closest) / 3
-        probability = all_.where(_wide((near > LIKELY) != (all_ > LIKELY)), near)
+        near = (closer + _in_tiles(network, image, strong)) / 2
+        probability = probability.where(_wide((near > LIKELY) != likely), near)
     return probability[:height, :width]
 
 
