@@ -13,7 +13,7 @@ from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.padding import pad_to_multiple
 from scorrnet_cli.speckle_size import correlation_length_px
 
-TILE_PX = 320  # as in training
+TILE_PX = 448  # as in training
 MAGNIFICATIONS = (1.5, 2.0)  # the network works at an eighth of what it sees: fine outlines have to be magnified
 FINE_PX = 3.0  # correlation length of the pattern below which the strong one is for it: dots of some 7 px
 COARSEST_PX = 6.0  # detail coarser than this counts as light, not as speckle

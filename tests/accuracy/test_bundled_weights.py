@@ -50,9 +50,10 @@ def test_segmentation_of_usual_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(specimens, "HOLED_SHARE", 0.4)
     monkeypatch.setattr(specimens, "MOST_HOLES", 3)
     network, _ = weights.load_network("segmentation", CPU)
-    figures = segmentation_figures(network, SynthRecipe(size=256, dot_px=(1.5, 12.0), contrast=(0.1, 0.95)), 40)
-    assert figures["iou"] >= 0.96
-    assert figures["pooled_iou"] >= 0.96
+    recipe = SynthRecipe(size=256, dot_px=(1.5, 12.0), contrast=(0.1, 0.95), cloud_share=0.0)
+    figures = segmentation_figures(network, recipe, 40)
+    assert figures["iou"] >= 0.975
+    assert figures["pooled_iou"] >= 0.975
 
 
 def test_segmentation_of_images_as_hard_as_in_training() -> None:

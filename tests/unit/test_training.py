@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -222,13 +223,29 @@ def test_without_a_share_no_number_is_drawn_for_it() -> None:
     """The other networks' recipes do not ask for it, and their images must stay what they were."""
     plain, asking = _Remembering(), _Remembering()
     recipe = SynthRecipe(size=64, whole_frame=0.1)
-    make_references(plain, 3, recipe, Material())
+    make_references(plain, 3, dataclasses.replace(recipe, cloud_share=0.0), Material())
     assert 0.0 not in plain.asked
     asks = dataclasses.replace(
         recipe, soft_share=0.511, alike_share=0.512, perforated_share=0.513, window_share=0.514, magnified_share=0.515
     )
     make_references(asking, 3, asks, Material())
     assert {0.511, 0.512, 0.513, 0.514, 0.515} <= set(asking.asked)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_grain_of_all_sizes_is_a_surface_where_the_recipe_wants_it(
+    monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    """The segmentation's does not: it would contradict the grained things in its backgrounds."""
+    painted: list[int] = []
+
+    def noted(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float]) -> Tensor:
+        painted.append(period)
+        return rng.rand(period, period)
+
+    monkeypatch.setattr(textures, "speckle", noted)
+    make_references(Rng((20,), CPU), 3, SynthRecipe(size=64, whole_frame=1.0, cloud_share=share), Material())
+    assert len(painted) == (0 if share else 3)
 
 
 def test_windows_show_parts_of_specimens_all_or_nothing() -> None:

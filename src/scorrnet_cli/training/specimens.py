@@ -17,7 +17,7 @@ KINDS = {"strip": 2.0, "dog_bone": 2.0, "plate": 3.0, "ring": 1.0, "blob": 1.5, 
 HOLED_SHARE, MOST_HOLES = 0.5, 6
 STRIP = (0.03, 0.42)  # half of a strip's width, of the image
 RING = (0.06, 0.4)  # half of a ring's width, of its radius
-PERFORATION = (0.01, 0.04)  # radius of the holes of a perforated plate, of the image
+PERFORATION = (0.01, 0.06)  # radius of the holes of a perforated plate, of the image
 PITCH = (2.6, 6.0)  # from one of them to the next, of their radius
 MOST_WINDOWS = 3.0  # side of a scene of which a window is seen, of the window's
 

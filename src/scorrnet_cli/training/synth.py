@@ -43,6 +43,8 @@ class SynthRecipe:
         Range of the difference between paint and ground, of full scale.
     noise : sequence of float
         Range of the standard deviation of the camera's noise, of 255 grey levels.
+    cloud_share : float
+        Share of surfaces with grain of all sizes, as stone has it, instead of speckle.
     soft_share : float
         Share of surfaces whose paint has soft edges, or lies out of focus.
     alike_share : float
@@ -62,6 +64,7 @@ class SynthRecipe:
     dot_px: Sequence[float] = (1.5, 12.0)
     contrast: Sequence[float] = (0.08, 0.95)
     noise: Sequence[float] = (0.2, 4.0)
+    cloud_share: float = 0.04
     soft_share: float = 0.0
     alike_share: float = 0.0
     perforated_share: float = 0.0
@@ -241,7 +244,7 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
     period = int((recipe.size + 2 * MARGIN) * 1.1) * OVERSAMPLING // 8 * 8
     if material.speckles is not None and rng.chance(0.15):
         pattern = _photographed(rng, period, material.speckles)
-    elif rng.chance(0.04):
+    elif recipe.cloud_share and rng.chance(recipe.cloud_share):
         pattern = torch.sigmoid(rng.uniform(1, 3) * textures.power_law(rng, period, rng.uniform(0.4, 1.1)))
     else:
         pattern = textures.speckle(rng, period, OVERSAMPLING, recipe.dot_px)
