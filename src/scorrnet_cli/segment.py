@@ -35,7 +35,8 @@ def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
     magnified looks decide on what is small.
     """
     # Of such lengths the magnified ones are multiples of the network's stride, too.
-    padded, (height, width) = pad_to_multiple(reference[None, None], 2 * network.stride, network.smallest_image_px)
+    multiple, smallest = 2 * network.stride, network.smallest_image_px
+    padded, (height, width) = pad_to_multiple(reference[None, None], multiple, smallest, mirrored=True)
     image = padded[0, 0]
     weak, strong = MAGNIFICATIONS
     plain, closer = _in_tiles(network, image, 1.0), _in_tiles(network, image, weak)

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from scorrnet_cli import Settings, measure, measure_sequence, weights
 from scorrnet_cli.evaluation.networks import EVALUATION, displacement_figures, segmentation_figures
 from scorrnet_cli.frames import read_mask
+from scorrnet_cli.segment import segment
 from scorrnet_cli.training import backgrounds, camera, specimens, textures
 from scorrnet_cli.training.compared import refinement_figures
 from scorrnet_cli.training.recipe import bundled_recipe, load_recipe
-from scorrnet_cli.training.synth import SynthRecipe
+from scorrnet_cli.training.rng import Rng
+from scorrnet_cli.training.synth import Material, SynthRecipe, make_references
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CPU = torch.device("cpu")
@@ -61,6 +63,16 @@ def test_segmentation_of_images_as_hard_as_in_training() -> None:
     figures = segmentation_figures(network, load_recipe(bundled_recipe("segmentation")).synth, 40)
     assert figures["iou"] >= 0.85
     assert figures["median_iou"] >= 0.95
+
+
+@pytest.mark.parametrize("size", [449, 501])
+def test_speckle_is_seen_to_the_last_row_of_any_image(size: int) -> None:
+    network, _ = weights.load_network("segmentation", CPU)
+    recipe = SynthRecipe(size=size, whole_frame=1.0, dot_px=(3.0, 6.0), contrast=(0.4, 0.8), cloud_share=0.0)
+    images, _ = make_references(Rng((EVALUATION, 7), CPU), 1, recipe, Material())
+    mask = segment(network, images[0, 0])
+    for rim in (mask[-4:], mask[:, -4:], mask[:4], mask[:, :4]):
+        assert float(rim.float().mean()) > 0.98
 
 
 def test_displacement_of_fresh_images() -> None:

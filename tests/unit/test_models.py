@@ -15,7 +15,8 @@ from scorrnet_cli.models.correlation import correlate
 from scorrnet_cli.models.corrnet import CorrNet, expected_offset, least_squares_step, normalise, warp
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.padding import pad_to_multiple
-from scorrnet_cli.segment import MAGNIFICATIONS, _in_tiles, _places, segment, speckle_probability
+from scorrnet_cli.segment import MAGNIFICATIONS, TILE_PX, _in_tiles, _places, segment, speckle_probability
+from scorrnet_cli.training.recipe import bundled_recipe, load_recipe
 
 
 def _one_by_one(ours: Tensor, theirs: Tensor, radius: int) -> Tensor:
@@ -94,6 +95,18 @@ def test_every_size_is_padded_and_unpadded() -> None:
     padded, size = pad_to_multiple(torch.rand(1, 1, 5, 70), 8, 32)
     assert padded.shape == (1, 1, 32, 72)
     assert size == (5, 70)
+
+
+@pytest.mark.parametrize(
+    ("mirrored", "row"),
+    [(False, [0, 1, 2, 2, 2, 2, 2, 2]), (True, [0, 1, 2, 2, 1, 0, 0, 1])],
+    ids=("repeated", "mirrored"),
+)
+def test_images_go_on_beyond_their_border(mirrored: bool, row: list[int]) -> None:
+    image = torch.arange(3.0)[None, None, None, :] + 10 * torch.arange(4.0)[None, None, :, None]
+    padded, _ = pad_to_multiple(image, 4, 8, mirrored=mirrored)
+    below = [0, 1, 2, 3, 3, 2, 1, 0] if mirrored else [0, 1, 2, 3, 3, 3, 3, 3]
+    assert padded[0, 0].tolist() == [[10 * y + x for x in row] for y in below]
 
 
 def test_segmentation_has_the_published_parameter_names() -> None:
@@ -176,6 +189,7 @@ def test_the_network_sees_no_more_than_in_training(
     monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], magnification: float
 ) -> None:
     """And always a multiple of its stride, magnified as it shall be."""
+    assert load_recipe(bundled_recipe("segmentation")).synth.size == TILE_PX
     sizes: list[tuple[int, ...]] = []
 
     def noted(self: ENet, images: Tensor) -> Tensor:
@@ -184,8 +198,9 @@ def test_the_network_sees_no_more_than_in_training(
 
     monkeypatch.setattr(_Levels, "forward", noted)
     _in_tiles(_Levels(), torch.zeros(shape), magnification)
-    assert all(side <= 320 and side % ENet.stride == 0 for size in sizes for side in size)
-    in_one = [axis for axis in (0, 1) if magnification * shape[axis] <= 312]  # seen in one tile along this axis
+    assert all(side <= TILE_PX and side % ENet.stride == 0 for size in sizes for side in size)
+    largest = TILE_PX - 2 * ENet.stride
+    in_one = [axis for axis in (0, 1) if magnification * shape[axis] <= largest]  # seen in one tile along this axis
     assert all(size[axis] == magnification * shape[axis] for size in sizes for axis in in_one)
 
 
