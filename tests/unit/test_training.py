@@ -226,10 +226,16 @@ def test_without_a_share_no_number_is_drawn_for_it() -> None:
     make_references(plain, 3, dataclasses.replace(recipe, cloud_share=0.0), Material())
     assert 0.0 not in plain.asked
     asks = dataclasses.replace(
-        recipe, soft_share=0.511, alike_share=0.512, perforated_share=0.513, window_share=0.514, magnified_share=0.515
+        recipe,
+        soft_share=0.511,
+        alike_share=0.512,
+        perforated_share=0.513,
+        window_share=0.514,
+        magnified_share=0.515,
+        mist_share=0.516,
     )
     make_references(asking, 3, asks, Material())
-    assert {0.511, 0.512, 0.513, 0.514, 0.515} <= set(asking.asked)
+    assert {0.511, 0.512, 0.513, 0.514, 0.515, 0.516} <= set(asking.asked)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
@@ -239,13 +245,35 @@ def test_grain_of_all_sizes_is_a_surface_where_the_recipe_wants_it(
     """The segmentation's does not: it would contradict the grained things in its backgrounds."""
     painted: list[int] = []
 
-    def noted(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float]) -> Tensor:
+    def noted(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float], mist_share: float) -> Tensor:
         painted.append(period)
         return rng.rand(period, period)
 
     monkeypatch.setattr(textures, "speckle", noted)
     make_references(Rng((20,), CPU), 3, SynthRecipe(size=64, whole_frame=1.0, cloud_share=share), Material())
     assert len(painted) == (0 if share else 3)
+
+
+def test_mist_has_drops_far_larger_than_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    drops: list[tuple[float, float]] = []
+
+    def noted(rng: Rng, period: int, diameter: float, cover: float, on_grid: bool) -> textures.Layer:
+        drops.append((diameter, cover))
+        return made(rng, period, diameter, cover, on_grid)
+
+    made = textures._dots
+    monkeypatch.setattr(textures, "_dots", noted)
+    for seed in range(20):
+        drops.clear()
+        paint = textures.speckle(Rng((22, seed), CPU), 240, 3, (1.5, 16.0), 1.0)
+        numbers = torch.tensor([cover / diameter**2 for diameter, cover in drops])
+        diameters = torch.tensor([diameter for diameter, _ in drops])
+        most = diameters[numbers.argmax()]
+        assert float(diameters.max()) >= min(2.0 * float(most), 96.0)
+        assert float(diameters.min()) >= 4.49
+        assert float(diameters.max()) <= 96.0  # twice the largest dot
+        assert 0.11 <= sum(cover for _, cover in drops) <= 2.01
+        assert 0.05 < float(paint.mean()) < 0.95
 
 
 def test_windows_show_parts_of_specimens_all_or_nothing() -> None:

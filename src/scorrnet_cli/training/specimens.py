@@ -18,6 +18,7 @@ HOLED_SHARE, MOST_HOLES = 0.5, 6
 STRIP = (0.03, 0.42)  # half of a strip's width, of the image
 RING = (0.06, 0.4)  # half of a ring's width, of its radius
 PERFORATION = (0.01, 0.06)  # radius of the holes of a perforated plate, of the image
+SPAN_PX = 320.0  # in larger images strips and these holes may be as small as in one of this size
 PITCH = (2.6, 6.0)  # from one of them to the next, of their radius
 MOST_WINDOWS = 3.0  # side of a scene of which a window is seen, of the window's
 
@@ -84,7 +85,7 @@ def _outline(rng: Rng, span: float) -> Distance:
     local = _placed(rng, span)
     size = rng.uniform(0.22, 0.6) * span
     if kind == "strip":
-        half_width = rng.log_uniform(*STRIP) * span
+        half_width = rng.log_uniform(STRIP[0] * min(span, SPAN_PX), STRIP[1] * span)
         return lambda xy: local(xy)[1].abs() - half_width
     if kind == "dog_bone":
         waist, flare, onset = rng.uniform(0.3, 0.7), rng.uniform(0.2, 0.8), rng.uniform(0.2, 0.9) * size
@@ -170,7 +171,7 @@ def _hole(rng: Rng, span: float) -> Distance:
 def _perforation(rng: Rng, span: float) -> Distance:
     """Rows of equal round holes."""
     local = _placed(rng, span)
-    radius = rng.log_uniform(*PERFORATION) * span
+    radius = rng.log_uniform(PERFORATION[0] * min(span, SPAN_PX), PERFORATION[1] * span)
     pitch = torch.tensor([rng.uniform(*PITCH) * radius for _ in range(2)], device=rng.device)[:, None, None]
     most = torch.tensor([rng.integer(0, 6), rng.integer(0, 3)], device=rng.device)[:, None, None]
 

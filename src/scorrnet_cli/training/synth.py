@@ -45,6 +45,8 @@ class SynthRecipe:
         Range of the standard deviation of the camera's noise, of 255 grey levels.
     cloud_share : float
         Share of surfaces with grain of all sizes, as stone has it, instead of speckle.
+    mist_share : float
+        Share of speckles with drops of all sizes.
     soft_share : float
         Share of surfaces whose paint has soft edges, or lies out of focus.
     alike_share : float
@@ -65,6 +67,7 @@ class SynthRecipe:
     contrast: Sequence[float] = (0.08, 0.95)
     noise: Sequence[float] = (0.2, 4.0)
     cloud_share: float = 0.04
+    mist_share: float = 0.0
     soft_share: float = 0.0
     alike_share: float = 0.0
     perforated_share: float = 0.0
@@ -247,7 +250,7 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
     elif recipe.cloud_share and rng.chance(recipe.cloud_share):
         pattern = torch.sigmoid(rng.uniform(1, 3) * textures.power_law(rng, period, rng.uniform(0.4, 1.1)))
     else:
-        pattern = textures.speckle(rng, period, OVERSAMPLING, recipe.dot_px)
+        pattern = textures.speckle(rng, period, OVERSAMPLING, recipe.dot_px, recipe.mist_share)
     if recipe.soft_share and rng.chance(recipe.soft_share):  # without soft paint no number is drawn for it
         pattern = textures.softened(pattern, rng.log_uniform(*SOFT_PX) * OVERSAMPLING)
     contrast = rng.log_uniform(recipe.contrast[0], recipe.contrast[1])

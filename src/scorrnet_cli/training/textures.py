@@ -19,6 +19,9 @@ from scorrnet_cli.training.rng import Rng
 COVER = (0.12, 2.0)  # area of all dots over that of the ground; they overlap and so hide 11 to 86 % of it
 KINDS = {"dots": 0.3, "spray": 0.2, "spatter": 0.15, "print": 0.1, "noise": 0.25}
 SPATTER = (1.6, 1.0, 0.6, 0.36)  # diameters of its drops, of the usual one
+MIST = (-1.5, -0.5, 0.5, 1.5, 2.5, 3.5)  # logarithms of the diameters of a spray can's drops, in standard deviations
+MIST_SPREAD = (0.3, 0.7)  # standard deviation of these logarithms
+LARGEST_DROP = 2.0  # of the largest dot
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,9 @@ class Layer:
     spectrum: Tensor  # (P, P // 2 + 1)
 
 
-def speckle(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float] = (1.5, 12.0)) -> Tensor:
+def speckle(
+    rng: Rng, period: int, oversampling: int, dot_px: Sequence[float] = (1.5, 12.0), mist_share: float = 0.0
+) -> Tensor:
     """Make one speckle texture.
 
     Parameters
@@ -41,12 +46,16 @@ def speckle(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float] = 
         Texture samples per image pixel.
     dot_px : sequence of float
         Smallest and largest dot diameter, image pixels.
+    mist_share : float
+        Share of textures with drops of all sizes, a few of them many times as large as most.
 
     Returns
     -------
     (P, P) float32
         0 (ground) to 1 (paint).
     """
+    if mist_share and rng.chance(mist_share):  # without mist no number is drawn
+        return _mist(rng, period, oversampling, dot_px)
     kind = rng.pick(KINDS)
     size = rng.log_uniform(dot_px[0], dot_px[1]) * oversampling
     if kind == "noise":
@@ -54,10 +63,26 @@ def speckle(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float] = 
     shares = {"spray": (1.0, rng.uniform(0.3, 0.7)), "spatter": SPATTER}.get(kind, (1.0,))
     sizes = [max(size * share, 1.5 * oversampling) for share in shares]
     total_cover = rng.log_uniform(*COVER)
-    layers = [_dots(rng, period, each, total_cover / len(sizes), kind == "print") for each in sizes]
+    return _painted([_dots(rng, period, each, total_cover / len(sizes), kind == "print") for each in sizes], period)
+
+
+def _painted(layers: Sequence[Layer], period: int) -> Tensor:
+    """Paint (P, P) of all dots of some layers."""
     spectrum = sum(torch.fft.rfft2(layer.source) * layer.spectrum for layer in layers)
     paint: Tensor = torch.fft.irfft2(spectrum, s=(period, period))
     return paint.clamp_(0.0, 1.0)
+
+
+def _mist(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float]) -> Tensor:
+    """Spray drops whose diameters are distributed log-normally, about a size between the most and the largest ones."""
+    spread = rng.uniform(*MIST_SPREAD)
+    size = rng.log_uniform(*dot_px) * math.exp(-(spread**2))
+    sizes = [min(max(size * math.exp(spread * z), 1.5), LARGEST_DROP * dot_px[1]) * oversampling for z in MIST]
+    areas = [math.exp(-z * z / 2) * each**2 for z, each in zip(MIST, sizes, strict=True)]
+    scale = rng.log_uniform(*COVER) / sum(areas)
+    return _painted(
+        [_dots(rng, period, *each, False) for each in zip(sizes, (scale * a for a in areas), strict=True)], period
+    )
 
 
 def _frequencies(period: int, device: torch.device) -> tuple[Tensor, Tensor]:
