@@ -113,6 +113,17 @@ def test_speckle_covers_half_and_has_the_size_asked_for() -> None:
     assert float(disks.cover(torch.tensor([0.5]).double(), torch.tensor([1e6]).double())) == 0.0
 
 
+def test_mixed_speckle_paints_as_much_with_each_octave_of_diameters() -> None:
+    disks = scatter_disks((300, 300), 5, (2.0, 16.0), share=0.4, mixed=True)
+    y, x = torch.meshgrid(*(torch.arange(side, dtype=torch.float64) for side in (300, 300)), indexing="ij")
+    assert float(disks.cover(x, y).mean()) == pytest.approx(0.4, abs=0.04)
+    radius = disks.radius[:-1]
+    octaves = [radius[(radius >= low) & (radius < 2 * low)] for low in (1.0, 2.0, 4.0)]
+    assert sum(len(octave) for octave in octaves) == len(radius)
+    areas = torch.stack([(octave**2).sum() for octave in octaves])
+    torch.testing.assert_close(areas / areas.mean(), torch.ones(3, dtype=torch.float64), atol=0.15, rtol=0)
+
+
 def test_the_inverse_of_a_displacement() -> None:
     y, x = torch.meshgrid(*(torch.arange(0.0, side, 0.5, dtype=torch.float64) for side in (80, 90)), indexing="ij")
     for displacement in (_wave, affine(0.3, 20.0, (5.0, -3.0))):

@@ -86,6 +86,8 @@ def scatter_disks(
     diameter_px: tuple[float, float] = (3.0, 5.0),
     margin_px: int = 32,
     share: float = 0.5,
+    *,
+    mixed: bool = False,
 ) -> Disks:
     """Throw disks at random until they cover a share of the surface.
 
@@ -95,11 +97,14 @@ def scatter_disks(
         Height and width of the image, px.
     seed : int
     diameter_px : tuple of float
-        Smallest and largest diameter, px; evenly distributed between.
+        Smallest and largest diameter, px.
     margin_px : int
         How far the paint goes on beyond the image.
     share : float
         Of the surface that is covered, below 1.
+    mixed : bool
+        Whether the disks of each octave of diameters take the same area, so that there are a few large and very many
+        small ones; else their diameters are evenly distributed.
 
     Returns
     -------
@@ -109,9 +114,11 @@ def scatter_disks(
     rows, columns = (side + 2 * margin_px for side in shape)
     low, high = (0.5 * diameter for diameter in diameter_px)
     mean_square = (low * low + low * high + high * high) / 3
+    if mixed:  # the number falls as the cube of the diameter rises
+        mean_square = 2 * math.log(high / low) / (low**-2 - high**-2)
     number = round(-math.log(1.0 - share) / (math.pi * mean_square) * rows * columns)
     x, y = rng.uniform(0, columns, number) - margin_px, rng.uniform(0, rows, number) - margin_px
-    radius = rng.uniform(low, high, number)
+    radius = rng.uniform(high**-2, low**-2, number) ** -0.5 if mixed else rng.uniform(low, high, number)
     table, count = _touching(x + margin_px, y + margin_px, radius, (rows, columns))
     nothing = (0.0, 0.0, -1e9)
     x, y, radius = (np.append(values, last) for values, last in zip((x, y, radius), nothing, strict=True))

@@ -35,6 +35,8 @@ class Case:
         Smallest and largest diameter of the speckle, px.
     share : float
         Of the surface that is painted.
+    mixed : bool
+        Whether there are a few large dots and very many small ones.
     camera : Camera
     behind : str
         Kind of background, see `backdrops`.
@@ -50,6 +52,7 @@ class Case:
     bodies: tuple[Body, ...]
     dot_px: tuple[float, float] = (3.0, 5.0)
     share: float = 0.5
+    mixed: bool = False
     camera: Camera = USUAL
     behind: str = "clutter"
     stays: bool = True
@@ -61,7 +64,7 @@ class Case:
         seed = SEED + 10 * self.number
         mask, truth = true_field(shape, self.bodies)
         margin = 32 + math.ceil(float(truth[:, mask].abs().max()))
-        disks = scatter_disks(shape, seed, self.dot_px, margin, self.share)
+        disks = scatter_disks(shape, seed, self.dot_px, margin, self.share, mixed=self.mixed)
         first, later = self._behind()
         reference = cut_out(shape, disks, self.bodies, moved=False)
         deformed = cut_out(shape, disks, self.bodies, moved=True)

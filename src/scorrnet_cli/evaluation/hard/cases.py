@@ -46,6 +46,12 @@ def _speckle() -> Iterator[Case]:
         yield Case("speckle", kind, 0, (), dot_px=dot_px, share=share, camera=_QUIET)
 
 
+def _drops() -> Iterator[Case]:
+    """Spray with drops as large as holes."""
+    for kind, dot_px, share in (("drops of 1.5 to 25 px", (1.5, 25.0), 0.3), ("drops of 3 to 35 px", (3.0, 35.0), 0.5)):
+        yield Case("speckle", kind, 0, (), dot_px=dot_px, share=share, mixed=True, camera=_QUIET)
+
+
 def _camera() -> Iterator[Case]:
     for kind, camera in (
         ("8 grey levels", Camera(ground=132.0, ink=124.0, noise=0.5)),
@@ -154,6 +160,7 @@ def _all() -> Iterator[Case]:
         yield Case("motion", kind, 0, (Body(outline, motion),), stays=place % 2 == 0)
     yield from _opened()
     yield from _twice(_backgrounds(LATER_BACKGROUNDS))
+    yield from _twice(_drops())
 
 
 CASES = tuple(replace(case, number=number) for number, case in enumerate(_all()))
