@@ -31,8 +31,8 @@ def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
     """Return the probability (H, W) that each pixel of a grey image (H, W) shows speckle.
 
     The image is looked at as it is, where most of the surroundings are seen, and magnified, where outlines are that are
-    fine for the network; the mean is taken. If the speckle is fine, too, the image is magnified further: then the
-    magnified looks decide on what is small.
+    fine for the network; the mean is taken. If the speckle is fine, too, the image is magnified further: then the mean
+    is of all three, but the magnified looks decide on what is small.
     """
     # Of such lengths the magnified ones are multiples of the network's stride, too.
     multiple, smallest = 2 * network.stride, network.smallest_image_px
@@ -43,8 +43,9 @@ def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
     probability = (plain + closer) / 2
     likely = probability > LIKELY
     if bool(likely.any()) and correlation_length_px(image, likely) < FINE_PX:
-        near = (closer + _in_tiles(network, image, strong)) / 2
-        probability = probability.where(_wide((near > LIKELY) != likely), near)
+        closest = _in_tiles(network, image, strong)
+        near, probability = (closer + closest) / 2, (plain + closer + closest) / 3
+        probability = probability.where(_wide((near > LIKELY) != (probability > LIKELY)), near)
     return probability[:height, :width]
 
 
