@@ -42,7 +42,7 @@ def rendered(
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
     """Photographs of a specimen at rest and after each motion, the displacement of each, and the mask."""
     y, x = torch.meshgrid(*(torch.arange(side, dtype=torch.float64) for side in shape), indexing="ij")
-    scene = Scene(scatter_disks(shape, 3, (3.0, 5.0)), outline)
+    scene = Scene(scatter_disks(shape, 3), outline)
     pictures = [scene.picture(shape, motion, samples=SAMPLES).float() for motion in (None, *motions)]
     photographs = [photograph(picture, 10 + number) for number, picture in enumerate(pictures)]
     return photographs, [torch.stack(motion(x, y)) for motion in motions], outline(x, y) < 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from scorrnet_cli.evaluation.rendering import (
     photograph,
     photographed,
 )
-from scorrnet_cli.evaluation.speckle import scatter_disks
+from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
 
 SHAPE = (110, 260)
 
@@ -101,7 +102,7 @@ def test_speckle_covers_half_and_has_the_size_asked_for() -> None:
     shape = (200, 200)
     lengths = []
     for diameters in ((3.0, 5.0), (9.0, 11.0)):
-        disks = scatter_disks(shape, 4, diameters)
+        disks = scatter_disks(shape, 4, Paint(diameters))
         y, x = torch.meshgrid(*(torch.arange(side, dtype=torch.float64) for side in shape), indexing="ij")
         cover = disks.cover(x, y)
         assert float(cover.mean()) == pytest.approx(0.5, abs=0.04)
@@ -114,7 +115,7 @@ def test_speckle_covers_half_and_has_the_size_asked_for() -> None:
 
 
 def test_mixed_speckle_paints_as_much_with_each_octave_of_diameters() -> None:
-    disks = scatter_disks((300, 300), 5, (2.0, 16.0), share=0.4, mixed=True)
+    disks = scatter_disks((300, 300), 5, Paint((2.0, 16.0), 0.4, mixed=True))
     y, x = torch.meshgrid(*(torch.arange(side, dtype=torch.float64) for side in (300, 300)), indexing="ij")
     assert float(disks.cover(x, y).mean()) == pytest.approx(0.4, abs=0.04)
     radius = disks.radius[:-1]
@@ -122,6 +123,30 @@ def test_mixed_speckle_paints_as_much_with_each_octave_of_diameters() -> None:
     assert sum(len(octave) for octave in octaves) == len(radius)
     areas = torch.stack([(octave**2).sum() for octave in octaves])
     torch.testing.assert_close(areas / areas.mean(), torch.ones(3, dtype=torch.float64), atol=0.15, rtol=0)
+
+
+def test_disks_that_keep_apart_do_not_overlap_and_cover_what_was_asked_for() -> None:
+    disks = scatter_disks((160, 160), 6, Paint((6.0, 7.0), 0.35, apart=True))
+    x, y = disks.x[:-1], disks.y[:-1]
+    apart = torch.hypot(x - x[:, None], y - y[:, None]).fill_diagonal_(1e3)
+    assert float(apart.min()) >= 7.0
+    ys, xs = torch.meshgrid(*(torch.arange(0.0, side, 0.5).double() for side in (160, 160)), indexing="ij")
+    assert float(disks.cover(xs, ys).mean()) == pytest.approx(0.35, abs=0.02)
+    with pytest.raises(ValueError, match="do not fit"):
+        scatter_disks((40, 40), 6, Paint((6.0, 7.0), 0.9, apart=True), 8)
+
+
+def test_disks_of_many_tones_hide_a_part_of_the_ground() -> None:
+    paint = Paint((8.0, 10.0), 0.2, faintest=0.1)
+    full, faint = scatter_disks((120, 120), 7, replace(paint, faintest=1.0)), scatter_disks((120, 120), 7, paint)
+    torch.testing.assert_close(full.x, faint.x)
+    assert float(full.opacity[:-1].min()) == 1.0
+    middles = faint.cover(faint.x[:-1], faint.y[:-1])
+    assert bool((middles >= faint.opacity[:-1] - 1e-4).all())  # others may lie over it
+    alone = torch.hypot(faint.x[:-1] - faint.x[:-1, None], faint.y[:-1] - faint.y[:-1, None]).fill_diagonal_(1e3)
+    single = alone.amin(1) > 8.0
+    assert int(single.sum()) > 5
+    torch.testing.assert_close(middles[single], faint.opacity[:-1][single], atol=1e-4, rtol=0)
 
 
 def test_the_inverse_of_a_displacement() -> None:

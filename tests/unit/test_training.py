@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
@@ -252,6 +253,56 @@ def test_grain_of_all_sizes_is_a_surface_where_the_recipe_wants_it(
     monkeypatch.setattr(textures, "speckle", noted)
     make_references(Rng((20,), CPU), 3, SynthRecipe(size=64, whole_frame=1.0, cloud_share=share), Material())
     assert len(painted) == (0 if share else 3)
+
+
+@pytest.mark.parametrize("kind", list(textures.VARIED_KINDS))
+def test_irregular_paint_is_periodic_and_has_contrast(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(textures, "VARIED_KINDS", {kind: 1.0})
+    seams = []
+    for seed in range(8):
+        paint = textures.varied(Rng((23, seed), CPU), 192, 2, (3.0, 8.0), 0.3)
+        assert 0 <= float(paint.min()) <= float(paint.max()) <= 1
+        assert float(paint.std()) > 0.02
+        seams.append(float((paint[:, 0] - paint[:, -1]).abs().mean() / paint[:, 1::2].diff(dim=1).abs().mean()))
+    assert np.mean(seams) < 1.5
+
+
+def test_shaded_drops_have_many_tones() -> None:
+    between = []
+    for make in (textures._shaded, textures.speckle):
+        paint = torch.stack([make(Rng((24, seed), CPU), 192, 3, (10.0, 14.0)) for seed in range(6)])
+        between.append(float(((paint > 0.15) & (paint < 0.85)).float().mean()))
+    assert between[0] > 0.2
+    assert between[0] > 1.5 * between[1]
+
+
+def test_jittered_dots_are_spread_more_evenly_than_scattered_ones() -> None:
+    def unevenness(paint: Tensor) -> float:
+        return float(F.avg_pool2d(paint[None, None], 48).std() / paint.mean())
+
+    even, scattered = [], []
+    for seed in range(8):
+        rng = Rng((25, seed), CPU)
+        printed = textures._jittered(rng, 384, 10.0)
+        cover = -math.log(1 - float(printed.mean()))  # as much paint
+        even.append(unevenness(printed))
+        scattered.append(unevenness(textures._painted([textures._dots(rng, 384, 10.0, cover, False)], 384)))
+    assert np.mean(even) < 0.7 * np.mean(scattered)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_recipe_says_how_much_of_the_paint_is_irregular(monkeypatch: pytest.MonkeyPatch, share: float) -> None:
+    painted: list[int] = []
+    made = textures.varied
+
+    def noted(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float], mist_share: float) -> Tensor:
+        painted.append(period)
+        return made(rng, period, oversampling, dot_px, mist_share)
+
+    monkeypatch.setattr(textures, "varied", noted)
+    recipe = SynthRecipe(size=64, whole_frame=1.0, cloud_share=0.0, varied_share=share)
+    make_references(Rng((26,), CPU), 3, recipe, Material())
+    assert len(painted) == (3 if share else 0)
 
 
 def test_mist_has_drops_far_larger_than_most(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.errors import ScorrnetError
-from scorrnet_cli.evaluation.speckle import Disks, scatter_disks, soft_inside
+from scorrnet_cli.evaluation.speckle import Disks, Paint, scatter_disks, soft_inside
 
 SAMPLES = 4  # per pixel and axis
 HALO_PX = 2  # how far the blur reaches beyond a pixel
@@ -171,8 +171,8 @@ def make_pair(
     y, x = torch.meshgrid(*(torch.arange(side, dtype=torch.float64) for side in shape), indexing="ij")
     truth = torch.stack(displacement(x, y))
     margin = 32 + math.ceil(float(truth.abs().max()))
-    disks = scatter_disks(shape, seed, diameter_px, margin)
-    backdrop = None if outline is None else scatter_disks(shape, seed + 1, (4.0, 12.0), 48)
+    disks = scatter_disks(shape, seed, Paint(diameter_px), margin)
+    backdrop = None if outline is None else scatter_disks(shape, seed + 1, Paint((4.0, 12.0)), 48)
     scene = Scene(disks, outline, backdrop)
     mask = torch.ones(shape, dtype=torch.bool) if outline is None else outline(x, y) < 0
     deformed = scene.picture(shape, displacement, (-9.0, 14.0))

@@ -47,6 +47,8 @@ class SynthRecipe:
         Share of surfaces with grain of all sizes, as stone has it, instead of speckle.
     mist_share : float
         Share of speckles with drops of all sizes.
+    varied_share : float
+        Share of speckles that are irregular: of many tones, netted, patchy or grainy, or printed in jittered rows.
     soft_share : float
         Share of surfaces whose paint has soft edges, or lies out of focus.
     alike_share : float
@@ -68,6 +70,7 @@ class SynthRecipe:
     noise: Sequence[float] = (0.2, 4.0)
     cloud_share: float = 0.04
     mist_share: float = 0.0
+    varied_share: float = 0.0
     soft_share: float = 0.0
     alike_share: float = 0.0
     perforated_share: float = 0.0
@@ -250,7 +253,9 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
     elif recipe.cloud_share and rng.chance(recipe.cloud_share):
         pattern = torch.sigmoid(rng.uniform(1, 3) * textures.power_law(rng, period, rng.uniform(0.4, 1.1)))
     else:
-        pattern = textures.speckle(rng, period, OVERSAMPLING, recipe.dot_px, recipe.mist_share)
+        varied = recipe.varied_share and rng.chance(recipe.varied_share)  # without them no number is drawn
+        make = textures.varied if varied else textures.speckle
+        pattern = make(rng, period, OVERSAMPLING, recipe.dot_px, recipe.mist_share)
     if recipe.soft_share and rng.chance(recipe.soft_share):  # without soft paint no number is drawn for it
         pattern = textures.softened(pattern, rng.log_uniform(*SOFT_PX) * OVERSAMPLING)
     contrast = rng.log_uniform(recipe.contrast[0], recipe.contrast[1])

@@ -2,7 +2,8 @@
 
 Dots are discs or ellipses (their spectrum is a Bessel function), summed and saturated: the Boolean model of
 overlapping paint. Sprays and spatters mix dot sizes, prints put the dots on a jittered grid, filtered noise gives the
-labyrinths of toner and etching. Every texture is periodic, so any displaced window of it can be sampled.
+labyrinths of toner and etching. `varied` makes of these what hands, cans and microscopes do to them. Every texture is
+periodic, so any displaced window of it can be sampled.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ SPATTER = (1.6, 1.0, 0.6, 0.36)  # diameters of its drops, of the usual one
 MIST = (-1.5, -0.5, 0.5, 1.5, 2.5, 3.5)  # logarithms of the diameters of a spray can's drops, in standard deviations
 MIST_SPREAD = (0.3, 0.7)  # standard deviation of these logarithms
 LARGEST_DROP = 2.0  # of the largest dot
+VARIED_KINDS = {"plain": 1.0, "shaded": 1.2, "jittered": 1.2, "net": 0.8, "two": 0.8}
+PITCH = (1.05, 2.2)  # of jittered dots, in their diameters
+TONE = (0.35, 3.0)  # exponent of the tone curve
+GRAIN_STRENGTH = (0.03, 0.25)  # standard deviation of grain in paint, where ground is 0 and paint 1
+PATCHINESS = (0.2, 0.8)  # how much of the paint is missing where it is thinnest
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,69 @@ def speckle(
     return _painted([_dots(rng, period, each, total_cover / len(sizes), kind == "print") for each in sizes], period)
 
 
+def varied(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float], mist_share: float = 0.0) -> Tensor:
+    """Make one speckle texture (P, P), 0 to 1, of the less regular kinds; parameters are those of `speckle`.
+
+    Drops may be of many tones, or printed apart from each other; lines may cross to a net; two patterns may lie over
+    each other. Then the tones may be bent, the ground may be grainy, and the paint may be thicker here than there.
+    """
+    kind = rng.pick(VARIED_KINDS)
+    if kind == "shaded":
+        paint = _shaded(rng, period, oversampling, dot_px)
+    elif kind == "jittered":
+        paint = _jittered(rng, period, rng.log_uniform(max(2.0, dot_px[0]), dot_px[1]) * oversampling)
+    elif kind == "net":
+        paint = _net(rng, period, rng.log_uniform(*dot_px) * oversampling)
+    else:
+        paint = speckle(rng, period, oversampling, dot_px, mist_share)
+    if kind == "two":
+        share = rng.uniform(0.25, 0.75)
+        paint = share * paint + (1 - share) * speckle(rng, period, oversampling, dot_px, mist_share)
+    if rng.chance(0.4):
+        paint = paint.clamp_min(1e-4) ** rng.log_uniform(*TONE)
+    if rng.chance(0.3):
+        light = power_law(rng, period, rng.uniform(2.0, 3.0))
+        paint = paint * (1 - rng.uniform(*PATCHINESS) * torch.sigmoid(2.0 * light))
+    if rng.chance(0.4):
+        grain = power_law(rng, period // oversampling, rng.uniform(0.0, 1.2))
+        grain = grain.repeat_interleave(oversampling, 0).repeat_interleave(oversampling, 1)
+        paint = paint + rng.log_uniform(*GRAIN_STRENGTH) * grain
+    return paint.clamp_(0.0, 1.0)
+
+
+def _shaded(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float]) -> Tensor:
+    """Drops (P, P) each of its own tone and of all sizes down to a pixel, the finest ones many and faint."""
+    largest = rng.log_uniform(max(3.0, dot_px[0]), dot_px[1])
+    sizes = [max(1.0, largest * share) for share in (1.0, 0.6, 0.36, 0.22)]
+    cover, falling = rng.log_uniform(0.2, 2.5), rng.uniform(-0.5, 0.8)
+    areas = [(size / largest) ** falling for size in sizes]
+    layers = []
+    for size, area in zip(sizes, areas, strict=True):
+        layer = _dots(rng, period, size * oversampling, cover * area / sum(areas), False)
+        tones = rng.uniform(0.1, 0.5) + rng.rand(period, period)
+        layers.append(Layer(layer.source * tones, layer.spectrum))
+    return _painted(layers, period)
+
+
+def _jittered(rng: Rng, period: int, diameter: float) -> Tensor:
+    """Equal dots (P, P), each about its node of a grid of cells little larger than they: random patterns as printed."""
+    pitch = rng.uniform(*PITCH) * diameter
+    columns, rows = max(2, round(period / pitch)), max(2, round(period / (pitch * rng.uniform(0.8, 1.0))))
+    cell = torch.arange(columns * rows, device=rng.device)
+    nodes = torch.stack([cell % columns + 0.5 * (cell // columns % 2) * rng.integer(0, 1), cell // columns], 1)
+    reach = torch.tensor([rng.uniform(0.3, 1.2), rng.uniform(0.3, 1.2)], device=rng.device)
+    steps = torch.tensor([period / columns, period / rows], device=rng.device)
+    position = (nodes + reach * (rng.rand(columns * rows, 2) - 0.5)) * steps
+    kept = rng.rand(columns * rows) > rng.uniform(0.0, 0.3)
+    return _painted([_stamped(rng, period, 0.5 * diameter, 0.5 * diameter, position[kept].round().long())], period)
+
+
+def _net(rng: Rng, period: int, size: float) -> Tensor:
+    """Lines of random course (P, P) that meet, with cells of some `size` samples between: etched grain, dried paint."""
+    noise = _band(rng, period, size) - rng.uniform(-0.4, 0.4)
+    return torch.sigmoid(rng.log_uniform(3.0, 12.0) * (rng.uniform(0.2, 0.7) - noise.abs()))
+
+
 def _painted(layers: Sequence[Layer], period: int) -> Tensor:
     """Paint (P, P) of all dots of some layers."""
     spectrum = sum(torch.fft.rfft2(layer.source) * layer.spectrum for layer in layers)
@@ -104,6 +173,11 @@ def _dots(rng: Rng, period: int, diameter: float, cover: float, on_grid: bool) -
         position = (points * (period / side)).long()
     else:
         position = (rng.rand(count, 2) * period).long()
+    return _stamped(rng, period, long_axis, short_axis, position)
+
+
+def _stamped(rng: Rng, period: int, long_axis: float, short_axis: float, position: Tensor) -> Layer:
+    """Put equal ellipses, of these half axes and some angle, at samples (N, 2)."""
     flat = (position[:, 1] % period) * period + position[:, 0] % period
     source = torch.zeros(period * period, device=rng.device)
     source.index_add_(0, flat, torch.ones_like(flat, dtype=torch.float32))
@@ -119,13 +193,18 @@ def _dots(rng: Rng, period: int, diameter: float, cover: float, on_grid: bool) -
 
 def _filtered_noise(rng: Rng, period: int, size: float) -> Tensor:
     """Threshold band-limited noise softly; `size` is the width of its blobs in samples."""
+    noise = _band(rng, period, size)
+    return torch.sigmoid(rng.log_uniform(0.8, 8.0) * (noise - rng.uniform(-0.5, 0.5)))
+
+
+def _band(rng: Rng, period: int, size: float) -> Tensor:
+    """Band-limited noise (P, P) of unit standard deviation, with blobs of some `size` samples."""
     fx, fy = _frequencies(period, rng.device)
     squared = fx**2 + fy**2
     low = torch.exp(-squared * (size * 1.3) ** 2)
     high = 1 - torch.exp(-squared * (size * rng.uniform(2.0, 8.0)) ** 2)
     noise: Tensor = torch.fft.irfft2(torch.fft.rfft2(rng.randn(period, period)) * low * high, s=(period, period))
-    noise = noise / noise.std().clamp_min(1e-6)
-    return torch.sigmoid(rng.log_uniform(0.8, 8.0) * (noise - rng.uniform(-0.5, 0.5)))
+    return noise / noise.std().clamp_min(1e-6)
 
 
 def softened(paint: Tensor, sigma: float) -> Tensor:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from scorrnet_cli.evaluation import speckle
 from scorrnet_cli.evaluation.hard.backdrops import backdrop
 from scorrnet_cli.evaluation.hard.bodies import Body, cut_out, true_field
 from scorrnet_cli.evaluation.hard.optics import Camera, expose
 from scorrnet_cli.evaluation.rendering import Pair
-from scorrnet_cli.evaluation.speckle import scatter_disks
+from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
 
 SIZE_PX = 320
 SEED = 5_000_000
@@ -31,12 +32,8 @@ class Case:
         Of all cases; seeds follow from it.
     bodies : tuple of Body
         The specimen.
-    dot_px : tuple of float
-        Smallest and largest diameter of the speckle, px.
-    share : float
-        Of the surface that is painted.
-    mixed : bool
-        Whether there are a few large dots and very many small ones.
+    paint : Paint
+        The speckle.
     camera : Camera
     behind : str
         Kind of background, see `backdrops`.
@@ -50,9 +47,7 @@ class Case:
     kind: str
     number: int
     bodies: tuple[Body, ...]
-    dot_px: tuple[float, float] = (3.0, 5.0)
-    share: float = 0.5
-    mixed: bool = False
+    paint: Paint = speckle.USUAL
     camera: Camera = USUAL
     behind: str = "clutter"
     stays: bool = True
@@ -64,7 +59,7 @@ class Case:
         seed = SEED + 10 * self.number
         mask, truth = true_field(shape, self.bodies)
         margin = 32 + math.ceil(float(truth[:, mask].abs().max()))
-        disks = scatter_disks(shape, seed, self.dot_px, margin, self.share, mixed=self.mixed)
+        disks = scatter_disks(shape, seed, self.paint, margin)
         first, later = self._behind()
         reference = cut_out(shape, disks, self.bodies, moved=False)
         deformed = cut_out(shape, disks, self.bodies, moved=True)

@@ -13,6 +13,7 @@ from scorrnet_cli.evaluation.hard.case import SIZE_PX, Case
 from scorrnet_cli.evaluation.hard.motions import lip, shear_band, shift, summed, waves
 from scorrnet_cli.evaluation.hard.optics import Camera
 from scorrnet_cli.evaluation.rendering import Displacement, Outline
+from scorrnet_cli.evaluation.speckle import Paint
 from scorrnet_cli.training.backgrounds import KINDS as TRAINED_BACKGROUNDS
 
 NEW_BACKGROUNDS = ("newspaper", "fabric", "gravel")
@@ -43,13 +44,23 @@ def _speckle() -> Iterator[Case]:
         ("sparse speckle", (3.0, 5.0), 0.12),
         ("very dense speckle", (3.0, 5.0), 0.85),
     ):
-        yield Case("speckle", kind, 0, (), dot_px=dot_px, share=share, camera=_QUIET)
+        yield Case("speckle", kind, 0, (), paint=Paint(dot_px, share), camera=_QUIET)
 
 
 def _drops() -> Iterator[Case]:
     """Spray with drops as large as holes."""
     for kind, dot_px, share in (("drops of 1.5 to 25 px", (1.5, 25.0), 0.3), ("drops of 3 to 35 px", (3.0, 35.0), 0.5)):
-        yield Case("speckle", kind, 0, (), dot_px=dot_px, share=share, mixed=True, camera=_QUIET)
+        yield Case("speckle", kind, 0, (), paint=Paint(dot_px, share, mixed=True), camera=_QUIET)
+
+
+def _paints() -> Iterator[Case]:
+    """Patterns as they are printed, whose dots keep apart, and spray of many tones."""
+    for kind, paint in (
+        ("printed dots of 5 px", Paint((4.8, 5.2), 0.35, apart=True)),
+        ("printed dots of 11 px", Paint((10.6, 11.4), 0.38, apart=True)),
+        ("spray of many tones", Paint((1.0, 9.0), 0.7, mixed=True, faintest=0.1)),
+    ):
+        yield Case("speckle", kind, 0, (), paint=paint, camera=_QUIET)
 
 
 def _camera() -> Iterator[Case]:
@@ -161,6 +172,7 @@ def _all() -> Iterator[Case]:
     yield from _opened()
     yield from _twice(_backgrounds(LATER_BACKGROUNDS))
     yield from _twice(_drops())
+    yield from _twice(_paints())
 
 
 CASES = tuple(replace(case, number=number) for number, case in enumerate(_all()))

@@ -12,7 +12,7 @@ from scorrnet_cli.evaluation.hard.bed import frame
 from scorrnet_cli.evaluation.hard.bodies import Body, cut_out, true_field
 from scorrnet_cli.evaluation.hard.optics import Camera, expose
 from scorrnet_cli.evaluation.rendering import Outline
-from scorrnet_cli.evaluation.speckle import scatter_disks
+from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
 from scorrnet_cli.pipeline import Instruments, prepare
 
 SAMPLES = 2  # per pixel and axis: nothing is measured to a hundredth of a pixel here
@@ -43,7 +43,7 @@ def still(outline: Outline, size: int, dot_px: float, behind: tuple[str, int], s
     """
     shape = (size, size)
     bodies = [Body(outline, affine(0.0, 0.0, (0.0, 0.0), size))]
-    disks = scatter_disks(shape, seed, (0.9 * dot_px, 1.1 * dot_px))
+    disks = scatter_disks(shape, seed, Paint((0.9 * dot_px, 1.1 * dot_px)))
     specimen = cut_out(shape, disks, bodies, moved=False, samples=SAMPLES)
     kind, background_seed = behind
     image = expose(Camera(), specimen, backdrop(kind, size, background_seed), seed, deformed=False)
