@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +15,8 @@ from scorrnet_cli.arrays import FloatArray as FloatArray
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.gauge import DEFAULT_PASSES, Strain, StrainSettings, averaging_px
 from scorrnet_cli.units import Calibration
+
+WHOLE_IMAGE = "all"  # in place of a mask file
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Settings:
     roi : tuple of int, optional
         Rectangle (x, y, width, height) in px that bounds the measurement.
     mask : str, optional
-        Image file that replaces the segmentation: non-zero is measured.
+        Image file that replaces the segmentation: non-zero is measured. ``all``: every pixel is.
     segmentation_weights, displacement_weights, refinement_weights : str, optional
         Weight files (safetensors) that replace the bundled ones.
     strain : bool
@@ -86,6 +89,11 @@ class Settings:
             how = "increments = true" if self.increments else "warm_start = false"
             raise UsageError("There is no reference to update so", f"update = {self.update}, {how}", "Leave one out")
         _ = self.gauge  # raises what is wrong with it
+
+    @property
+    def mask_file(self) -> Path | None:
+        """Image file of the mask; None if the mask is found, or is the whole image."""
+        return None if self.mask is None or self.mask == WHOLE_IMAGE else Path(self.mask)
 
     @property
     def update_every(self) -> int:

@@ -15,7 +15,7 @@ from scorrnet_cli import weights
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.displace import Guide, guide
 from scorrnet_cli.errors import FrameError, MeasurementError
-from scorrnet_cli.field import PER_PIXEL, BoolArray, Field, FrameInfo, Process, Settings
+from scorrnet_cli.field import PER_PIXEL, WHOLE_IMAGE, BoolArray, Field, FrameInfo, Process, Settings
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask
 from scorrnet_cli.gauge import DEFAULT_PASSES
 from scorrnet_cli.matching import Spline, Surface, deformed_spline, surface
@@ -151,21 +151,25 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
     """
     grey = _standard(reference, instruments.where)
     name = reference.info.name
-    mask_file = instruments.settings.mask
+    settings = instruments.settings
     sure = None
     if surface_mask is not None:
         mask = surface_mask
-    elif mask_file is not None:
-        given = read_mask(Path(mask_file), reference.grey.shape)
+    elif settings.mask == WHOLE_IMAGE:
+        mask = torch.ones_like(grey, dtype=torch.bool)
+    elif settings.mask_file is not None:
+        given = read_mask(settings.mask_file, reference.grey.shape)
         mask = torch.from_numpy(given).to(instruments.where)
     else:
         assert instruments.segmentation is not None
         probability = paint_probability(instruments.segmentation, grey)
         mask = probability > LIKELY
         sure = sureness(probability, mask)
-    if surface_mask is None and instruments.settings.roi is not None:
-        mask = mask & _rectangle(instruments.settings.roi, mask, name)
-    todo = "Give the surface with --mask FILE" if mask_file is None else "Check the mask and the region"
+    if surface_mask is None and settings.roi is not None:
+        mask = mask & _rectangle(settings.roi, mask, name)
+    todo = "Give the surface with --mask FILE, or measure every pixel with --mask all"
+    if settings.mask is not None:
+        todo = "Check the mask and the region"
     if int(mask.sum()) < SMALLEST_SURFACE_PX:
         raise MeasurementError("No speckled surface was found in the reference image", name, todo)
     ready = surface(grey, mask)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from numpy.typing import NDArray
 
 from scorrnet_cli import Settings, measure, measure_sequence, weights
+from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.evaluation.networks import EVALUATION, displacement_figures, segmentation_figures
 from scorrnet_cli.frames import read_mask
 from scorrnet_cli.segment import segment
@@ -118,6 +120,22 @@ def test_star_keeps_its_amplitude(settings: Settings, largest_mae: float, larges
     assert np.abs(field.v[0] - truth["v"])[inner].mean() < largest_mae
     assert np.abs(field.u[0])[inner].mean() < 0.016
     assert still.v[0][inner & still.valid[0]].std() < largest_noise
+
+
+def test_every_pixel_can_be_measured_where_no_speckle_is_found(tmp_path: Path) -> None:
+    """Stone, here: a texture that is no paint, but can be matched."""
+    cloud = 128 + 40 * textures.power_law(Rng((27,), CPU), 160, 1.0).numpy()
+    for name, values in (("ref.tif", cloud), ("def.tif", np.roll(cloud, (-2, 3), (0, 1)))):
+        tifffile.imwrite(tmp_path / name, values.astype(np.float32))
+    images = tmp_path / "ref.tif", tmp_path / "def.tif"
+    with pytest.raises(MeasurementError, match="No speckled surface") as raised:
+        measure(*images)
+    assert raised.value.todo.endswith("--mask all")
+    field = measure(*images, Settings(mask="all", roi=(20, 30, 100, 90)))
+    assert field.mask[0].sum() == field.mask[0, 30:120, 20:120].sum() == 100 * 90
+    assert field.valid[0].sum() > 0.98 * 100 * 90
+    assert _rmse(field.u[0], 3.0, field.valid[0]) < 0.01
+    assert _rmse(field.v[0], -2.0, field.valid[0]) < 0.01
 
 
 def test_rigid_shifts() -> None:

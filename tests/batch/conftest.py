@@ -71,8 +71,8 @@ class FakePipeline(types.SimpleNamespace):
             raise MeasurementError("No speckle was found", reference.info.name, "Give a --mask")
         mask = np.zeros(reference.shape, bool)
         mask[:, : WIDTH // 2] = True
-        if instruments.settings.mask:
-            mask = read_mask(instruments.settings.mask, reference.shape)
+        if instruments.settings.mask_file:
+            mask = read_mask(instruments.settings.mask_file, reference.shape)
             return FakePrepared(reference, mask, instruments.process())
         sure = Sureness(200 * mask.astype(np.uint8), mask.mean(), self.unsure_share)
         return FakePrepared(reference, mask, instruments.process(), sure)

@@ -72,8 +72,8 @@ def fake_prepare(instruments: FakeInstruments, reference: Frame, surface_mask: T
         raise MeasurementError("No speckle was found", reference.info.name, "Give a --mask")
     mask = np.zeros(reference.shape, bool)
     mask[:, : WIDTH // 2] = True
-    if instruments.settings.mask:
-        mask = read_mask(instruments.settings.mask, reference.shape)
+    if instruments.settings.mask_file:
+        mask = read_mask(instruments.settings.mask_file, reference.shape)
         return FakePrepared(reference, mask)
     return FakePrepared(reference, mask, Sureness(200 * mask.astype(np.uint8), 0.5, 0.001))
 

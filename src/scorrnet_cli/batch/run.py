@@ -74,8 +74,8 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
 
 def parts_of(task: Task, reference: Frame, process: Process) -> Parts:
     """Return where the frames of a task are kept."""
-    mask = process.settings.mask
-    digest = digest_of(Path(mask)) if mask else ""
+    mask = process.settings.mask_file
+    digest = digest_of(mask) if mask else ""
     return Parts(task.output, reference.info, reference.shape, process, digest, task.calibration, task.time_source)
 
 

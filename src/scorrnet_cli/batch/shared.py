@@ -111,8 +111,8 @@ def _order(task: Task, plan: Plan, settings: Settings) -> Order:
     """Say what workers must know, in words that mean the same in whatever folder they run."""
     import torch
 
-    files = ("mask", "segmentation_weights", "displacement_weights", "refinement_weights")
-    named = {name: getattr(settings, name) for name in files}
+    files = ("segmentation_weights", "displacement_weights", "refinement_weights")
+    named = {name: getattr(settings, name) for name in files} | {"mask": settings.mask_file}
     absolute = settings.but(**{name: str(Path(value).resolve()) for name, value in named.items() if value is not None})
     return Order(
         settings=absolute.to_json(),

@@ -96,7 +96,7 @@ class Request:
     def images(self, folder: Path) -> list[Path]:
         """Find the images of a folder, without what lies there for other reasons."""
         output = self._output(folder)
-        mask = [Path(self.settings.mask)] if self.settings.mask else []
+        mask = [self.settings.mask_file] if self.settings.mask_file else []
         return find_images(folder, self.pattern, [output, _picture(output), probability_beside(output), *mask])
 
     def _output(self, folder: Path) -> Path:

@@ -38,7 +38,9 @@ Output = Annotated[
 Device = Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.", rich_help_panel=_PANEL)]
 Mask = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Image, not zero where to measure; no network looks.", rich_help_panel=_PANEL),
+    typer.Option(
+        metavar="FILE", help="Image, not zero where to measure, or all; no network looks.", rich_help_panel=_PANEL
+    ),
 ]
 Roi = Annotated[
     str | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scorrnet_cli.field import Process, Settings
+from scorrnet_cli.field import WHOLE_IMAGE, Process, Settings
 from scorrnet_cli.gauge import DEFAULT_PASSES, StrainSettings
 from scorrnet_cli.pictures.source import Source
 from scorrnet_cli.pictures.stills import measure_words
@@ -175,6 +175,8 @@ def _software(process: Process) -> tuple[Fact, ...]:
 
 def _mask(process: Process) -> str:
     given = process.settings.mask
+    if given == WHOLE_IMAGE:
+        return "every pixel"
     return f"mask {given}" if given else "found by the segmentation network"
 
 
