@@ -20,7 +20,9 @@ COARSEST_PX = 6.0  # detail coarser than this counts as light, not as speckle
 NEIGHBOURHOOD_PX = 10.0
 MIRRORED: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (0, 1))  # axes
 AT_ONCE = len(MIRRORED)  # tiles; so many keep all cores of a small machine busy
-LIKELY = 0.5  # probability above which a pixel belongs to the surface
+# Probability above which a pixel belongs to the surface: less than a half, for whoever measures an image knows that it
+# shows a surface, and a network asked about a window that a pattern fills does not.
+LIKELY = 0.4
 SMALL_PX = 20  # width of what the strongly magnified looks decide on
 RIM_PX = 3
 FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below which there is no paint

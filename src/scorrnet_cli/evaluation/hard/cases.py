@@ -150,11 +150,11 @@ def _side(outline: Outline, point: tuple[float, float], angle_deg: float, sign: 
     return lambda x, y: half(x, y).maximum(outline(x, y))
 
 
-def _twice(settings: Iterable[Case]) -> Iterator[Case]:
+def _twice(settings: Iterable[Case], shapes: tuple[Outline, Outline] = (_PLATE, _BONE)) -> Iterator[Case]:
     """Take each of a table of settings twice, with another specimen, motion and background each time."""
     for place, case in enumerate(settings):
         backgrounds = ("plain", "clutter", "texture")
-        for turn, outline in enumerate((_PLATE, _BONE)):
+        for turn, outline in enumerate(shapes):
             behind = case.behind if case.group == "background" else backgrounds[(place + turn) % 3]
             body = Body(outline, _MOTIONS[(place + turn) % 3])
             yield replace(case, bodies=(body,), behind=behind, stays=turn == 0)
@@ -172,7 +172,7 @@ def _all() -> Iterator[Case]:
     yield from _opened()
     yield from _twice(_backgrounds(LATER_BACKGROUNDS))
     yield from _twice(_drops())
-    yield from _twice(_paints())
+    yield from _twice(_paints(), (_PLATE, outlines.everywhere))
 
 
 CASES = tuple(replace(case, number=number) for number, case in enumerate(_all()))
