@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from scorrnet_cli.device import trains_channels_last
 from scorrnet_cli.errors import MeasurementError, OutputError, UsageError, WeightsError
 from scorrnet_cli.filters import halved
 from scorrnet_cli.models.corrnet import CorrNet
@@ -74,7 +75,8 @@ class Trainer:
         self.network: nn.Module = self.task.network
         if start is not None:
             self.network.load_state_dict(load_network(recipe.network, device, start)[0].state_dict())
-        self.network.to(memory_format=torch.channels_last)
+        if trains_channels_last(device):
+            self.network.to(memory_format=torch.channels_last)
         self.averaged = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
