@@ -297,3 +297,9 @@ def test_a_video_without_pyav(tmp_path: Path, scorrnet: Run, monkeypatch: pytest
 def test_usage(folder: Path, scorrnet: Run, flags: tuple[str, ...], part: str) -> None:
     result = scorrnet("batch", folder, *flags)
     assert (result.exit_code, part in result.stderr) == (2, True), result.stderr
+
+
+def test_every_pixel_in_place_of_a_mask_file(folder: Path, scorrnet: Run) -> None:
+    result = scorrnet("batch", folder, "--mask", "all")
+    assert result.exit_code == 0, result.stderr
+    assert read_hdf5(folder / "scorrnet.h5").process.settings.mask == "all"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,3 +94,8 @@ def test_stack_puts_fields_behind_each_other(make_field: MakeField) -> None:
         assert getattr(stacked, name).dtype == getattr(whole, name).dtype
     assert stacked.deformed == whole.deformed
     assert (stacked.reference, stacked.process) == (whole.reference, whole.process)
+
+
+@pytest.mark.parametrize(("mask", "file"), [(None, None), ("all", None), ("roi.png", Path("roi.png"))])
+def test_the_whole_image_is_no_mask_file(mask: str | None, file: Path | None) -> None:
+    assert Settings(mask=mask).mask_file == file

@@ -45,7 +45,7 @@ class Paint:
     faintest: float = 1.0
 
 
-USUAL = Paint()
+USUAL_PAINT = Paint()
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def soft_inside(distance: Tensor) -> Tensor:
     return 0.5 * torch.erfc(distance / (math.sqrt(2) * EDGE_PX))
 
 
-def scatter_disks(shape: tuple[int, int], seed: int, paint: Paint = USUAL, margin_px: int = 32) -> Disks:
+def scatter_disks(shape: tuple[int, int], seed: int, paint: Paint = USUAL_PAINT, margin_px: int = 32) -> Disks:
     """Throw disks at random until they cover a share of the surface.
 
     Parameters

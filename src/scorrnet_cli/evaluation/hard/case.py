@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from scorrnet_cli.evaluation import speckle
 from scorrnet_cli.evaluation.hard.backdrops import backdrop
 from scorrnet_cli.evaluation.hard.bodies import Body, cut_out, true_field
 from scorrnet_cli.evaluation.hard.optics import Camera, expose
 from scorrnet_cli.evaluation.rendering import Pair
-from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
+from scorrnet_cli.evaluation.speckle import USUAL_PAINT, Paint, scatter_disks
 
 SIZE_PX = 320
 SEED = 5_000_000
@@ -47,7 +46,7 @@ class Case:
     kind: str
     number: int
     bodies: tuple[Body, ...]
-    paint: Paint = speckle.USUAL
+    paint: Paint = USUAL_PAINT
     camera: Camera = USUAL
     behind: str = "clutter"
     stays: bool = True
