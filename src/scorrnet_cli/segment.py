@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from scorrnet_cli.padding import pad_to_multiple
 from scorrnet_cli.speckle_size import correlation_length_px
 
 TILE_PX = 448  # as in training
+REDUCTION = 0.5  # where a pattern fills all that the network sees, more surroundings tell what it is
 MAGNIFICATIONS = (1.5, 2.0)  # the network works at an eighth of what it sees: fine outlines have to be magnified
 FINE_PX = 3.0  # correlation length of the pattern below which the strong one is for it: dots of some 7 px
 COARSEST_PX = 6.0  # detail coarser than this counts as light, not as speckle
@@ -23,7 +25,7 @@ AT_ONCE = len(MIRRORED)  # tiles; so many keep all cores of a small machine busy
 # Probability above which a pixel belongs to the surface: less than a half, for whoever measures an image knows that it
 # shows a surface, and a network asked about a window that a pattern fills does not.
 LIKELY = 0.4
-SMALL_PX = 20  # width of what the strongly magnified looks decide on
+SMALL_PX = 20  # width of what the closest looks decide on
 RIM_PX = 3
 FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below which there is no paint
 
@@ -32,33 +34,38 @@ FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below w
 def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
     """Return the probability (H, W) that each pixel of a grey image (H, W) shows speckle.
 
-    The image is looked at as it is, where most of the surroundings are seen, and magnified, where outlines are that are
-    fine for the network; the mean is taken. If the speckle is fine, too, the image is magnified further: then the mean
-    is of all three, but the magnified looks decide on what is small.
+    The image is looked at reduced, where much of the surroundings is seen; as it is; and magnified, where outlines are
+    seen that are fine for the network. If the speckle is fine, too, the image is magnified further. The mean of all
+    looks is taken, but the two closest ones decide on what is small.
     """
-    # Of such lengths the magnified ones are multiples of the network's stride, too.
-    multiple, smallest = 2 * network.stride, network.smallest_image_px
+    # Of such lengths the reduced and the magnified ones are multiples of the network's stride, too.
+    multiple, smallest = 2 * network.stride, round(network.smallest_image_px / REDUCTION)
     padded, (height, width) = pad_to_multiple(reference[None, None], multiple, smallest, mirrored=True)
     image = padded[0, 0]
     weak, strong = MAGNIFICATIONS
-    plain, closer = _in_tiles(network, image, 1.0), _in_tiles(network, image, weak)
-    probability = (plain + closer) / 2
-    likely = probability > LIKELY
+    looks = [_in_tiles(network, image, magnification) for magnification in (REDUCTION, 1.0, weak)]
+    likely = _mean(looks) > LIKELY
     if bool(likely.any()) and correlation_length_px(image, likely) < FINE_PX:
-        closest = _in_tiles(network, image, strong)
-        near, probability = (closer + closest) / 2, (plain + closer + closest) / 3
-        probability = probability.where(_wide((near > LIKELY) != (probability > LIKELY)), near)
+        looks.append(_in_tiles(network, image, strong))
+    probability, near = _mean(looks), _mean(looks[-2:])
+    probability = probability.where(_wide((near > LIKELY) != (probability > LIKELY)), near)
     return probability[:height, :width]
 
 
+def _mean(looks: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(looks)).mean(0)
+
+
 def magnified(images: Tensor, magnification: float) -> Tensor:
-    """Enlarge images (N, H, W); H and W are rounded."""
+    """Enlarge images (N, H, W), or reduce them as a camera with fewer pixels would; H and W are rounded."""
     size = [round(magnification * length) for length in images.shape[-2:]]
+    if magnification < 1:
+        return F.interpolate(images[None], size, mode="area")[0]
     return F.interpolate(images[None], size, mode="bicubic", align_corners=False)[0]
 
 
 def _in_tiles(network: ENet, image: Tensor, magnification: float) -> Tensor:
-    """Look at an image (H, W) in overlapping tiles, each magnified, and put together what is seen.
+    """Look at an image (H, W) in overlapping tiles, each magnified or reduced, and put together what is seen.
 
     Tiles are about as large as the images that the network was trained on: deep inside a large surface it would
     otherwise miss an edge in sight. Neighbours are turned and mirrored in different ways, which a random pattern does

@@ -20,7 +20,7 @@ from scorrnet_cli.errors import FrameError, MeasurementError, UsageError, Weight
 from scorrnet_cli.matching import surface
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.refine import Refinement, refine
-from scorrnet_cli.training import backgrounds, camera, fields, loop, specimens, synth, textures
+from scorrnet_cli.training import backgrounds, camera, fields, loop, processing, specimens, synth, textures
 from scorrnet_cli.training.loop import AVERAGED, CHECKPOINT, LOG, Trainer
 from scorrnet_cli.training.loss import displacement_figures, displacement_loss, segmentation_figures, segmentation_loss
 from scorrnet_cli.training.material import load_photographs
@@ -234,9 +234,11 @@ def test_without_a_share_no_number_is_drawn_for_it() -> None:
         window_share=0.514,
         magnified_share=0.515,
         mist_share=0.516,
+        reduced_share=0.517,
+        processed_share=0.518,
     )
-    make_references(asking, 3, asks, Material())
-    assert {0.511, 0.512, 0.513, 0.514, 0.515, 0.516} <= set(asking.asked)
+    make_references(asking, 8, asks, Material())
+    assert {0.511, 0.512, 0.513, 0.514, 0.515, 0.516, 0.517, 0.518} <= set(asking.asked)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
@@ -288,6 +290,17 @@ def test_jittered_dots_are_spread_more_evenly_than_scattered_ones() -> None:
         even.append(unevenness(printed))
         scattered.append(unevenness(textures._painted([textures._dots(rng, 384, 10.0, cover, False)], 384)))
     assert np.mean(even) < 0.7 * np.mean(scattered)
+
+
+def test_some_jittered_dots_are_stretched_along_an_axis() -> None:
+    along = []
+    for seed in range(16):
+        paint = textures._jittered(Rng((26, seed), CPU), 384, 12.0)
+        vertical, horizontal = (float(paint.diff(dim=axis).square().mean()) for axis in (0, 1))
+        along.append(vertical / horizontal)
+    assert max(along) > 1.4  # lines along x
+    assert min(along) < 0.7
+    assert sum(0.9 < ratio < 1.1 for ratio in along) >= 6
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
@@ -384,6 +397,42 @@ def test_dots_become_as_large_by_any_magnification(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(synth, "_make_reference", noted)
     make_references(Rng((19,), CPU), 20, SynthRecipe(size=96, dot_px=(1.0, 12.0), magnified_share=1.0), Material())
     assert drawn == {(64, 12.0), (48, 9.0)}
+
+
+def test_reduced_images_are_as_large_and_show_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    def disk(rng: Rng, recipe: SynthRecipe, material: Material) -> tuple[Tensor, Tensor]:
+        assert recipe.size == 192
+        assert recipe.dot_px[1] == 24.0
+        assert 2.0 < recipe.dot_px[0] < 4.0
+        x, y = _grid(recipe.size)
+        covered = (28.3 - torch.hypot(x - 41.5, y - 66.5)).clamp(0, 1)
+        return 200 * covered, (covered >= 0.5).float()
+
+    monkeypatch.setattr(synth, "_make_reference", disk)
+    recipe = SynthRecipe(size=96, dot_px=(2.0, 12.0), reduced_share=1.0)
+    images, masks = make_references(Rng((27,), CPU), 1, recipe, Material())
+    x, y = _grid(96)
+    radius = torch.hypot(x - 20.5, y - 33.0)  # two pixels' middle lies between them
+    assert bool(((masks[0, 0] == 1) | (radius > 13.2)).all())
+    assert bool(((masks[0, 0] == 0) | (radius < 14.8)).all())
+    assert float(((images > 100) != (masks > 0)).sum()) < 0.2 * 2 * math.pi * 14
+    assert float(images[0, 0, 33, 20]) == 200
+
+
+def test_processed_pictures_are_sharper_or_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    smooth = F.interpolate(Rng((28,), CPU).rand(1, 1, 16, 16), (96, 96), mode="bicubic")[0, 0]
+    image = (40 + 120 * smooth).clamp(0, 255)
+    steps = {}
+    for share in (1.0, 0.0):
+        monkeypatch.setattr(processing, "SHARPENED_SHARE", share)
+        made = processing.processed(Rng((29,), CPU), image)
+        assert bool((made == made.round()).all())
+        assert 0 <= float(made.min()) <= float(made.max()) <= 255
+        assert 0.5 < float((made - image).abs().mean()) < 8
+        steps[share] = made.diff(dim=1).abs()
+    assert float(steps[1.0].mean()) > 1.05 * float(image.diff(dim=1).abs().mean())
+    at_blocks = float(steps[0.0][:, 7::8].mean())  # JPEG takes blocks of 8 px on their own
+    assert at_blocks > 1.15 * float(steps[0.0][:, 3::8].mean())
 
 
 def test_a_faint_background_is_not_made_a_rich_one() -> None:

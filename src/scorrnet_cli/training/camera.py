@@ -66,14 +66,14 @@ def expose(rng: Rng, scene: Tensor, settings: Camera) -> Tensor:
     (H, W) float32
         Grey levels 0 to 255 (fractions where the camera has more than 8 bits).
     """
-    blurred = _gaussian(scene, settings.blur_px * OVERSAMPLING * rng.uniform(0.9, 1.1))
+    blurred = gaussian(scene, settings.blur_px * OVERSAMPLING * rng.uniform(0.9, 1.1))
     edge = MARGIN * OVERSAMPLING
     pixels = F.avg_pool2d(blurred[None, None, edge:-edge, edge:-edge], OVERSAMPLING)[0, 0]
     grey = 255.0 * pixels * _light(rng, pixels) + (rng.uniform(0.0, 12.0) if rng.chance(0.5) else 0.0)
     variance = settings.noise_floor + settings.noise_slope * grey
     noise = rng.randn(*grey.shape)
     if settings.noise_blur_px > 0:
-        noise = _gaussian(noise, settings.noise_blur_px)
+        noise = gaussian(noise, settings.noise_blur_px)
         noise = noise / noise.std().clamp_min(1e-6)
     noisy = grey + torch.sqrt(variance.clamp_min_(0.0)) * noise
     step = 255.0 / settings.levels
@@ -93,7 +93,8 @@ def _light(rng: Rng, pixels: Tensor) -> Tensor:
     return gain * tilt * (1 - rng.uniform(0.0, 0.4) * (x**2 + y**2))
 
 
-def _gaussian(image: Tensor, sigma: float) -> Tensor:
+def gaussian(image: Tensor, sigma: float) -> Tensor:
+    """Blur an image (H, W) by a Gaussian of `sigma` samples."""
     radius = max(1, math.ceil(3 * sigma))
     taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=image.device) / sigma) ** 2)
     taps = taps / taps.sum()

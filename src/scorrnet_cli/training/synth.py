@@ -18,12 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli.segment import MAGNIFICATIONS, magnified
-from scorrnet_cli.training import backgrounds, camera, fields, specimens, textures
+from scorrnet_cli.segment import MAGNIFICATIONS, REDUCTION, magnified
+from scorrnet_cli.training import backgrounds, camera, fields, processing, specimens, textures
 from scorrnet_cli.training.camera import MARGIN, OVERSAMPLING
 from scorrnet_cli.training.rng import Rng
 
 SOFT_PX = (0.7, 3.5)  # standard deviation of the blur of soft paint: fine mist around drops, or the lens out of focus
+DISCERNIBLE = 0.6  # diameter of the finest dots of a reduced image, of the finest of others
 BRIGHTEST_GROUND = 0.65  # of full scale: highlights may saturate in the camera, never the whole surface
 
 
@@ -59,6 +60,10 @@ class SynthRecipe:
         Share of specimens that are larger than the image, so that a part of them is seen, or nothing.
     magnified_share : float
         Share of the segmentation's images that are drawn smaller and magnified, as `segment` looks at them.
+    reduced_share : float
+        Share of the others that are drawn larger and reduced, as `segment` looks at them, too.
+    processed_share : float
+        Share of the segmentation's images that are sharpened or compressed.
     displacement_px, rotation_deg, stretch, gradient, element_share, wave_share : float
         Limits of the fields, see `fields.FieldRange`.
     """
@@ -76,6 +81,8 @@ class SynthRecipe:
     perforated_share: float = 0.0
     window_share: float = 0.0
     magnified_share: float = 0.0
+    reduced_share: float = 0.0
+    processed_share: float = 0.0
     displacement_px: float = 32.0
     rotation_deg: float = 20.0
     stretch: float = 0.3
@@ -138,26 +145,37 @@ def make_references(rng: Rng, count: int, recipe: SynthRecipe, material: Materia
     """
     images, masks = [], []
     for _ in range(count):
-        if recipe.magnified_share and rng.chance(recipe.magnified_share):  # without them no number is drawn
-            image, mask = _make_magnified(rng, recipe, material)
-        else:
+        magnification = _magnification(rng, recipe)
+        if magnification == 1:
             image, mask = _make_reference(rng, recipe, material)
+        else:
+            image, mask = _make_magnified(rng, recipe, material, magnification)
         images.append(image[None])
         masks.append(mask[None])
     return torch.stack(images), torch.stack(masks)
 
 
-def _make_magnified(rng: Rng, recipe: SynthRecipe, material: Material) -> tuple[Tensor, Tensor]:
-    """Image and mask (H, W) as `_make_reference` makes them, drawn smaller and magnified.
+def _magnification(rng: Rng, recipe: SynthRecipe) -> float:
+    """How much an image is magnified; where the recipe has no share of such images, no number is drawn."""
+    if recipe.magnified_share and rng.chance(recipe.magnified_share):
+        return MAGNIFICATIONS[rng.integer(0, len(MAGNIFICATIONS) - 1)]
+    return REDUCTION if recipe.reduced_share and rng.chance(recipe.reduced_share) else 1.0
 
-    Dots become as large by any magnification: the strong ones are for fine speckle.
+
+def _make_magnified(rng: Rng, recipe: SynthRecipe, material: Material, magnification: float) -> tuple[Tensor, Tensor]:
+    """Image and mask (H, W) as `_make_reference` makes them, drawn smaller and magnified, or larger and reduced.
+
+    Dots become as large by any magnification, the strong ones being for fine speckle, and by reduction, where the
+    finest become grain, which is still speckle.
     """
-    magnification = MAGNIFICATIONS[rng.integer(0, len(MAGNIFICATIONS) - 1)]
     finest, coarsest = recipe.dot_px
-    largest = max(finest, coarsest * min(MAGNIFICATIONS) / magnification)
+    if magnification < 1:
+        finest, coarsest = DISCERNIBLE * finest / magnification, coarsest / magnification
+    else:
+        coarsest = max(finest, coarsest * min(MAGNIFICATIONS) / magnification)
     size = math.ceil(recipe.size / magnification)
-    smaller = dataclasses.replace(recipe, size=size, dot_px=(finest, largest))
-    drawn = torch.stack(_make_reference(rng, smaller, material))
+    drawn_as = dataclasses.replace(recipe, size=size, dot_px=(finest, coarsest))
+    drawn = torch.stack(_make_reference(rng, drawn_as, material))
     image, mask = magnified(drawn, magnification)[:, : recipe.size, : recipe.size]
     return image, (mask >= 0.5).float()
 
@@ -167,7 +185,10 @@ def _make_reference(rng: Rng, recipe: SynthRecipe, material: Material) -> tuple[
     points = _points(recipe.size, rng.device)
     surface = _surface(rng, recipe, material)
     scene, mask = surface.render(points, None, surface.backdrop(rng, recipe, material))
-    return camera.expose(rng, scene, camera.camera(rng, recipe.noise)), _at_pixels(mask)
+    image = camera.expose(rng, scene, camera.camera(rng, recipe.noise))
+    if recipe.processed_share and rng.chance(recipe.processed_share):  # without them no number is drawn
+        image = processing.processed(rng, image)
+    return image, _at_pixels(mask)
 
 
 def _make_pair(rng: Rng, recipe: SynthRecipe, material: Material) -> Pairs:

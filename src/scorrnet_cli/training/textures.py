@@ -25,6 +25,7 @@ MIST_SPREAD = (0.3, 0.7)  # standard deviation of these logarithms
 LARGEST_DROP = 2.0  # of the largest dot
 VARIED_KINDS = {"plain": 1.0, "shaded": 1.2, "jittered": 1.2, "net": 0.8, "two": 0.8}
 PITCH = (1.05, 2.2)  # of jittered dots, in their diameters
+MOST_STRETCHED = 2.5  # of jittered dots, length over width
 TONE = (0.35, 3.0)  # exponent of the tone curve
 GRAIN_STRENGTH = (0.03, 0.25)  # standard deviation of grain in paint, where ground is 0 and paint 1
 PATCHINESS = (0.2, 0.8)  # how much of the paint is missing where it is thinnest
@@ -117,16 +118,23 @@ def _shaded(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float]) -
 
 
 def _jittered(rng: Rng, period: int, diameter: float) -> Tensor:
-    """Equal dots (P, P), each about its node of a grid of cells little larger than they: random patterns as printed."""
+    """Equal dots (P, P), each about its node of a grid of cells little larger than they: random patterns as printed.
+
+    Some are stretched along an axis, as on a specimen that was strained before.
+    """
     pitch = rng.uniform(*PITCH) * diameter
-    columns, rows = max(2, round(period / pitch)), max(2, round(period / (pitch * rng.uniform(0.8, 1.0))))
+    aspect = rng.log_uniform(1.0, MOST_STRETCHED) if rng.chance(0.3) else 1.0
+    wide = math.sqrt(aspect) if rng.chance(0.5) else 1 / math.sqrt(aspect)
+    columns = max(2, round(period / (pitch * wide)))
+    rows = max(2, round(period / (pitch / wide * rng.uniform(0.8, 1.0))))
     cell = torch.arange(columns * rows, device=rng.device)
     nodes = torch.stack([cell % columns + 0.5 * (cell // columns % 2) * rng.integer(0, 1), cell // columns], 1)
     reach = torch.tensor([rng.uniform(0.3, 1.2), rng.uniform(0.3, 1.2)], device=rng.device)
     steps = torch.tensor([period / columns, period / rows], device=rng.device)
     position = (nodes + reach * (rng.rand(columns * rows, 2) - 0.5)) * steps
     kept = rng.rand(columns * rows) > rng.uniform(0.0, 0.3)
-    return _painted([_stamped(rng, period, 0.5 * diameter, 0.5 * diameter, position[kept].round().long())], period)
+    half = 0.5 * diameter
+    return _painted([_stamped(rng, period, half * wide, half / wide, position[kept].round().long(), 0.0)], period)
 
 
 def _net(rng: Rng, period: int, size: float) -> Tensor:
@@ -173,20 +181,19 @@ def _dots(rng: Rng, period: int, diameter: float, cover: float, on_grid: bool) -
         position = (points * (period / side)).long()
     else:
         position = (rng.rand(count, 2) * period).long()
-    return _stamped(rng, period, long_axis, short_axis, position)
+    return _stamped(rng, period, long_axis, short_axis, position, rng.uniform(0.0, math.pi))
 
 
-def _stamped(rng: Rng, period: int, long_axis: float, short_axis: float, position: Tensor) -> Layer:
-    """Put equal ellipses, of these half axes and some angle, at samples (N, 2)."""
+def _stamped(rng: Rng, period: int, along_px: float, across_px: float, position: Tensor, angle: float) -> Layer:
+    """Put equal ellipses, of these half axes along and across an angle, at samples (N, 2)."""
     flat = (position[:, 1] % period) * period + position[:, 0] % period
     source = torch.zeros(period * period, device=rng.device)
     source.index_add_(0, flat, torch.ones_like(flat, dtype=torch.float32))
-    angle = rng.uniform(0.0, math.pi)
     fx, fy = _frequencies(period, rng.device)
-    along = (fx * math.cos(angle) + fy * math.sin(angle)) * long_axis
-    across = (fy * math.cos(angle) - fx * math.sin(angle)) * short_axis
+    along = (fx * math.cos(angle) + fy * math.sin(angle)) * along_px
+    across = (fy * math.cos(angle) - fx * math.sin(angle)) * across_px
     radial = 2 * math.pi * torch.sqrt(along**2 + across**2).clamp_min_(1e-6)
-    disc = 2 * torch.special.bessel_j1(radial) / radial * (math.pi * long_axis * short_axis)
+    disc = 2 * torch.special.bessel_j1(radial) / radial * (math.pi * along_px * across_px)
     edge = torch.exp(-2 * (math.pi * 0.55) ** 2 * (fx**2 + fy**2))
     return Layer(source.view(period, period), disc * edge)
 
