@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from scorrnet_cli.displace import displace, guide
+from scorrnet_cli.models import enet
 from scorrnet_cli.models.correlation import correlate
 from scorrnet_cli.models.corrnet import CorrNet, expected_offset, least_squares_step, normalise, warp
 from scorrnet_cli.models.enet import ENet
@@ -126,6 +128,23 @@ def test_segmentation_does_not_know_gain_and_offset() -> None:
     assert probability.shape == (61, 90)
     torch.testing.assert_close(probability, speckle_probability(network, image * 257 + 30), rtol=1e-3, atol=1e-4)
     assert segment(network, image).dtype == torch.bool
+
+
+def test_glints_do_not_make_all_else_faint(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(4)
+    dots = torch.rand(24, 24, generator=generator).round().repeat_interleave(4, 0).repeat_interleave(4, 1)
+    image = (20 + 15 * dots)[None, None]
+    glints = torch.rand(image.shape, generator=generator) < 0.003
+    shining = image.where(~glints, torch.tensor(255.0))
+
+    def strength(seen: Tensor) -> float:
+        return float(seen[~glints].std())
+
+    plain = strength(ENet.normalise(image))
+    assert 0.8 < strength(ENet.normalise(shining)) / plain < 1.05
+    monkeypatch.setattr(enet, "GLINT", math.inf)
+    assert strength(ENet.normalise(image)) == pytest.approx(plain, rel=0.02)  # dots are no glints
+    assert strength(ENet.normalise(shining)) < 0.6 * plain
 
 
 class _Levels(ENet):

@@ -146,6 +146,14 @@ def test_specimens_cover_part_of_the_frame_and_keep_paint_on_the_body() -> None:
     assert 0.1 < float(np.mean(shares)) < 0.6
 
 
+def test_two_specimens_are_the_union_of_both() -> None:
+    points = _grid(96)
+    one, other = (specimens.specimen(Rng((30, index), CPU), 96.0) for index in (1, 2))
+    both = specimens.together(one, other)
+    assert torch.equal(both.painted(points) < 0, (one.painted(points) < 0) | (other.painted(points) < 0))
+    assert torch.equal(both.body(points) < 0, (one.body(points) < 0) | (other.body(points) < 0))
+
+
 def test_strips_are_wide_and_thin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(specimens, "KINDS", {"strip": 1.0})
     points = _grid(96)
@@ -236,9 +244,10 @@ def test_without_a_share_no_number_is_drawn_for_it() -> None:
         mist_share=0.516,
         reduced_share=0.517,
         processed_share=0.518,
+        several_share=0.519,
     )
     make_references(asking, 8, asks, Material())
-    assert {0.511, 0.512, 0.513, 0.514, 0.515, 0.516, 0.517, 0.518} <= set(asking.asked)
+    assert {0.511, 0.512, 0.513, 0.514, 0.515, 0.516, 0.517, 0.518, 0.519} <= set(asking.asked)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])

@@ -33,6 +33,7 @@ _STAGE_3: dict[str, dict[str, Any]] = {
 }
 
 
+GLINT = 2.5  # detail stronger than this, in standard deviations nearby, is dimmed to it
 FAINT = 0.02  # contrast, as a share of the image's, below which detail stays faint
 
 
@@ -63,13 +64,14 @@ class ENet(nn.Module):
         """Bring grey levels (N, 1, H, W) of any scale to mean 0.5 and standard deviation 0.25, more or less.
 
         Detail is brought half the way (as a ratio) to the same contrast everywhere: beside a bright or rough background
-        a faint pattern would be lost. H and W are multiples of 8.
+        a faint pattern would be lost. Glints, which would make all else faint, are dimmed. H and W are multiples of 8.
         """
+        for _ in range(2):  # the first time glints are in the contrast by which they are judged
+            light, detail, contrast = _parts(images)
+            images = light + detail.clamp(-GLINT * contrast, GLINT * contrast)
         mean = images.mean(dim=(1, 2, 3), keepdim=True)
         spread = images.std(dim=(1, 2, 3), keepdim=True) + 1e-6
-        light = _around(images)
-        detail = images - light
-        contrast = _around(detail**2).clamp_min(0).sqrt()
+        light, detail, contrast = _parts(images)
         return 0.5 + 0.25 * ((light - mean) / spread + detail * torch.rsqrt((contrast + FAINT * spread) * spread))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -98,6 +100,13 @@ class ENet(nn.Module):
         x = self.regular5_1(x)
         scores: Tensor = self.transposed_conv(x, output_size=list(images.shape[-2:]))
         return scores
+
+
+def _parts(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Light, detail and the detail's contrast, its standard deviation nearby; each as `images`, (N, 1, H, W)."""
+    light = _around(images)
+    detail = images - light
+    return light, detail, _around(detail**2).clamp_min(0).sqrt()
 
 
 def _around(x: Tensor) -> Tensor:

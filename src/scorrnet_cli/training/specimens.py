@@ -80,6 +80,18 @@ def piece(rng: Rng, window_px: float, perforated_share: float = 0.0) -> Specimen
     return Specimen(lambda xy: whole.painted(xy + corner), lambda xy: whole.body(xy + corner), whole.edge_px)
 
 
+def together(one: Specimen, other: Specimen) -> Specimen:
+    """Return two specimens, which may touch or hide parts of each other, as one with one paint."""
+
+    def painted(xy: Tensor) -> Tensor:
+        return torch.minimum(one.painted(xy), other.painted(xy))
+
+    def body(xy: Tensor) -> Tensor:
+        return torch.minimum(one.body(xy), other.body(xy))
+
+    return Specimen(painted, body, one.edge_px)
+
+
 def _outline(rng: Rng, span: float) -> Distance:
     kind = rng.pick(KINDS)
     local = _placed(rng, span)

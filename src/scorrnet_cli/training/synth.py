@@ -58,6 +58,8 @@ class SynthRecipe:
         Share of specimens with rows of small holes.
     window_share : float
         Share of specimens that are larger than the image, so that a part of them is seen, or nothing.
+    several_share : float
+        Share of images with two specimens instead of one.
     magnified_share : float
         Share of the segmentation's images that are drawn smaller and magnified, as `segment` looks at them.
     reduced_share : float
@@ -80,6 +82,7 @@ class SynthRecipe:
     alike_share: float = 0.0
     perforated_share: float = 0.0
     window_share: float = 0.0
+    several_share: float = 0.0
     magnified_share: float = 0.0
     reduced_share: float = 0.0
     processed_share: float = 0.0
@@ -294,6 +297,13 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
 
 
 def _specimen(rng: Rng, recipe: SynthRecipe) -> specimens.Specimen:
+    first = _one_specimen(rng, recipe)
+    if recipe.several_share and rng.chance(recipe.several_share):  # without them no number is drawn
+        return specimens.together(first, _one_specimen(rng, recipe))
+    return first
+
+
+def _one_specimen(rng: Rng, recipe: SynthRecipe) -> specimens.Specimen:
     if recipe.window_share and rng.chance(recipe.window_share):  # without windows no number is drawn
         return specimens.piece(rng, recipe.size, recipe.perforated_share)
     return specimens.specimen(rng, recipe.size, recipe.perforated_share)
