@@ -245,9 +245,10 @@ def test_without_a_share_no_number_is_drawn_for_it() -> None:
         reduced_share=0.517,
         processed_share=0.518,
         several_share=0.519,
+        glint_share=0.521,
     )
     make_references(asking, 8, asks, Material())
-    assert {0.511, 0.512, 0.513, 0.514, 0.515, 0.516, 0.517, 0.518, 0.519} <= set(asking.asked)
+    assert {0.511, 0.512, 0.513, 0.514, 0.515, 0.516, 0.517, 0.518, 0.519, 0.521} <= set(asking.asked)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
@@ -461,6 +462,20 @@ def test_the_grain_of_a_background_is_as_fine_as_pixels(monkeypatch: pytest.Monk
         return float(second.pow(2).mean().sqrt())
 
     assert roughness(2) > 0.9 * roughness(1)
+
+
+def test_glints_are_few_small_and_brighter_than_all_else() -> None:
+    settings = camera.Camera(blur_px=0.3, noise_floor=1.0, noise_slope=0.0, noise_blur_px=0.0, levels=255)
+    scene = torch.full(((128 + 2 * camera.MARGIN) * camera.OVERSAMPLING,) * 2, 0.2)
+    shares, brightest = [], []
+    for index in range(12):
+        picture = camera.expose(Rng((31, index), CPU), scene + camera.glints(Rng((32, index), CPU), scene), settings)
+        usual = float(picture.median())
+        shares.append(float((picture > usual + 40).float().mean()))
+        brightest.append(float(picture.max()))
+    assert 0.0002 < np.mean(shares) < 0.02
+    assert max(shares) < 0.05
+    assert np.median(brightest) == 255
 
 
 def test_noise_rises_with_grey_level() -> None:

@@ -15,6 +15,8 @@ from scorrnet_cli.training.rng import Rng
 OVERSAMPLING = 2
 OUT_OF_FOCUS_SHARE = 0.12
 GREY_LEVELS = {"255": 0.6, "4095": 0.2, "65535": 0.2}  # the largest of 8, 12 and 16 bits, and how often
+GLINTS = (3e-4, 6e-3)  # of them for each image pixel
+SHINE = (2.0, 30.0)  # radiance of a sample; four of them are a pixel
 MARGIN = 4  # image pixels around the frame that blur reaches into
 
 
@@ -78,6 +80,12 @@ def expose(rng: Rng, scene: Tensor, settings: Camera) -> Tensor:
     noisy = grey + torch.sqrt(variance.clamp_min_(0.0)) * noise
     step = 255.0 / settings.levels
     return (torch.round(noisy / step) * step).clamp_(0.0, 255.0)
+
+
+def glints(rng: Rng, scene: Tensor) -> Tensor:
+    """Points of a scene (H', W') that shine: their radiance, mostly more than the camera can tell from white."""
+    share = rng.log_uniform(*GLINTS) / OVERSAMPLING**2
+    return (rng.rand(*scene.shape) < share) * rng.log_uniform(*SHINE)
 
 
 def _light(rng: Rng, pixels: Tensor) -> Tensor:

@@ -64,6 +64,8 @@ class SynthRecipe:
         Share of the segmentation's images that are drawn smaller and magnified, as `segment` looks at them.
     reduced_share : float
         Share of the others that are drawn larger and reduced, as `segment` looks at them, too.
+    glint_share : float
+        Share of the segmentation's images in which points shine, on the surface or everywhere.
     processed_share : float
         Share of the segmentation's images that are sharpened or compressed.
     displacement_px, rotation_deg, stretch, gradient, element_share, wave_share : float
@@ -85,6 +87,7 @@ class SynthRecipe:
     several_share: float = 0.0
     magnified_share: float = 0.0
     reduced_share: float = 0.0
+    glint_share: float = 0.0
     processed_share: float = 0.0
     displacement_px: float = 32.0
     rotation_deg: float = 20.0
@@ -188,6 +191,9 @@ def _make_reference(rng: Rng, recipe: SynthRecipe, material: Material) -> tuple[
     points = _points(recipe.size, rng.device)
     surface = _surface(rng, recipe, material)
     scene, mask = surface.render(points, None, surface.backdrop(rng, recipe, material))
+    if recipe.glint_share and rng.chance(recipe.glint_share):  # without them no number is drawn
+        shining = camera.glints(rng, scene)
+        scene = scene + (shining * mask if rng.chance(0.5) else shining)
     image = camera.expose(rng, scene, camera.camera(rng, recipe.noise))
     if recipe.processed_share and rng.chance(recipe.processed_share):  # without them no number is drawn
         image = processing.processed(rng, image)

@@ -77,6 +77,12 @@ def _camera() -> Iterator[Case]:
         yield Case("camera", kind, 0, (), camera=camera)
 
 
+def _glints() -> Iterator[Case]:
+    """A dark surface with grains that shine, so that all else is faint."""
+    camera = Camera(ground=55.0, ink=20.0, glints=0.003, noise=1.0)
+    yield Case("camera", "dark, with glints", 0, (), paint=Paint((1.5, 6.0), 0.5, mixed=True), camera=camera)
+
+
 def _specimens() -> Iterator[tuple[str, Outline]]:
     yield "thin", outlines.plate(_MIDDLE, (9.0, 130.0), 20.0)
     yield "thin", outlines.ring(_MIDDLE, 95.0, 10.0)
@@ -172,7 +178,7 @@ def _all() -> Iterator[Case]:
     yield from _opened()
     yield from _twice(_backgrounds(LATER_BACKGROUNDS))
     yield from _twice(_drops())
-    yield from _twice(_paints(), (_PLATE, outlines.everywhere))
+    yield from _twice((*_paints(), *_glints()), (_PLATE, outlines.everywhere))
 
 
 CASES = tuple(replace(case, number=number) for number, case in enumerate(_all()))

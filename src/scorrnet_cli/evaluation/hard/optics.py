@@ -11,6 +11,8 @@ from torch import Tensor
 
 from scorrnet_cli.evaluation.hard.bodies import Cutout
 
+SHINE = 1500.0  # grey levels of a pixel that shines, before the lens spreads it over its neighbours
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -28,6 +30,8 @@ class Camera:
         By how much the light rises across the image, as a share of its mean; falls by as much in the deformed one.
     glare : float
         Grey levels that a spot of light adds at its middle; it lies elsewhere in the deformed image.
+    glints : float
+        Share of the specimen's pixels that shine; elsewhere in the deformed image.
     noise : float
         Standard deviation, grey levels.
     """
@@ -38,6 +42,7 @@ class Camera:
     smear_px: int = 1
     tilt: float = 0.0
     glare: float = 0.0
+    glints: float = 0.0
     noise: float = 2.0
 
 
@@ -66,7 +71,11 @@ def expose(camera: Camera, specimen: Cutout, behind: Tensor, seed: int, *, defor
     if deformed and camera.smear_px > 1:
         scene = _convolved(scene, torch.full((1, camera.smear_px), 1 / camera.smear_px, dtype=torch.float64))
     lit = scene * _light(camera, scene, deformed) + _spot(camera, scene, deformed)
-    noise = torch.randn(scene.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(scene.shape, generator=generator, dtype=torch.float64)
+    if camera.glints:
+        shining = torch.rand(scene.shape, generator=generator, dtype=torch.float64) < camera.glints
+        lit = lit + SHINE * _convolved(shining * specimen.cover, _disk(1.0))
     return (lit + camera.noise * noise).round().clamp_(0.0, 255.0).float()
 
 
