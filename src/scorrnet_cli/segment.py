@@ -25,7 +25,7 @@ AT_ONCE = len(MIRRORED)  # tiles; so many keep all cores of a small machine busy
 # Probability above which a pixel belongs to the surface: less than a half, for whoever measures an image knows that it
 # shows a surface, and a network asked about a window that a pattern fills does not.
 LIKELY = 0.4
-SMALL_PX = 20  # width of what the closest looks decide on
+SMALL_PX = 40  # width of what the closest looks alone decide on
 RIM_PX = 3
 FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below which there is no paint
 
@@ -35,8 +35,8 @@ def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
     """Return the probability (H, W) that each pixel of a grey image (H, W) shows speckle.
 
     The image is looked at reduced, where much of the surroundings is seen; as it is; and magnified, where outlines are
-    seen that are fine for the network. If the speckle is fine, too, the image is magnified further. The mean of all
-    looks is taken, but the two closest ones decide on what is small.
+    seen that are fine for the network. If the speckle is fine, too, the image is magnified further. The mean of the two
+    closest looks is taken, but on what is wide all of them decide.
     """
     # Of such lengths the reduced and the magnified ones are multiples of the network's stride, too.
     multiple, smallest = 2 * network.stride, round(network.smallest_image_px / REDUCTION)
@@ -44,11 +44,13 @@ def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
     image = padded[0, 0]
     weak, strong = MAGNIFICATIONS
     looks = [_in_tiles(network, image, magnification) for magnification in (REDUCTION, 1.0, weak)]
-    likely = _mean(looks) > LIKELY
-    if bool(likely.any()) and correlation_length_px(image, likely) < FINE_PX:
+    seen = _mean(looks) > LIKELY
+    if bool(seen.any()) and correlation_length_px(image, seen) < FINE_PX:
         looks.append(_in_tiles(network, image, strong))
-    probability, near = _mean(looks), _mean(looks[-2:])
-    probability = probability.where(_wide((near > LIKELY) != (probability > LIKELY)), near)
+    near, all_looks = _mean(looks[-2:]), _mean(looks)
+    likely, surroundings = near > LIKELY, _mean([looks[0], *looks])  # the reduced look misses small bodies, but adds
+    probability = near.where(~_wide(likely & (all_looks <= LIKELY)), all_looks)
+    probability = probability.where(~_wide(~likely & (surroundings > LIKELY)), surroundings)
     return probability[:height, :width]
 
 

@@ -178,28 +178,59 @@ def test_the_probability_is_the_mean_of_looks_that_fit_the_speckle(
     monkeypatch: pytest.MonkeyPatch, dot_px: int, weakly: float, mean: float
 ) -> None:
     """Fine speckle is magnified further; coarse speckle, or what is none, is not."""
-    looks = {0.5: 0.6, 1.0: 0.2, 1.5: weakly, 2.0: 0.7}
+    looks = {0.5: 0.5, 1.0: 0.2, 1.5: weakly, 2.0: 0.7}
     monkeypatch.setattr("scorrnet_cli.segment._in_tiles", lambda _, image, times: torch.full_like(image, looks[times]))
     dots = torch.rand(12, 20, generator=torch.Generator().manual_seed(2)).round()
     image = 200 * dots.repeat_interleave(dot_px, 0).repeat_interleave(dot_px, 1)
     torch.testing.assert_close(speckle_probability(_Levels(), image), torch.full(image.shape, mean))
 
 
+def _fine_dots(height: int, width: int) -> Tensor:
+    dots = torch.rand(height // 2, width // 2, generator=torch.Generator().manual_seed(3)).round()
+    return 200 * dots.repeat_interleave(2, 0).repeat_interleave(2, 1)
+
+
 def test_the_closest_look_decides_on_what_is_small_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two holes that only the closest look sees: the small one is one, the wide one is not."""
-    closest = torch.ones(96, 192)
-    closest[40:52, 30:42] = closest[30:70, 100:140] = 0
+    closest = torch.ones(128, 256)
+    closest[40:60, 30:50] = closest[30:100, 150:220] = 0
 
     def looks(_: ENet, image: Tensor, magnification: float) -> Tensor:
         return closest if magnification == 2 else torch.full_like(image, 0.75)
 
     monkeypatch.setattr("scorrnet_cli.segment._in_tiles", looks)
-    dots = torch.rand(48, 96, generator=torch.Generator().manual_seed(3)).round()
-    probability = speckle_probability(_Levels(), 200 * dots.repeat_interleave(2, 0).repeat_interleave(2, 1))
-    assert float(probability[46, 36]) == pytest.approx(0.375)
-    assert float(probability[50, 120]) == pytest.approx(0.5625)  # the mean of all
-    assert float(probability[50, 101]) == pytest.approx(0.5625)  # to its rim
+    probability = speckle_probability(_Levels(), _fine_dots(128, 256))
+    assert float(probability[50, 40]) == pytest.approx(0.375)
+    assert float(probability[60, 190]) == pytest.approx(0.6)  # of all, the reduced one twice
+    assert float(probability[60, 151]) == pytest.approx(0.6)  # to its rim
     assert float(probability[10, 10]) == pytest.approx(0.875)
+
+
+@pytest.mark.parametrize(("reduced", "probability"), [(0.8, 0.46), (0.3, 0.25)])
+def test_what_the_reduced_look_finds_counts_twice(
+    monkeypatch: pytest.MonkeyPatch, reduced: float, probability: float
+) -> None:
+    looks = {0.5: reduced, 1.0: 0.3, 1.5: 0.2, 2.0: 0.2}
+    monkeypatch.setattr("scorrnet_cli.segment._in_tiles", lambda _, image, times: torch.full_like(image, looks[times]))
+    found = speckle_probability(_Levels(), _fine_dots(96, 96))
+    torch.testing.assert_close(found, torch.full_like(found, probability))
+
+
+def test_the_reduced_look_is_one_of_all_where_it_misses_what_the_others_find(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small body of which the reduced look sees nothing is found; what two looks see nothing of is not."""
+    near = torch.zeros(160, 320)
+    near[40:110, 30:100] = near[40:110, 200:270] = 1
+    plain = near.clone()
+    plain[:, 160:] = 0
+
+    def looks(_: ENet, image: Tensor, magnification: float) -> Tensor:
+        return {0.5: torch.zeros_like(image), 1.0: plain, 1.5: 0.9 * near}[magnification]
+
+    monkeypatch.setattr("scorrnet_cli.segment._in_tiles", looks)
+    monkeypatch.setattr("scorrnet_cli.segment.correlation_length_px", lambda *_: 5.0)
+    found = speckle_probability(_Levels(), torch.zeros(160, 320)) > 0.4
+    assert bool(found[41:109, 31:99].all())
+    assert not bool(found[:, 160:].any())
 
 
 @pytest.mark.parametrize("magnification", (REDUCTION, 1.0, *MAGNIFICATIONS))
