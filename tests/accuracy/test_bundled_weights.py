@@ -16,7 +16,7 @@ from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.evaluation.networks import EVALUATION, displacement_figures, segmentation_figures
 from scorrnet_cli.frames import read_mask
 from scorrnet_cli.segment import segment
-from scorrnet_cli.training import backgrounds, camera, specimens, textures
+from scorrnet_cli.training import backgrounds, camera, rough, specimens, textures
 from scorrnet_cli.training.compared import refinement_figures
 from scorrnet_cli.training.recipe import bundled_recipe, load_recipe
 from scorrnet_cli.training.rng import Rng
@@ -123,9 +123,9 @@ def test_star_keeps_its_amplitude(settings: Settings, largest_mae: float, larges
 
 
 def test_every_pixel_can_be_measured_where_no_speckle_is_found(tmp_path: Path) -> None:
-    """Stone, here: a texture that is no paint, but can be matched."""
-    cloud = 128 + 40 * textures.power_law(Rng((27,), CPU), 160, 1.0).numpy()
-    for name, values in (("ref.tif", cloud), ("def.tif", np.roll(cloud, (-2, 3), (0, 1)))):
+    """Scratched metal, here: a texture that is no paint, but can be matched."""
+    scratched = 255 * rough.strokes(Rng((27,), CPU), torch.full((160, 160), 0.5)).clamp(0, 1).numpy()
+    for name, values in (("ref.tif", scratched), ("def.tif", np.roll(scratched, (-2, 3), (0, 1)))):
         tifffile.imwrite(tmp_path / name, values.astype(np.float32))
     images = tmp_path / "ref.tif", tmp_path / "def.tif"
     with pytest.raises(MeasurementError, match="No speckled surface") as raised:
