@@ -71,7 +71,7 @@ def segmentation_figures(network: ENet, recipe: SynthRecipe, count: int) -> dict
         ``iou`` and ``median_iou`` over the images that show a specimen, ``pooled_iou`` over all pixels of all images.
     """
     device = next(network.parameters()).device
-    recipe = replace(recipe, whole_frame=WHOLE_FRAME, window_share=0.0, magnified_share=0.0)
+    recipe = replace(recipe, whole_frame=WHOLE_FRAME, window_share=0.0, magnified_share=0.0, reduced_share=0.0)
     both, either, shares = np.zeros(count), np.zeros(count), np.zeros(count)
     for index in range(count):
         images, masks = make_references(Rng((EVALUATION, index), device), 1, recipe, Material())
