@@ -27,6 +27,7 @@ from scorrnet_cli.training.material import load_photographs
 from scorrnet_cli.training.recipe import NETWORKS, Recipe, bundled_recipe, load_recipe
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material, SynthRecipe, make_pairs, make_references
+from scorrnet_cli.training.torus import sample_torus
 from scorrnet_cli.weights import Role
 
 CPU = torch.device("cpu")
@@ -651,9 +652,9 @@ def test_photographs_enter_as_squares(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_torus_sampling_wraps() -> None:
     paint = textures.speckle(Rng((1,), CPU), 96, 1, (4.0, 6.0))
     points = _grid(96)
-    once = synth._sample_torus(paint[None], points)
+    once = sample_torus(paint[None], points)
     torch.testing.assert_close(once[0], paint, atol=1e-4, rtol=0)
-    torch.testing.assert_close(synth._sample_torus(paint[None], points + 96), once, atol=1e-4, rtol=0)
+    torch.testing.assert_close(sample_torus(paint[None], points + 96), once, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("shift", [0.1, 0.25, 0.5, 0.75])
@@ -667,6 +668,6 @@ def test_torus_sampling_moves_a_pattern_by_what_it_is_told(shift: float) -> None
     exact = torch.fft.irfft2(spectrum * torch.exp(2j * math.pi * fx * shift), s=(size, size))
     slope = torch.fft.irfft2(spectrum * 2j * math.pi * fx, s=(size, size))
     points = _grid(size) + torch.tensor([shift, 0.0])[:, None, None]
-    error = synth._sample_torus(paint[None], points)[0] - exact
+    error = sample_torus(paint[None], points)[0] - exact
     assert abs(float((error * slope).sum() / slope.square().sum())) < 0.005  # samples
     assert float(error.std() / exact.std()) < 0.01

@@ -22,6 +22,7 @@ from scorrnet_cli.segment import MAGNIFICATIONS, REDUCTION, magnified
 from scorrnet_cli.training import backgrounds, camera, fields, processing, specimens, textures
 from scorrnet_cli.training.camera import MARGIN, OVERSAMPLING
 from scorrnet_cli.training.rng import Rng
+from scorrnet_cli.training.torus import sample_torus
 
 SOFT_PX = (0.7, 3.5)  # standard deviation of the blur of soft paint: fine mist around drops, or the lens out of focus
 DISCERNIBLE = 0.6  # diameter of the finest dots of a reduced image, of the finest of others
@@ -261,7 +262,7 @@ class _Surface:
         if crack is not None:
             gap = crack.gap(xy)
             painted, body = torch.maximum(painted, -gap), torch.maximum(body, -gap)
-        both = _sample_torus(torch.stack([self.paint, self.bare]), xy * OVERSAMPLING + 0.5)
+        both = sample_torus(torch.stack([self.paint, self.bare]), xy * OVERSAMPLING + 0.5)
         paint_cover = (0.5 - painted / self.outline.edge_px).clamp_(0.0, 1.0)
         body_cover = (0.5 - body * OVERSAMPLING).clamp_(0.0, 1.0)
         front = both[1] + paint_cover * (both[0] - both[1])
@@ -331,48 +332,3 @@ def _photographed(rng: Rng, period: int, speckles: Tensor) -> Tensor:
     half = half.clamp(0.0, 1.0)
     wide = torch.cat([half, half.flip(1)], 1)
     return torch.cat([wide, wide.flip(0)], 0)
-
-
-def _sample_torus(textures_: Tensor, xy: Tensor) -> Tensor:
-    """Sample periodic textures (C, P, P) by cubic B-splines at points (2, H, W) in samples.
-
-    A cubic convolution whose parameter is not -1/2, as `grid_sample` has it, would move the texture by up to 0.047
-    samples. The spline of 4 x 4 coefficients is put together from four bilinear samples, for its weights are positive
-    (Sigg, Hadwiger, 2005, GPU Gems 2, chapter 20).
-    """
-    period = textures_.shape[-1]
-    if bool((xy == torch.round(xy)).all()):
-        x, y = torch.remainder(xy, period).long()
-        return textures_[:, y, x]
-    pad = 3
-    wrapped = F.pad(_coefficients(textures_)[None], (pad,) * 4, mode="circular")
-    position = torch.remainder(xy, period)
-    whole = torch.floor(position)
-    nearer, places = _pairs_of_weights(position - whole)
-    places = whole + pad + places  # (2 pairs, 2 axes, H, W)
-    out = torch.zeros(len(textures_), *xy.shape[1:], device=xy.device)
-    for i in range(2):
-        for j in range(2):
-            grid = torch.stack([places[j, 0], places[i, 1]], -1)[None]
-            grid = (grid * 2 + 1) / (period + 2 * pad) - 1
-            sample = F.grid_sample(wrapped, grid, mode="bilinear", align_corners=False, padding_mode="border")[0]
-            out += nearer[i, 1] * nearer[j, 0] * sample
-    return out
-
-
-def _coefficients(textures_: Tensor) -> Tensor:
-    """Cubic B-spline coefficients of periodic textures (C, P, P)."""
-    period = textures_.shape[-1]
-    fy = torch.fft.fftfreq(period, device=textures_.device)[:, None]
-    fx = torch.fft.rfftfreq(period, device=textures_.device)[None, :]
-    sampled = (2 + torch.cos(2 * math.pi * fx)) * (2 + torch.cos(2 * math.pi * fy)) / 9
-    coefficients: Tensor = torch.fft.irfft2(torch.fft.rfft2(textures_) / sampled, s=(period, period))
-    return coefficients
-
-
-def _pairs_of_weights(t: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights of the first two and the last two nodes of a cubic B-spline at a fraction `t`, and their centres."""
-    s = 1 - t
-    w0, w1, w2, w3 = s**3 / 6, 2 / 3 - t * t + t**3 / 2, 2 / 3 - s * s + s**3 / 2, t**3 / 6
-    first, last = w0 + w1, w2 + w3
-    return torch.stack([first, last]), torch.stack([w1 / first - 1, w3 / last + 1])
