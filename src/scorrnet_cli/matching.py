@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli import spline
 from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, plane_at, plane_through, wide_mean
+from scorrnet_cli.morphology import eroded
 from scorrnet_cli.tiles import Box
 
 SHINE_PX = 2  # rim of the surface into which blur and interpolation carry the background
@@ -74,7 +74,7 @@ def surface(reference: Tensor, mask: Tensor) -> Surface:
 
 def _core(mask: Tensor) -> Tensor:
     """0 (H, W) outside a mask and at its rim, else 1."""
-    return 1 - F.max_pool2d((~mask).float()[None], 2 * SHINE_PX + 1, 1, SHINE_PX)[0]
+    return eroded(mask, SHINE_PX).float()
 
 
 class Comparison(NamedTuple):

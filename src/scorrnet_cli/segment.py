@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.padding import pad_to_multiple
 from scorrnet_cli.speckle_size import correlation_length_px
 
@@ -155,11 +156,11 @@ def local_contrast(image: Tensor, counted: Tensor) -> Tensor:
 
 def _wide(points: Tensor) -> Tensor:
     """Those of the points (H, W) bool in whose midst a square of `SMALL_PX` fits, and what lies around them."""
-    reach = SMALL_PX // 2
-    middles = 1 - F.max_pool2d((~points).float()[None], 2 * reach - 1, 1, reach - 1)
-    return F.max_pool2d(middles, 2 * reach + 5, 1, reach + 2)[0] > 0
+    half = SMALL_PX // 2
+    middles = eroded(points, half - 1)
+    return dilated(middles, half + 2)
 
 
 def _shrunk(likely: Tensor) -> Tensor:
     """1 (H, W) where there is likely paint, but for its rim: the step to a bright wall is no contrast of the paint."""
-    return 1 - F.max_pool2d((~likely).float()[None], 2 * RIM_PX + 1, 1, RIM_PX)[0]
+    return eroded(likely, RIM_PX).float()

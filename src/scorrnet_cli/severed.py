@@ -16,6 +16,7 @@ from scorrnet_cli.consensus import moving_parts, nearest_part
 from scorrnet_cli.displace import extrapolate
 from scorrnet_cli.filters import fitted_plane, gaussian, masked_gaussian
 from scorrnet_cli.matching import Spline, Surface, compare
+from scorrnet_cli.morphology import dilated
 from scorrnet_cli.patchwork import assessed
 from scorrnet_cli.refine import Refined
 from scorrnet_cli.tiles import Tile, fill
@@ -119,8 +120,7 @@ def _rim(mask: Tensor) -> Tensor:
 
 def _meet(parts: list[Tensor], reach_px: int) -> Tensor:
     """True (H, W) where two parts or more are within reach."""
-    near = torch.stack([F.max_pool2d(part[None].float(), 2 * reach_px + 1, 1, reach_px)[0] for part in parts])
-    return near.sum(0) > 1
+    return dilated(torch.stack(parts), reach_px).sum(0) > 1
 
 
 def _jumps(field: Tensor, mask: Tensor) -> bool:

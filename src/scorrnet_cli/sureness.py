@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+
+from scorrnet_cli.morphology import dilated
 
 LEAST_SHARE, LARGEST_SHARE = 0.02, 0.98  # of the image: beyond, the mask is more often wrong than the specimen so small
 UNSURE = (0.2, 0.8)  # probabilities between which a pixel may be speckle or not
@@ -71,6 +71,4 @@ def sureness(probability: Tensor, mask: Tensor) -> Sureness:
 
 def _near_edge(mask: Tensor) -> Tensor:
     """True (H, W) within 4 px of where the mask begins or ends."""
-    both = torch.stack([mask, ~mask]).float()
-    grown = F.max_pool2d(both[None], 2 * EDGE_PX + 1, 1, EDGE_PX)[0]
-    return grown.all(0)
+    return dilated(mask, EDGE_PX) & dilated(~mask, EDGE_PX)

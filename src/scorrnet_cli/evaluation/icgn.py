@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli.filters import gaussian, gradient
+from scorrnet_cli.morphology import eroded
 from scorrnet_cli.spline import node_weights, spline_coefficients
 
 RADIUS_PX = 10  # subsets of 21 x 21 px
@@ -124,7 +125,7 @@ def _subsets(
     at_x, at_y = x[:, None] + dx, y[:, None] + dy
     within = (at_x >= 0) & (at_x < width) & (at_y >= 0) & (at_y < height)
     at_x, at_y = at_x.clamp(0, width - 1), at_y.clamp(0, height - 1)
-    core = F.max_pool2d((~mask).float()[None], 3, 1, 1)[0] == 0
+    core = eroded(mask, 1)
     weight = (within & core[at_y, at_x]).float()
     monomials = _monomials(dx / radius, dy / radius, order)
     grey = _centred(reference[at_y, at_x], weight) * weight

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
 from scorrnet_cli.evaluation.fields import affine
 from scorrnet_cli.evaluation.hard import outlines
@@ -16,6 +15,7 @@ from scorrnet_cli.evaluation.hard.bodies import Body, cut_out, true_field
 from scorrnet_cli.evaluation.hard.optics import Camera, expose
 from scorrnet_cli.evaluation.rendering import Outline, Pair
 from scorrnet_cli.evaluation.speckle import scatter_disks
+from scorrnet_cli.morphology import eroded
 from scorrnet_cli.pipeline import Instruments
 
 SIZE_PX = 256
@@ -70,8 +70,7 @@ def exchanges(instruments: Instruments, names: Sequence[str] = tuple(SPECIMENS))
         for behind in (first, second):
             deformed = expose(Camera(), moved, behind, SEED + 10 * number + 2, deformed=True)
             fields.append(measured(instruments, Pair(reference, deformed, mask, truth), mask).refined)
-        reach = 2 * INSIDE_PX + 1
-        inside = F.max_pool2d((~mask).float()[None], reach, 1, INSIDE_PX)[0] == 0
+        inside = eroded(mask, INSIDE_PX)
         valid = [field.isfinite().all(0)[inside] for field in fields]
         change = torch.hypot(*(fields[1] - fields[0]))[inside]
         yield Exchange(name, before, after, rmse(change), share(valid[0] != valid[1]))
