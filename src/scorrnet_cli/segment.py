@@ -155,10 +155,10 @@ def local_contrast(image: Tensor, counted: Tensor) -> Tensor:
 
 
 def _wide(points: Tensor) -> Tensor:
-    """Those of the points (H, W) bool in whose midst a square of `SMALL_PX` fits, and what lies around them."""
+    """Those of the points (H, W) bool that squares of `SMALL_PX` hold, and what of the points lies around these."""
     half = SMALL_PX // 2
     middles = eroded(points, half - 1)
-    return dilated(middles, half + 2)
+    return dilated(middles, half + 2) | (points & dilated(middles, SMALL_PX))
 
 
 def _shrunk(likely: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from scorrnet_cli.morphology import dilated, eroded
+from scorrnet_cli.segment import SMALL_PX, _wide
 
 
 @pytest.mark.parametrize("shape", [(40, 56), (3, 31, 17)])
@@ -18,3 +19,16 @@ def test_sets_grow_and_shrink_by_squares(shape: tuple[int, ...], reach: int) -> 
     assert torch.equal(dilated(points, reach), by_squares)
     assert torch.equal(eroded(~points, reach), ~by_squares)
     assert bool(eroded(torch.ones(shape, dtype=torch.bool), reach).all())  # beyond the border all is in the set
+
+
+def test_what_is_wide_includes_its_ragged_rim_and_nothing_narrow_elsewhere() -> None:
+    points = torch.zeros(200, 300, dtype=torch.bool)
+    points[20:120, 20:120] = True
+    points[60:80, 120:130] = True  # a tooth of the rim
+    points[150:160, 20:280] = True  # a band of its own
+    wide = _wide(points)
+    assert bool(wide[20:120, 20:120].all())
+    assert bool(wide[60:80, 120:130].all())
+    assert not bool(wide[140:].any())
+    assert not bool(wide[:, 131 + SMALL_PX // 2 :].any())
+    assert not bool(wide[30:50, 125:].any())
