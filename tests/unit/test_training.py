@@ -205,16 +205,40 @@ def test_backgrounds_as_grey_as_the_paint_come_as_often_as_the_recipe_says() -> 
     assert step(1.0) < 0.6 * step(0.0)
 
 
-def test_perforated_specimens_have_rows_of_small_holes() -> None:
+def test_perforated_specimens_have_rows_of_holes_as_wide_as_some_dots() -> None:
     points = _grid(128)
-    holes = []
+    holes, widths = [], []
     for index in range(40):
-        plain, cut = (specimens.specimen(Rng((13, index), CPU), 128.0, share) for share in (0.0, 1.0))
+        plain, cut = (specimens.specimen(Rng((13, index), CPU), 128.0, share, 3.0) for share in (0.0, 1.0))
         assert bool((cut.body(points) >= plain.body(points)).all())
         missing = (plain.body(points) < 0) & (cut.body(points) >= 0)
         holes.append(float(missing.sum()) / 128**2)
+        widths.append(2 * float(cut.body(points)[missing].max()) if missing.any() else 0.0)
     assert 0.5 < float(np.mean(np.array(holes) > 0.001)) < 1.0  # some rows lie outside the specimen
-    assert max(holes) < 0.35
+    assert max(holes) < 0.6
+    assert max(widths) <= 12 * 3.0
+    assert float(np.mean(np.array(widths) > 2.4 * 3.0 - 1.5)) > 0.5
+
+
+def test_no_hole_is_narrower_than_two_dots() -> None:
+    depths = [-float(specimens._hole(Rng((15, index), CPU), 96.0, 9.0)(_grid(96)).min()) for index in range(40)]
+    assert min(depths) > 9.0 - 0.8  # a pixel lies about its centre
+    assert max(depths) > 12.0
+
+
+def test_what_is_small_weighs_more() -> None:
+    """A hole and a strip of 20 px cost more than as many wrong pixels inside what is large."""
+    mask = torch.zeros(1, 1, 128, 128)
+    mask[..., 8:120, 8:80] = 1
+    mask[..., 54:74, 34:54] = 0
+    mask[..., 8:120, 98:118] = 1
+    right = torch.cat([-10 * (mask - 0.5), 10 * (mask - 0.5)], 1)
+    costs = {}
+    for name, (y, x) in {"hole": (64, 44), "strip": (64, 108), "large": (100, 44), "beyond": (64, 89)}.items():
+        wrong = right.clone()
+        wrong[..., y - 3 : y + 3, x - 3 : x + 3] *= -1
+        costs[name] = float(segmentation_loss(wrong, mask) - segmentation_loss(right, mask))
+    assert min(costs["hole"], costs["strip"], costs["beyond"]) > 1.5 * costs["large"]
 
 
 class _Remembering(Rng):

@@ -12,6 +12,7 @@ from scorrnet_cli.windows import LAPLACE
 
 SMALLEST_SPECIMEN = 0.01  # share of an image
 EDGE_WEIGHT, EDGE_REACH_PX = 2.0, 3  # pixels so near to an outline count three times
+SMALL_WEIGHT, SMALL_CELLS, CELL_PX = 2.0, 9, 4  # and parts in which no square of so many cells fits
 LEVEL_WEIGHTS = (0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
 
 
@@ -40,7 +41,7 @@ def displacement_loss(found: Sequence[Tensor], truth: Tensor, seen: Tensor, expo
 
 
 def segmentation_loss(scores: Tensor, mask: Tensor) -> Tensor:
-    """Cross-entropy, heavier next to outlines, plus soft Jaccard loss of the speckle class.
+    """Cross-entropy, heavier next to outlines and in what is small, plus soft Jaccard loss of the speckle class.
 
     Parameters
     ----------
@@ -53,12 +54,23 @@ def segmentation_loss(scores: Tensor, mask: Tensor) -> Tensor:
     side = 2 * EDGE_REACH_PX + 1
     reach = F.max_pool2d(torch.cat([mask, 1 - mask], 1), side, 1, EDGE_REACH_PX)
     weight = 1 + EDGE_WEIGHT * reach.prod(1)  # both classes within reach: an outline
+    weight = weight + SMALL_WEIGHT * _small(mask)[:, 0]
     entropy = (weight * F.cross_entropy(scores, mask[:, 0].long(), reduction="none")).sum() / weight.sum()
     speckle = scores.softmax(1)[:, 1:]
     both = (speckle * mask).sum(dim=(1, 2, 3))
     either = (speckle + mask - speckle * mask).sum(dim=(1, 2, 3))
     little = SMALLEST_SPECIMEN * mask[0].numel()  # without it, an image of background alone would teach nothing here
     return entropy + (1 - (both + little) / (either + little)).mean()
+
+
+def _small(mask: Tensor) -> Tensor:
+    """Holes, gaps, strips and spots of a mask (N, 1, H, W), as 1 of (N, 1, H, W); H and W are multiples of a cell."""
+    both = torch.cat([mask, 1 - mask], 1)
+    whole = (F.avg_pool2d(both, CELL_PX) == 1).float()
+    half = SMALL_CELLS // 2
+    middles = 1 - F.max_pool2d(1 - whole, SMALL_CELLS, 1, half)
+    large = F.max_pool2d(middles, SMALL_CELLS + 2, 1, half + 1)  # a cell wider, for the cells that an outline cuts
+    return (both * (1 - F.interpolate(large, mask.shape[-2:]))).sum(1, keepdim=True)
 
 
 def refinement_loss(fields: Sequence[tuple[Tensor, Tensor]], truth: Tensor, seen: Tensor) -> Tensor:

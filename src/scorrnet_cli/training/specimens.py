@@ -17,8 +17,8 @@ KINDS = {"strip": 2.0, "dog_bone": 2.0, "plate": 3.0, "ring": 1.0, "blob": 1.5, 
 HOLED_SHARE, MOST_HOLES = 0.5, 6
 STRIP = (0.03, 0.42)  # half of a strip's width, of the image
 RING = (0.06, 0.4)  # half of a ring's width, of its radius
-PERFORATION = (0.01, 0.06)  # radius of the holes of a perforated plate, of the image
-SPAN_PX = 320.0  # in larger images strips and these holes may be as small as in one of this size
+SPAN_PX = 320.0  # in larger images strips may be as narrow as in one of this size
+PERFORATION = (1.2, 6.0)  # radius of the holes of a perforated plate, of a dot's diameter: narrower ones are gaps
 PITCH = (2.6, 6.0)  # from one of them to the next, of their radius
 MOST_WINDOWS = 3.0  # side of a scene of which a window is seen, of the window's
 
@@ -49,12 +49,16 @@ def whole_frame() -> Specimen:
     return Specimen(inside, inside)
 
 
-def specimen(rng: Rng, span_px: float, perforated_share: float = 0.0) -> Specimen:
-    """Draw a specimen that covers part of an image of `span_px`; a share of them has rows of small holes."""
+def specimen(rng: Rng, span_px: float, perforated_share: float = 0.0, dot_px: float = 0.0) -> Specimen:
+    """Draw a specimen that covers part of an image of `span_px`.
+
+    A share of them has rows of holes a few times as wide as the dots of the paint are. No hole is narrower than two
+    dots: it could not be told from a gap between them.
+    """
     outline = _outline(rng, span_px)
-    cuts = [_hole(rng, span_px) for _ in range(rng.integer(1, MOST_HOLES))] if rng.chance(HOLED_SHARE) else []
+    cuts = [_hole(rng, span_px, dot_px) for _ in range(rng.integer(1, MOST_HOLES))] if rng.chance(HOLED_SHARE) else []
     cuts += [_notch(rng, span_px) for _ in range(rng.integer(1, 2))] if rng.chance(0.3) else []
-    cuts += [_perforation(rng, span_px)] if perforated_share and rng.chance(perforated_share) else []
+    cuts += [_perforation(rng, span_px, dot_px)] if perforated_share and rng.chance(perforated_share) else []
 
     def body(xy: Tensor) -> Tensor:
         distance = outline(xy)
@@ -72,11 +76,11 @@ def specimen(rng: Rng, span_px: float, perforated_share: float = 0.0) -> Specime
     return Specimen(painted, body, rng.log_uniform(0.5, 4.0))
 
 
-def piece(rng: Rng, window_px: float, perforated_share: float = 0.0) -> Specimen:
+def piece(rng: Rng, window_px: float, perforated_share: float = 0.0, dot_px: float = 0.0) -> Specimen:
     """Draw a specimen larger than the image, and what is seen of it through a window: a part, all or nothing."""
     span = rng.uniform(1.0, MOST_WINDOWS) * window_px
     corner = torch.tensor([rng.uniform(0.0, span - window_px) for _ in range(2)], device=rng.device)[:, None, None]
-    whole = specimen(rng, span, perforated_share)
+    whole = specimen(rng, span, perforated_share, dot_px)
     return Specimen(lambda xy: whole.painted(xy + corner), lambda xy: whole.body(xy + corner), whole.edge_px)
 
 
@@ -168,11 +172,11 @@ def _polygon(rng: Rng, local: Callable[[Tensor], Tensor], size: float) -> Distan
     return polygon
 
 
-def _hole(rng: Rng, span: float) -> Distance:
+def _hole(rng: Rng, span: float, dot_px: float) -> Distance:
     """An ellipse; the distance is approximate, exact on the rim."""
     x, y = rng.uniform(0.1, 0.9) * span, rng.uniform(0.1, 0.9) * span
-    a = rng.log_uniform(0.02, 0.18) * span
-    b = a * (rng.uniform(0.3, 1.0) if rng.chance(0.3) else 1.0)
+    a = max(rng.log_uniform(0.02, 0.18) * span, dot_px)
+    b = max(a * (rng.uniform(0.3, 1.0) if rng.chance(0.3) else 1.0), dot_px)
 
     def hole(xy: Tensor) -> Tensor:
         return (torch.hypot((xy[0] - x) / a, (xy[1] - y) / b) - 1) * min(a, b)
@@ -180,10 +184,10 @@ def _hole(rng: Rng, span: float) -> Distance:
     return hole
 
 
-def _perforation(rng: Rng, span: float) -> Distance:
+def _perforation(rng: Rng, span: float, dot_px: float) -> Distance:
     """Rows of equal round holes."""
     local = _placed(rng, span)
-    radius = rng.log_uniform(PERFORATION[0] * min(span, SPAN_PX), PERFORATION[1] * span)
+    radius = rng.log_uniform(*PERFORATION) * dot_px
     pitch = torch.tensor([rng.uniform(*PITCH) * radius for _ in range(2)], device=rng.device)[:, None, None]
     most = torch.tensor([rng.integer(0, 6), rng.integer(0, 3)], device=rng.device)[:, None, None]
 

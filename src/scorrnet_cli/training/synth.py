@@ -56,7 +56,7 @@ class SynthRecipe:
     alike_share : float
         Share of backgrounds that have the brightness and the contrast of the paint.
     perforated_share : float
-        Share of specimens with rows of small holes.
+        Share of specimens with rows of holes as wide as some dots.
     window_share : float
         Share of specimens that are larger than the image, so that a part of them is seen, or nothing.
     several_share : float
@@ -279,6 +279,9 @@ class _Surface:
 
 def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
     period = int((recipe.size + 2 * MARGIN) * 1.1) * OVERSAMPLING // 8 * 8
+    dots = recipe.dot_px
+    if recipe.perforated_share:  # without holes sized by the dots no number is drawn
+        dots = (rng.log_uniform(*dots),) * 2
     if material.speckles is not None and rng.chance(0.15):
         pattern = _photographed(rng, period, material.speckles)
     elif recipe.cloud_share and rng.chance(recipe.cloud_share):
@@ -286,7 +289,7 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
     else:
         varied = recipe.varied_share and rng.chance(recipe.varied_share)  # without them no number is drawn
         make = textures.varied if varied else textures.speckle
-        pattern = make(rng, period, OVERSAMPLING, recipe.dot_px, recipe.mist_share)
+        pattern = make(rng, period, OVERSAMPLING, dots, recipe.mist_share)
     if recipe.soft_share and rng.chance(recipe.soft_share):  # without soft paint no number is drawn for it
         pattern = textures.softened(pattern, rng.log_uniform(*SOFT_PX) * OVERSAMPLING)
     contrast = rng.log_uniform(recipe.contrast[0], recipe.contrast[1])
@@ -299,21 +302,21 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
     if rng.chance(0.5):
         bare = bare + rng.uniform(0.0, 0.05) * textures.power_law(rng, period, rng.uniform(1.0, 2.2))
     whole = rng.chance(recipe.whole_frame)
-    outline = specimens.whole_frame() if whole else _specimen(rng, recipe)
+    outline = specimens.whole_frame() if whole else _specimen(rng, recipe, dots[0] if recipe.perforated_share else 0.0)
     return _Surface(outline, paint, bare.clamp_(0.0, 1.0))
 
 
-def _specimen(rng: Rng, recipe: SynthRecipe) -> specimens.Specimen:
-    first = _one_specimen(rng, recipe)
+def _specimen(rng: Rng, recipe: SynthRecipe, dot_px: float) -> specimens.Specimen:
+    first = _one_specimen(rng, recipe, dot_px)
     if recipe.several_share and rng.chance(recipe.several_share):  # without them no number is drawn
-        return specimens.together(first, _one_specimen(rng, recipe))
+        return specimens.together(first, _one_specimen(rng, recipe, dot_px))
     return first
 
 
-def _one_specimen(rng: Rng, recipe: SynthRecipe) -> specimens.Specimen:
+def _one_specimen(rng: Rng, recipe: SynthRecipe, dot_px: float) -> specimens.Specimen:
     if recipe.window_share and rng.chance(recipe.window_share):  # without windows no number is drawn
-        return specimens.piece(rng, recipe.size, recipe.perforated_share)
-    return specimens.specimen(rng, recipe.size, recipe.perforated_share)
+        return specimens.piece(rng, recipe.size, recipe.perforated_share, dot_px)
+    return specimens.specimen(rng, recipe.size, recipe.perforated_share, dot_px)
 
 
 def _later(rng: Rng, behind: Tensor, surface: _Surface, recipe: SynthRecipe, material: Material) -> Tensor:

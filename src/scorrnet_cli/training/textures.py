@@ -22,8 +22,9 @@ KINDS = {"dots": 0.3, "spray": 0.2, "spatter": 0.15, "print": 0.1, "noise": 0.25
 SPATTER = (1.6, 1.0, 0.6, 0.36)  # diameters of its drops, of the usual one
 MIST = (-1.5, -0.5, 0.5, 1.5, 2.5, 3.5)  # logarithms of the diameters of a spray can's drops, in standard deviations
 MIST_SPREAD = (0.3, 0.7)  # standard deviation of these logarithms
-LARGEST_DROP = 2.0  # of the largest dot
+LARGEST_DROP_PX = 32.0  # of a spray can's mist
 VARIED_KINDS = {"plain": 1.0, "shaded": 1.2, "jittered": 1.2, "net": 0.8, "two": 0.8}
+FINER, FINEST_PX = 0.4, 1.5  # dots of the second of two patterns, of the first's, and in image pixels
 PITCH = (1.05, 2.2)  # of jittered dots, in their diameters
 MOST_STRETCHED = 2.5  # of jittered dots, length over width
 TONE = (0.35, 3.0)  # exponent of the tone curve
@@ -83,14 +84,15 @@ def varied(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float], mi
     if kind == "shaded":
         paint = _shaded(rng, period, oversampling, dot_px)
     elif kind == "jittered":
-        paint = _jittered(rng, period, rng.log_uniform(max(2.0, dot_px[0]), dot_px[1]) * oversampling)
+        paint = _jittered(rng, period, max(2.0, rng.log_uniform(*dot_px)) * oversampling)
     elif kind == "net":
         paint = _net(rng, period, rng.log_uniform(*dot_px) * oversampling)
     else:
         paint = speckle(rng, period, oversampling, dot_px, mist_share)
     if kind == "two":
         share = rng.uniform(0.25, 0.75)
-        paint = share * paint + (1 - share) * speckle(rng, period, oversampling, dot_px, mist_share)
+        finer = (max(FINEST_PX, FINER * dot_px[0]), dot_px[1])
+        paint = share * paint + (1 - share) * speckle(rng, period, oversampling, finer, mist_share)
     if rng.chance(0.4):
         paint = paint.clamp_min(1e-4) ** rng.log_uniform(*TONE)
     if rng.chance(0.3):
@@ -105,7 +107,7 @@ def varied(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float], mi
 
 def _shaded(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float]) -> Tensor:
     """Drops (P, P) each of its own tone and of all sizes down to a pixel, the finest ones many and faint."""
-    largest = rng.log_uniform(max(3.0, dot_px[0]), dot_px[1])
+    largest = max(3.0, rng.log_uniform(*dot_px))
     sizes = [max(1.0, largest * share) for share in (1.0, 0.6, 0.36, 0.22)]
     cover, falling = rng.log_uniform(0.2, 2.5), rng.uniform(-0.5, 0.8)
     areas = [(size / largest) ** falling for size in sizes]
@@ -154,7 +156,7 @@ def _mist(rng: Rng, period: int, oversampling: int, dot_px: Sequence[float]) -> 
     """Spray drops whose diameters are distributed log-normally, about a size between the most and the largest ones."""
     spread = rng.uniform(*MIST_SPREAD)
     size = rng.log_uniform(*dot_px) * math.exp(-(spread**2))
-    sizes = [min(max(size * math.exp(spread * z), 1.5), LARGEST_DROP * dot_px[1]) * oversampling for z in MIST]
+    sizes = [min(max(size * math.exp(spread * z), 1.5), LARGEST_DROP_PX) * oversampling for z in MIST]
     areas = [math.exp(-z * z / 2) * each**2 for z, each in zip(MIST, sizes, strict=True)]
     scale = rng.log_uniform(*COVER) / sum(areas)
     return _painted(
