@@ -12,7 +12,7 @@ from scorrnet_cli.windows import LAPLACE
 
 SMALLEST_SPECIMEN = 0.01  # share of an image
 EDGE_WEIGHT, EDGE_REACH_PX = 2.0, 3  # pixels so near to an outline count three times
-SMALL_WEIGHT, SMALL_CELLS, CELL_PX = 2.0, 9, 4  # and parts in which no square of so many cells fits
+SMALL_WEIGHT, SMALL_CELLS, CELL_PX = 1.0, 9, 4  # parts in which no square of so many cells fits count once more
 LEVEL_WEIGHTS = (0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
 
 
