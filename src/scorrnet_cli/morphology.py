@@ -20,7 +20,7 @@ def dilated(points: Tensor, reach_px: int) -> Tensor:
     (..., H, W) bool
     """
     side = 2 * reach_px + 1
-    planes = points.flatten(0, -3)[None].float() if points.ndim > 2 else points[None, None].float()
+    planes = points.reshape(1, -1, *points.shape[-2:]).float()
     columns = F.max_pool2d(planes, (side, 1), 1, (reach_px, 0))  # first one axis, then the other: far less work
     return (F.max_pool2d(columns, (1, side), 1, (0, reach_px)) > 0).view(points.shape)
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.windows import LAPLACE
 
 SMALLEST_SPECIMEN = 0.01  # share of an image
@@ -66,11 +67,10 @@ def segmentation_loss(scores: Tensor, mask: Tensor) -> Tensor:
 def _small(mask: Tensor) -> Tensor:
     """Holes, gaps, strips and spots of a mask (N, 1, H, W), as 1 of (N, 1, H, W); H and W are multiples of a cell."""
     both = torch.cat([mask, 1 - mask], 1)
-    whole = (F.avg_pool2d(both, CELL_PX) == 1).float()
+    whole = F.avg_pool2d(both, CELL_PX) == 1
     half = SMALL_CELLS // 2
-    middles = 1 - F.max_pool2d(1 - whole, SMALL_CELLS, 1, half)
-    large = F.max_pool2d(middles, SMALL_CELLS + 2, 1, half + 1)  # a cell wider, for the cells that an outline cuts
-    return (both * (1 - F.interpolate(large, mask.shape[-2:]))).sum(1, keepdim=True)
+    large = dilated(eroded(whole, half), half + 1)  # a cell wider, for the cells that an outline cuts
+    return (both * (1 - F.interpolate(large.float(), mask.shape[-2:]))).sum(1, keepdim=True)
 
 
 def refinement_loss(fields: Sequence[tuple[Tensor, Tensor]], truth: Tensor, seen: Tensor) -> Tensor:

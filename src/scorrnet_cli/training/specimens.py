@@ -52,8 +52,8 @@ def whole_frame() -> Specimen:
 def specimen(rng: Rng, span_px: float, perforated_share: float = 0.0, dot_px: float = 0.0) -> Specimen:
     """Draw a specimen that covers part of an image of `span_px`.
 
-    A share of them has rows of holes a few times as wide as the dots of the paint are. No hole is narrower than two
-    dots: it could not be told from a gap between them.
+    A share of them has rows of holes a few times as wide as the dots of the paint, `dot_px`, are. No hole is narrower
+    than two dots: it could not be told from a gap between them.
     """
     outline = _outline(rng, span_px)
     cuts = [_hole(rng, span_px, dot_px) for _ in range(rng.integer(1, MOST_HOLES))] if rng.chance(HOLED_SHARE) else []
