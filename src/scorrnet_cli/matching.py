@@ -27,7 +27,7 @@ class Surface(NamedTuple):
     """What the refinement needs of the reference image, found once for a whole sequence."""
 
     grey: Tensor  # (H, W), mean 0 and standard deviation 1 on the surface
-    scale: Tensor  # grey levels of one such unit
+    scale: Tensor  # of one such unit, in grey levels as the image was given
     slope: Tensor  # (2, H, W), gradient of `grey`, per px
     mask: Tensor  # (H, W) bool
     core: Tensor  # (H, W), 0 outside the mask and at its rim, where the background shines in, else 1

@@ -30,6 +30,7 @@ from scorrnet_cli.refine import (
     Refined,
     Refinement,
     assess,
+    halo_px,
     refine,
     refine_adaptively,
 )
@@ -242,7 +243,7 @@ def _refined(instruments: Instruments, part: Part, deformed: Spline) -> Refined:
         return by_tiles(assess, part.surface, deformed, part.field, HALO_PX)
     seen = overview(part.surface, deformed.coefficients, part.field)
     stage = _stage(instruments, seen.noise)
-    return by_tiles(stage, part.surface, deformed, part.field, HALO_PX, seen.motion)
+    return by_tiles(stage, part.surface, deformed, part.field, halo_px(settings.window_px), seen.motion)
 
 
 def _stage(instruments: Instruments, noise: Tensor) -> Stage:
@@ -257,7 +258,7 @@ def _stage(instruments: Instruments, noise: Tensor) -> Stage:
 def _standard(frame: Frame, where: torch.device) -> Tensor:
     """Image (H, W) on the device, with mean 0 and standard deviation 1, so that no stage meets extreme numbers."""
     grey = frame.grey - np.float32(frame.grey.mean(dtype=np.float64))
-    spread = math.sqrt(np.square(grey).mean(dtype=np.float64))
+    spread = math.sqrt(np.square(grey, dtype=np.float64).mean())
     if spread == 0:
         raise MeasurementError("The image has no contrast at all", frame.info.name, "Choose another image")
     grey /= np.float32(spread)

@@ -35,6 +35,7 @@ VIEWS = ((ACROSS,), (ACROSS,), (PLAIN,))  # each time that the images are compar
 LOOKS = len(VIEWS)
 APPROACH_PX = (5.0, 4.0, 3.0)  # windows of the passes before the fields for all windows are found
 HALO_PX = 128  # of a tile: what lies farther off changes a result by less than 0.001 px
+HALO_WINDOWS = 4.5  # the same for one window, in its standard deviations
 ASSESSMENT_HALO_PX = 64  # the same of `assess`
 ASSESSMENT_WINDOW_PX = 4.0  # in which a field is judged that is not refined
 
@@ -78,6 +79,11 @@ class Refined(NamedTuple):
     zncc: Tensor
     sigma: Tensor
     fallback: Tensor
+
+
+def halo_px(window_px: float | None) -> int:
+    """What a tile must see of its surroundings for a refinement with one window, or with several (None), px."""
+    return HALO_PX if window_px is None else max(HALO_PX, math.ceil(HALO_WINDOWS * window_px))
 
 
 def refine(reference: Surface, deformed: Tensor | Spline, start: Tensor, how: Refinement) -> Refined:

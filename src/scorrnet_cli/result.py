@@ -49,8 +49,9 @@ class Result(Field):
 
     @staticmethod
     def of(field: Field) -> Result:
-        """Return the same measurement with what can be done with it."""
-        return Result(**{item.name: getattr(field, item.name) for item in fields(Field)})
+        """Return the same measurement with what can be done with it; its arrays are its own, and may be changed."""
+        values = {item.name: getattr(field, item.name) for item in fields(Field)}
+        return Result(**values | {name: values[name].copy() for name in PER_PIXEL})
 
     def strain(
         self,

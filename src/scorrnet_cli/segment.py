@@ -140,9 +140,10 @@ def paint_probability(network: ENet, reference: Tensor) -> Tensor:
     likely = probability > LIKELY
     if not bool(likely.any()):
         return probability
-    inner = _shrunk(likely)
-    contrast = local_contrast(reference, inner)
-    found = contrast[inner > 0] if bool((inner > 0).any()) else contrast[likely]
+    inner = eroded(likely, RIM_PX)  # the step to a bright wall is no contrast of the paint
+    counted = inner if bool(inner.any()) else likely
+    contrast = local_contrast(reference, counted.float())
+    found = contrast[counted]
     best = torch.quantile(found[:: found.numel() // 100_000 | 1], 0.9)
     return probability.where(contrast > FAINTEST * best, 0.0)
 
@@ -159,8 +160,3 @@ def _wide(points: Tensor) -> Tensor:
     half = SMALL_PX // 2
     middles = eroded(points, half - 1)
     return dilated(middles, half + 2) | (points & dilated(middles, SMALL_PX))
-
-
-def _shrunk(likely: Tensor) -> Tensor:
-    """1 (H, W) where there is likely paint, but for its rim: the step to a bright wall is no contrast of the paint."""
-    return eroded(likely, RIM_PX).float()

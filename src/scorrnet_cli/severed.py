@@ -59,6 +59,7 @@ def severed(surface: Surface, deformed: Spline, field: Tensor) -> list[Part]:
         return [Part(surface, field)]
     _, known = assessed(surface, deformed, field)
     parts = [_without_islands(part, mask) for part in moving_parts(field, known)]
+    parts = [part for part in parts if bool(part.any())]
     if len(parts) < 2:
         return [Part(surface, field)]
     motions = [extrapolate(field, part) for part in parts]
@@ -73,7 +74,8 @@ def severed(surface: Surface, deformed: Spline, field: Tensor) -> list[Part]:
     return [
         Part(surface.only(mine), torch.where(mine & part, field, motion))
         for mine, part, motion in zip(owned, parts, motions, strict=True)
-    ]
+        if bool(mine.any())
+    ] or [Part(surface, field)]
 
 
 def _without_islands(part: Tensor, mask: Tensor) -> Tensor:

@@ -13,8 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli.filters import along_columns, along_rows, band_of
+
 _REACH = 24  # the impulse response of the prefilter falls below 1e-8 within it
 _STRIP_PX = 256
+_CONTINUED_PX = 8  # beyond which how a field is continued does not matter within its border
 RIM_PX = 2  # points closer to the border than this depend on how the image is continued
 
 
@@ -29,9 +32,10 @@ def spline_coefficients(image: Tensor) -> Tensor:
     -------
     (H, W) float32
     """
-    taps = _prefilter(image.device)
+    band = band_of(_prefilter(image.device))
     offset = image.mean()
-    return _filtered(_filtered(image - offset, 1, taps), 0, taps) + offset
+    across = along_rows(_mirror(image - offset, 1)[None], band)[..., _REACH:-_REACH]
+    return along_columns(_mirror(across[0], 0)[None], band)[0] + offset
 
 
 class Place(NamedTuple):
@@ -84,14 +88,17 @@ def spline_sample(coefficients: Tensor, field: Tensor, place: Place | None = Non
 
 
 def taken_at(values: Tensor, field: Tensor) -> Tensor:
-    """Take images or fields (C, H, W) at X + `field` (2, H, W); points outside take the value at the border."""
+    """Take fields (C, H, W) at X + `field` (2, H, W); beyond the border they go on with the slope they have there."""
     height, width = field.shape[-2:]
+    rim = min(_CONTINUED_PX, height - 1, width - 1)
     out = torch.empty_like(values)
     for value, taken in zip(values, out, strict=True):
-        coefficients = spline_coefficients(value)
+        around = F.pad(value[None, None], (rim,) * 4, mode="replicate")
+        mirrored = F.pad(value[None, None], (rim,) * 4, mode="reflect")
+        coefficients = spline_coefficients((2 * around - mirrored)[0, 0])
         for top in range(0, height, _STRIP_PX):  # what is at work on a point takes forty times the memory of its value
-            strip = slice(top, top + _STRIP_PX)
-            taken[strip] = spline_sample(coefficients, field[:, strip], Place(top, 0, height, width))
+            place = Place(rim + top, rim, height + 2 * rim, width + 2 * rim)
+            taken[top : top + _STRIP_PX] = spline_sample(coefficients, field[:, top : top + _STRIP_PX], place)
     return out
 
 
@@ -131,13 +138,6 @@ def _prefilter(device: torch.device) -> Tensor:
     response = torch.fft.ifft(1 / sampled).real
     taps = torch.cat([response[-_REACH:], response[: _REACH + 1]])
     return taps.to(torch.float32).to(device)
-
-
-def _filtered(x: Tensor, axis: int, taps: Tensor) -> Tensor:
-    """Filter (H, W) along an axis, strip by strip: the convolution takes twenty times the memory of its input."""
-    kernel = taps.view(1, 1, *((1, -1) if axis else (-1, 1)))
-    strips = torch.split(_mirror(x, axis), _STRIP_PX, 1 - axis)
-    return torch.cat([F.conv2d(strip[None, None], kernel)[0, 0] for strip in strips], 1 - axis)
 
 
 def _mirror(x: Tensor, axis: int) -> Tensor:

@@ -41,11 +41,6 @@ class Box(NamedTuple):
         """Columns."""
         return self.right - self.left
 
-    @property
-    def area(self) -> int:
-        """Pixels."""
-        return self.height * self.width
-
     def of(self, array: Tensor) -> Tensor:
         """View of (..., H, W) in this box."""
         return array[..., self.top : self.bottom, self.left : self.right]
@@ -89,9 +84,9 @@ def bounds(mask: Tensor) -> Box:
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
 
-def fits(box: Box, slack: int = 0) -> bool:
-    """Tell whether a box is small enough to be looked at at once; `slack` px more are let pass."""
-    return max(box.height, box.width) <= LARGEST_PX + slack
+def fits(box: Box) -> bool:
+    """Tell whether a box is small enough to be looked at at once."""
+    return max(box.height, box.width) <= LARGEST_PX
 
 
 def cut(mask: Tensor, halo: int) -> list[Tile]:

@@ -77,6 +77,7 @@ class Tracker:
         self._fields: dict[int, Field] = {}
         self._past: list[_Past] = []  # the last two
         self._reference = REFERENCE
+        self._reference_loss = 0
         self._worst = 0  # loss since this reference is in use
 
     def note(self, index: int, summary: FrameSummary) -> None:
@@ -88,8 +89,9 @@ class Tracker:
         self._past = [*self._past[-1:], _Past(index, reference, loss)]
         self._reference = reference
         every = 1 if self._settings.increments else self._settings.update_every
-        if every and index - reference >= every:
-            self._reference = index
+        shows_enough = self._settings.increments or loss - self._reference_loss < LOST
+        if every and index - reference >= every and shows_enough:  # what it does not show, no later frame would
+            self._reference, self._reference_loss = index, loss
 
     def measure(self, index: int, frame: Frame) -> Field:
         """Measure the next frame.

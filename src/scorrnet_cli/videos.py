@@ -35,7 +35,7 @@ def count_and_shape(path: Path) -> tuple[int, tuple[int, int]]:
     """
     with pyav().open(str(path)) as container:
         stream = container.streams.video[0]
-        count = sum(1 for packet in container.demux(stream) if packet.size)
+        count = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_discard)
         return count, (stream.codec_context.height, stream.codec_context.width)
 
 

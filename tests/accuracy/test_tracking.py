@@ -176,6 +176,15 @@ def test_updates_at_fixed_intervals(fading: list[FloatArray], every: int) -> Non
         assert np.nanmedian(field.u) == pytest.approx(0.7 + 2 * number, abs=0.03)
 
 
+def test_a_bad_frame_becomes_no_reference(fading: list[FloatArray]) -> None:
+    images = [fading[0], *(np.roll(fading[0], 2 * step, 1) for step in range(1, 6))]
+    images[3] = fading[0] + np.random.default_rng(1).normal(0, 1000, fading[0].shape).astype(np.float32)
+    found = {field.deformed[0].name: field for field in tracked(images, EVERYWHERE, Settings(update="1"))}
+    last = list(found.values())[-1]
+    assert np.nanmedian(last.u) == pytest.approx(10, abs=0.03)
+    assert last.valid.mean() > 0.8
+
+
 def test_increments_are_those_from_frame_to_frame_and_the_surface_moves_along(fading: list[FloatArray]) -> None:
     mask = torch.zeros(96, 96, dtype=torch.bool)
     mask[20:76, 20:60] = True

@@ -25,6 +25,7 @@ from typer.testing import Result
 from scorrnet_cli.batch.cluster import Workers, connected
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
+from scorrnet_cli.writers import Header, read_hdf5, write_view
 
 pytestmark = [pytest.mark.weights, pytest.mark.slow]
 _FRAMES = 6
@@ -169,13 +170,48 @@ def test_a_running_scheduler_gets_the_frames(
                 time.sleep(0.05)
         address = json.loads(known.read_text())["address"]
         _run(still, "-o", "shared.h5", "--scheduler", address)
-    assert scorrnet("merge", root / "shared.h5", "--copy").exit_code == 0
+        Image.fromarray(np.tri(64, dtype=np.uint8)).save(root / "mask.png")  # under the name that the workers know
+        _run(still, "-o", "other.h5", "--scheduler", address)
+    for name in ("shared.h5", "other.h5"):
+        assert scorrnet("merge", root / name, "--copy").exit_code == 0
     assert contents(root / "shared.h5") == contents(root / "alone.h5")
+    assert read_hdf5(root / "other.h5").mask.sum() == 64 * 65 // 2
+
+
+def test_a_link_keeps_its_name(still: Path, scorrnet: Callable[..., Result]) -> None:
+    root = still.parent
+    (root / "store").mkdir()
+    for path in sorted(still.iterdir()):
+        path.rename(root / "store" / f"key_{path.name}")
+        path.symlink_to(root / "store" / f"key_{path.name}")
+    (root / "shared.h5").symlink_to(root / "store" / "old.h5")
+    _run(still, "-o", "shared.h5", "--overwrite", "--workers", "2")
+    assert [info.name for info in read_hdf5(root / "shared.h5").deformed] == [f"img_{n}.png" for n in range(1, _FRAMES)]
+
+
+def test_shards_are_shown_in_time_and_merged_under_any_name(
+    folder: Path, scorrnet: Callable[..., Result], pipeline: Any
+) -> None:
+    assert scorrnet("batch", folder, "--split", "-o", "frames.h5", "--stop", "4").exit_code == 0
+    shards = Path("frames.frames").rename("creep 80%.h5.shards")
+    names = [f"{shards.name}/{path.name}" for path in sorted(shards.iterdir())]
+    first = read_hdf5(Path(names[0]))
+    header = Header(first.shape[1:], 3, first.reference, first.process)
+    write_view(Path("creep 80%.h5"), header, names, [0.5, None, 2.5])
+    view = read_hdf5(Path("creep 80%.h5"))
+    assert [info.name for info in view.deformed] == ["img_1.png", "img_2.png", "img_3.png"]
+    assert view.valid.any(axis=(1, 2)).all()
+    with h5py.File("creep 80%.h5") as file:
+        assert file["VTKHDF/Steps/Values"][...].tolist() == [0.5, 1.0, 2.5]
+    Path("creep 80%.h5").rename("other.h5")
+    result = scorrnet("merge", "other.h5", "--copy")
+    assert result.exit_code == 0, result.stderr
+    assert not shards.exists()
+    assert np.array_equal(read_hdf5(Path("other.h5")).u, view.u, equal_nan=True)
 
 
 def test_a_missing_shard_is_named(folder: Path, scorrnet: Callable[..., Result], process: Any) -> None:
     from scorrnet_cli.field import FrameInfo
-    from scorrnet_cli.writers import Header, write_view
 
     write_view(folder / "r.h5", Header((40, 60), 2, FrameInfo("a", ""), process), ["r.h5.shards/0.h5", "x.h5"])
     before = (folder / "r.h5").read_bytes()

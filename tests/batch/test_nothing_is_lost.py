@@ -227,6 +227,70 @@ def test_lost_figures_are_taken_from_the_frames(folder: Path, scorrnet: Run, pip
     assert all(frame["u_px"]["median"] > 0 for frame in sequence["frames"])
 
 
+def test_a_failed_frame_stays_one_if_its_figures_are_lost(
+    folder: Path, scorrnet: Run, pipeline: Any, draw: Draw, whole: Any, contents: Read
+) -> None:
+    Image.new("L", (60, 40), 2).save(folder / "img_2.png")
+    stop_at(pipeline, "img_7.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder).exit_code == 130
+    kept = shutil.copytree(parts(folder), folder / "kept")
+    for each in (parts(folder), kept):
+        (each / "figures.jsonl").unlink()
+    go_on(pipeline)
+    result = scorrnet("batch", folder, "--resume")
+    assert (result.exit_code, "1 of 11 frames" in result.stderr) == (6, True)
+    (folder / "scorrnet.h5").unlink()
+    kept.rename(parts(folder))
+    draw(folder / "img_2.png", 2)
+    go_on(pipeline)
+    assert scorrnet("batch", folder, "--resume").exit_code == 0
+    assert pipeline.measured == [f"img_{n}.png" for n in (2, *range(7, 12))]
+    assert contents(folder / "scorrnet.h5") == whole
+
+
+def test_a_campaign_goes_on_in_the_folder_where_it_was_stopped(
+    folder: Path, scorrnet: Run, pipeline: Any, draw: Draw
+) -> None:
+    for name in ("b", "c"):
+        (folder / name).mkdir()
+        for number in range(3):
+            draw(folder / name / f"{name}_{number}.png", number)
+    stop_at(pipeline, "b_2.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder, "--recursive").exit_code == 130
+    go_on(pipeline)
+    assert scorrnet("batch", folder, "--recursive").exit_code == 7
+    assert not pipeline.measured
+    result = scorrnet("batch", folder, "--recursive", "--resume")
+    assert (result.exit_code, "1 of 3 folders" in result.stderr) == (0, True)
+    assert pipeline.measured == ["b_2.png", "c_1.png", "c_2.png"]
+    go_on(pipeline)
+    result = scorrnet("batch", folder, "--recursive", "--resume", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["sequences"]) == (0, [])
+    assert not pipeline.measured
+
+
+def test_a_place_that_is_taken_is_told_of_before_anything_is_measured(
+    folder: Path, scorrnet: Run, pipeline: Any, draw: Draw
+) -> None:
+    (folder / "z").mkdir()
+    for number in range(3):
+        draw(folder / "z" / f"{number}.png", number)
+    (folder / "z" / "scorrnet.h5").write_text("mine")
+    result = scorrnet("batch", folder, "--recursive")
+    assert (result.exit_code, "exists already" in result.stderr) == (7, True)
+    assert not pipeline.measured
+
+
+def test_what_a_run_needs_itself_is_not_merged(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    stop_at(pipeline, "img_7.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder).exit_code == 130
+    for missing in range(6, 11):
+        shutil.copy(parts(folder) / "000000.h5", parts(folder) / f"{missing:06d}.h5")
+    result = scorrnet("merge", parts(folder) / "so_far.h5", "--copy")
+    assert (result.exit_code, "has not ended" in result.stderr) == (2, True)
+    assert len(list(parts(folder).glob("[0-9]*.h5"))) == 11
+
+
 def test_a_run_killed_while_it_put_its_result_in_place(
     folder: Path, scorrnet: Run, pipeline: Any, whole: Any, contents: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:

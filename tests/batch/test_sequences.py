@@ -197,6 +197,35 @@ def test_a_folder_that_cannot_be_measured_does_not_stop_the_others(folder: Path,
     assert (folder / "b" / "scorrnet.h5").exists()
 
 
+def test_an_image_is_neither_left_out_nor_replaced(folder: Path, scorrnet: Run, draw: Draw) -> None:
+    before = draw(folder / "ref.png", 3).read_bytes()
+    assert scorrnet("batch", folder, "-o", folder / "ref.h5").exit_code == 0
+    assert "ref.png" in names(folder / "ref.h5")
+    result = scorrnet("batch", folder, "-o", folder / "ref.h5", "--plot", "--overwrite")
+    assert (result.exit_code, "replace an image" in result.stderr) == (7, True)
+    tifffile.imwrite(folder / "img_99.tif", np.zeros((40, 60), np.uint8))
+    result = scorrnet("batch", folder, "-o", folder / "img_99.tif", "--overwrite")
+    assert (result.exit_code, "replace an image" in result.stderr) == (7, True)
+    assert (folder / "ref.png").read_bytes() == before
+
+
+def test_images_in_a_folder_of_frames_are_not_removed(folder: Path, scorrnet: Run, draw: Draw) -> None:
+    raw = folder.rename(folder.with_name("test.frames"))
+    result = scorrnet("batch", raw, "-o", "test.h5", "--split", "--overwrite")
+    assert (result.exit_code, "would replace images" in result.stderr) == (7, True)
+    other = raw.with_name("other")
+    other.mkdir()
+    for number in range(3):
+        draw(other / f"{number}.png", number)
+    result = scorrnet("batch", other, "-o", "test.h5", "--split", "--overwrite")
+    assert (result.exit_code, "img_" in result.stderr) == (7, True)
+    assert len(list(raw.iterdir())) == 12
+    Path("far.h5.shards").mkdir()
+    Path("far.h5.shards/thesis.tex").write_text("mine")
+    result = scorrnet("batch", other, "-o", "far.h5", "--overwrite")
+    assert (result.exit_code, "thesis.tex" in result.stderr) == (7, True)
+
+
 @pytest.mark.parametrize("suffix", [".h5", ".ome.tif"])
 def test_one_file_a_frame(folder: Path, scorrnet: Run, suffix: str) -> None:
     assert scorrnet("batch", folder, "-o", folder / "out.h5").exit_code == 0

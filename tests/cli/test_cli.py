@@ -354,6 +354,16 @@ class TestPartlyFailed:
         assert [frame["error"] is not None for frame in frames] == failed.tolist()
         assert frames[1]["u_px"] == {"min": None, "median": None, "max": None}
 
+    def test_pages_that_are_not_there_fail_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        tifffile.imwrite(
+            "a.tif", np.random.default_rng(0).random((3, HEIGHT, WIDTH), np.float32), photometric="minisblack"
+        )
+        monkeypatch.setattr("scorrnet_cli.cli.sequence.count_frames", lambda path: 5)
+        result = scorrnet("measure", "a.tif")
+        assert result.exit_code == 6
+        assert "2 of 4 pairs" in result.stderr and "fewer images than its header says" in result.stderr
+        assert read_hdf5(Path("a.scorrnet.h5")).valid.any(axis=(1, 2)).tolist() == [True, True, False, False]
+
     def test_a_page_that_is_damaged_fails_alone(self) -> None:
         rng = np.random.default_rng(3)
         pages = rng.integers(0, 256, (2, HEIGHT, WIDTH)).astype(np.float32)
@@ -459,6 +469,10 @@ class TestErrors:
             (("--window", "5", "--passes", "0"), "between 1 and 100"),
             (("--passes", "5"), "one window"),
             (("--passes", "two"), "--passes"),
+            (("--no-refine", "--window", "5"), "--window"),
+            (("--no-refine", "--refinement-weights", "r.safetensors"), "--refinement-weights"),
+            (("--window", "5", "--refinement-weights", "r.safetensors"), "--refinement-weights"),
+            (("--mask", "all", "--segmentation-weights", "s.safetensors"), "--segmentation-weights"),
             (("--nonsense",), "--nonsense"),
             (("--settings", "none.toml"), "none.toml"),
         ],
@@ -507,14 +521,10 @@ class TestSurprises:
 
 @pytest.mark.usefixtures("pipeline", "folder")
 class TestSettings:
-    ASKED = Settings(device="cpu", refine=False, window_px=6.0, passes=3, roi=(2, 3, 20, 10), mask="ref.png")
-    FLAGS = (
-        *("--device", "cpu", "--no-refine", "--window", "6", "--passes", "3"),
-        *("--roi", "2,3,20,10", "--mask", "ref.png"),
-    )
+    ASKED = Settings(device="cpu", window_px=6.0, passes=3, roi=(2, 3, 20, 10), mask="ref.png")
+    FLAGS = ("--device", "cpu", "--window", "6", "--passes", "3", "--roi", "2,3,20,10", "--mask", "ref.png")
     TOML = """
         device = "cpu"
-        refine = false
         window_px = 6.0
         passes = 3
         roi = [2, 3, 20, 10]
@@ -544,9 +554,12 @@ class TestSettings:
 
     def test_flags_come_before_the_file(self) -> None:
         Path("mine.toml").write_text(self.TOML)
-        flags = ("--settings", "mine.toml", "--refine", "--passes", "5")
+        flags = ("--settings", "mine.toml", "--mask", "all", "--passes", "5")
         assert scorrnet("measure", "ref.png", "def.png", *flags).exit_code == 0
-        assert read_settings(Path("def.scorrnet.h5")) == self.ASKED.but(refine=True, passes=5)
+        assert read_settings(Path("def.scorrnet.h5")) == self.ASKED.but(mask="all", passes=5)
+        unrefined = ("--settings", "mine.toml", "--no-refine", "-o", "again.h5")
+        assert scorrnet("measure", "ref.png", "def.png", *unrefined).exit_code == 0
+        assert read_settings(Path("again.h5")) == self.ASKED.but(refine=False)
 
     @pytest.mark.parametrize(
         ("text", "part"),

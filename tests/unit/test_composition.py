@@ -46,6 +46,18 @@ def test_the_second_displacement_is_taken_where_the_first_ends() -> None:
     assert float(error.max()) < 0.05  # next to the edge of the second, which the spline feels
 
 
+def test_the_border_of_the_image_is_as_good_as_the_rest() -> None:
+    x, y = _grid()
+    everywhere = torch.ones_like(x, dtype=torch.bool)
+    first = torch.stack([0.3 - 0.004 * (x - 75), -0.3 - 0.005 * (y - 60)])  # to the inside on all sides
+    second = torch.stack([3 + 0.1 * x, -2 + 0.2 * y])
+    total = compose(_result(first, everywhere), _result(second, everywhere))
+    truth = first + torch.stack([3 + 0.1 * (x + first[0]), -2 + 0.2 * (y + first[1])])
+    error = (total.displacement - truth)[:, total.valid].abs()
+    assert float(total.valid.float().mean()) > 0.99
+    assert float(error.max()) < 0.01
+
+
 def test_what_the_second_does_not_know_is_not_valid() -> None:
     x, y = _grid()
     shift = torch.stack([torch.full_like(x, 30.0), torch.zeros_like(y)])

@@ -31,6 +31,15 @@ def field(make_field: Callable[[int, int, int], Field], process: Process) -> sc.
     return sc.Result.of(replace(made, u=u, v=v, process=process))
 
 
+def test_a_result_has_arrays_of_its_own(make_field: Callable[[int, int, int], Field]) -> None:
+    field = make_field(1, 40, 56)
+    before = field.u.copy(), field.mask.copy()
+    mine = sc.Result.of(field)
+    mine.u[...] = 0
+    mine.mask[...] = False
+    assert np.array_equal(field.u, before[0], equal_nan=True) and np.array_equal(field.mask, before[1])
+
+
 def test_strain_is_taken_as_asked(field: sc.Result) -> None:
     assert np.nanmax(abs(field.strain().exx - 0.02)) < 1e-6
     green = field.strain(window=11, measure="green-lagrange", order=2, weights="gaussian")

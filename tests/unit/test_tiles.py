@@ -15,7 +15,16 @@ from scorrnet_cli.errors import DeviceError
 from scorrnet_cli.matching import Spline, Surface, deformed_spline, surface
 from scorrnet_cli.overview import overview
 from scorrnet_cli.patchwork import by_tiles
-from scorrnet_cli.refine import ASSESSMENT_HALO_PX, HALO_PX, Refined, Refinement, assess, refine, refine_adaptively
+from scorrnet_cli.refine import (
+    ASSESSMENT_HALO_PX,
+    HALO_PX,
+    Refined,
+    Refinement,
+    assess,
+    halo_px,
+    refine,
+    refine_adaptively,
+)
 from scorrnet_cli.tiles import Box, cut, fill
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
@@ -95,23 +104,31 @@ def test_no_seam_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert float((whole.sigma / of_tiles.sigma)[:, both].log().abs().max()) < 0.05
 
 
-@pytest.mark.parametrize("refined", [True, False])
-def test_no_seam_shows_with_one_window_and_without_refinement(monkeypatch: pytest.MonkeyPatch, refined: bool) -> None:
+@pytest.mark.parametrize("window_px", [5.0, 30.0, None])
+def test_no_seam_shows_with_one_window_and_without_refinement(
+    monkeypatch: pytest.MonkeyPatch, window_px: float | None
+) -> None:
     reference, deformed, mask, truth = _pair()
     seen = surface(reference, mask)
     ready = Spline(deformed_spline(seen, deformed))
-    start, halo = truth + 0.2 * refined, HALO_PX if refined else ASSESSMENT_HALO_PX
+    start, halo = (truth + 0.2, halo_px(window_px)) if window_px else (truth, ASSESSMENT_HALO_PX)
 
     def stage(part: Surface, deformed: Spline, field: Tensor) -> Refined:
-        return refine(part, deformed, field, Refinement(5.0, 4)) if refined else assess(part, deformed, field)
+        return refine(part, deformed, field, Refinement(window_px, 4)) if window_px else assess(part, deformed, field)
 
     with torch.no_grad():
         whole = by_tiles(stage, seen, ready, start, halo)
         monkeypatch.setattr(tiles, "LARGEST_PX", 2 * halo + 128)
+        assert len(cut(mask, halo)) >= 4
         parts = by_tiles(stage, seen, ready, start, halo)
     assert float((whole.valid != parts.valid).float().mean()) < 1e-3
     assert float((whole.displacement - parts.displacement)[:, whole.valid].abs().max()) < 1e-3
     assert float((whole.zncc - parts.zncc)[mask].abs().max()) < 1e-3
+
+
+def test_tiles_see_all_of_a_wide_window() -> None:
+    assert halo_px(None) == halo_px(20.0) == HALO_PX
+    assert halo_px(64.0) == 288
 
 
 def test_short_memory_makes_tiles_smaller() -> None:
@@ -121,8 +138,9 @@ def test_short_memory_makes_tiles_smaller() -> None:
     sizes = []
 
     def work(tile: tiles.Tile) -> list[Tensor]:
-        sizes.append(tile.inner.area)
-        if tile.inner.area > 20_000:
+        area = tile.inner.height * tile.inner.width
+        sizes.append(area)
+        if area > 20_000:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return [tile.inner.of(given)]
 

@@ -17,10 +17,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.reading import read_image, read_pages
+from scorrnet_cli.batch.reading import digest_of, read_image, read_pages
 from scorrnet_cli.batch.run import attempted
 from scorrnet_cli.batch.sources import Source
-from scorrnet_cli.errors import DeviceError, UsageError
+from scorrnet_cli.errors import DeviceError, FrameError, UsageError
 from scorrnet_cli.field import Process, Settings
 from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.units import Calibration
@@ -60,6 +60,8 @@ class Order:
     ----------
     settings : str
         As JSON, with absolute paths; frames do not depend on each other.
+    digests : tuple of (str, str)
+        Names and sha256 of the files that are read once: reference, mask and weights.
     reference : Path
         The reference image.
     page : int
@@ -75,6 +77,7 @@ class Order:
     """
 
     settings: str
+    digests: tuple[tuple[str, str], ...]
     reference: Path
     page: int
     output: Path
@@ -150,7 +153,7 @@ def hand_out(
     for source in sources:
         for index, page in enumerate(source.pages, source.first):
             if index not in known:
-                alone = replace(source, path=source.path.resolve(), pages=(page,), shapes=(), first=index)
+                alone = replace(source, path=source.path.absolute(), pages=(page,), shapes=(), first=index)
                 asked[client.submit(_measure, order, process, alone, time(source, page), pure=False)] = alone
     try:
         for future in as_completed(list(asked), loop=client.loop):
@@ -208,5 +211,9 @@ def _instruments(order: Order) -> Instruments:
 
     from scorrnet_cli import pipeline
 
+    for name, digest in order.digests:
+        if digest_of(Path(name)) != digest:
+            todo = "Workers must see the same files under the same names"
+            raise FrameError("A worker sees another file of this name", name, todo)
     torch.set_num_threads(order.threads)
     return pipeline.load(Settings.from_mapping(json.loads(order.settings)))

@@ -113,9 +113,10 @@ class Parts:
         OutputError
             If it cannot be written.
         """
-        _check_own(self.folder)
-        if (self.folder / _RUN).exists():
-            hold(self.folder / _RUN).close()
+        check_own(self.folder)
+        if is_run(self.folder):
+            with explained(self.folder):
+                hold(self.folder / _RUN).close()
         remove(self.folder)
         try:
             with explained(self.folder):
@@ -180,7 +181,8 @@ class Parts:
         """
         summary = self._figures.get(index)
         if summary is None:
-            summary = summarise(read_hdf5(self.shard(index)), 0.0)
+            field = read_hdf5(self.shard(index))
+            summary = summarise(field, 0.0, field.deformed[0].failure or None)
         if (summary.image.name, summary.image.sha256) == (name, digest) or _same_stack(summary.image, name, digest):
             return summary
         if summary.error is not None and summary.image.name == name:
@@ -278,7 +280,12 @@ def folder_of(output: Path) -> Path:
 
 def is_unfinished(output: Path) -> bool:
     """Tell whether a run that made this result was stopped before its end."""
-    return (folder_of(output) / _RUN).exists()
+    return is_run(folder_of(output))
+
+
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder holds the frames of a run that has not ended."""
+    return (folder / _RUN).exists()
 
 
 def was_completing(output: Path) -> bool:
@@ -296,13 +303,22 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
 
 
-def _check_own(folder: Path) -> None:
-    """Raise OutputError if there is anything in a folder of this name that no run has put there."""
-    own = re.compile(r"\d+\.h5|whole.*|\.scorrnet-.*|" + "|".join(map(re.escape, (_RUN, _VIEW, _FIGURES, _COMPLETE))))
+def check_own(folder: Path, frame: str = r"\d+\.h5") -> None:
+    """Raise OutputError if there is anything in a folder that no run has put there, which would be removed with it.
+
+    Parameters
+    ----------
+    folder : Path
+        It need not exist.
+    frame : str
+        Regular expression of the names of its frames.
+    """
+    known = "|".join(map(re.escape, (_RUN, _VIEW, _FIGURES, _COMPLETE)))
+    own = re.compile(rf"{frame}|whole.*|\.scorrnet-.*|{known}")
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     if foreign := [name for name in names if not own.fullmatch(name)]:
         raise OutputError(
-            "The folder for what has been measured is in use for something else",
+            "The folder for what is measured is in use for something else",
             str(folder / foreign[0]),
             "Choose another name with -o",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 from contextlib import suppress
@@ -13,20 +14,23 @@ from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.figures import FrameSummary, Spread, StrainSummary
 
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # as some network file systems say
+
 
 def hold(path: Path) -> IO[bytes]:
     """Keep other runs off: while the file that is returned is open, no other can be got for the same path.
 
-    The system closes it when the process ends, in whatever way. Where it offers no such thing, nobody is kept off.
+    The system closes it when the process ends, in whatever way. Where it offers no such thing, nobody is kept off. The
+    file is opened for writing, as network file systems lock no other.
 
     Raises
     ------
     OutputError
         If another run holds it.
     OSError
-        If there is no such file.
+        If there is no such file, or it may not be changed.
     """
-    file = path.open("rb")
+    file = path.open("r+b")
     if importlib.util.find_spec("fcntl") is not None:
         import fcntl
 
@@ -35,8 +39,10 @@ def hold(path: Path) -> IO[bytes]:
         except BlockingIOError:
             file.close()
             raise OutputError("Another run is at work on this", str(path.parent), "Wait for it, or stop it") from None
-        except OSError:  # as of some network file systems
-            pass
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                file.close()
+                raise
     return file
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from scorrnet_cli.batch.cluster import Order, Workers, connected, describe, hand_out
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.reading import read_image, recalled
+from scorrnet_cli.batch.reading import digest_of, read_image, recalled
 from scorrnet_cli.batch.run import check, finish, parts_of
 from scorrnet_cli.batch.sources import Plan, Source, make_plan
 from scorrnet_cli.batch.task import Listener, Outcome, Task
@@ -113,12 +113,15 @@ def _order(task: Task, plan: Plan, settings: Settings) -> Order:
 
     files = ("segmentation_weights", "displacement_weights", "refinement_weights")
     named = {name: getattr(settings, name) for name in files} | {"mask": settings.mask_file}
-    absolute = settings.but(**{name: str(Path(value).resolve()) for name, value in named.items() if value is not None})
+    # A link keeps its name, which is that of the image; what is behind it may have any.
+    absolute = {name: str(Path(value).absolute()) for name, value in named.items() if value is not None}
+    reference = plan.reference.path.absolute()
     return Order(
-        settings=absolute.to_json(),
-        reference=plan.reference.path.resolve(),
+        settings=settings.but(**absolute).to_json(),
+        digests=tuple((path, digest_of(Path(path))) for path in (str(reference), *absolute.values())),
+        reference=reference,
         page=plan.reference.pages[0],
-        output=task.output.resolve(),
+        output=task.output.absolute(),
         threads=torch.get_num_threads(),
         calibration=task.calibration,
         time_source=task.time_source,

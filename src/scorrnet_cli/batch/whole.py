@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scorrnet_cli.batch.parts import Parts, remove
-from scorrnet_cli.errors import OutputError
+from scorrnet_cli.batch.parts import Parts, check_own, is_run, remove
+from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.writers import (
+    SUFFIXES,
     Header,
     check_fits,
     check_output,
@@ -34,6 +35,11 @@ def shards_folder(output: Path) -> Path:
     return output.with_name(f"{output.name}.shards")
 
 
+def has_result(output: Path, *, split: bool) -> bool:
+    """Tell whether there is anything where the result would be put."""
+    return os.path.lexists(frames_folder(output) if split else output)
+
+
 def check_place(output: Path, *, split: bool, overwrite: bool) -> None:
     """Make sure, before anything is measured, that the result can be put in its place.
 
@@ -43,12 +49,14 @@ def check_place(output: Path, *, split: bool, overwrite: bool) -> None:
         As `check_output` does.
     """
     check_output(output, overwrite or split)
-    folder = frames_folder(output)
-    if split and os.path.lexists(folder) and not (overwrite and folder.is_dir()):
-        raise OutputError("The folder of frames exists already", str(folder), "Give --overwrite or another name")
-    if os.path.lexists(shards_folder(output)) and not overwrite:
-        what = "The folder of shards exists already"
-        raise OutputError(what, str(shards_folder(output)), "Give --overwrite or another name")
+    frames, shards = frames_folder(output), shards_folder(output)
+    if split and os.path.lexists(frames) and not (overwrite and frames.is_dir()):
+        raise OutputError("The folder of frames exists already", str(frames), "Give --overwrite or another name")
+    if os.path.lexists(shards) and not overwrite:
+        raise OutputError("The folder of shards exists already", str(shards), "Give --overwrite or another name")
+    if split:
+        check_own(frames, rf"\d{{6,}}_.*({'|'.join(map(re.escape, SUFFIXES))})")
+    check_own(shards)
 
 
 def check_size(output: Path, header: Header, *, split: bool) -> None:
@@ -85,7 +93,7 @@ def complete(
         If the disk is full or the place cannot be written; the parts are as they were.
     """
     if shards and not split and _is_hdf5(output):
-        return _link(parts, output, len(summaries))
+        return _link(parts, output, [summary.image.at_s for summary in summaries])
     if split:
         target, made = frames_folder(output), _split(parts, output, summaries)
     else:
@@ -100,14 +108,15 @@ def complete(
     return target
 
 
-def _link(parts: Parts, output: Path, count: int) -> Path:
+def _link(parts: Parts, output: Path, times: Sequence[float | None]) -> Path:
     """Write a result that shows the frames as one, and give their folder a name that lasts."""
     folder = shards_folder(output)
+    names = [f"{folder.name}/{parts.shard(index).name}" for index in range(len(times))]
     parts.begin_completion()
     with explained(folder):
         remove(folder)
     with written_whole(output) as part, explained(output):
-        write_view(part, parts.header(count), [f"{folder.name}/{parts.shard(index).name}" for index in range(count)])
+        write_view(part, parts.header(len(names)), names, times)
     with explained(folder):
         parts.folder = parts.folder.rename(folder)
         parts.strip()
@@ -135,19 +144,24 @@ def merge(output: Path) -> int:
     Raises
     ------
     UsageError
-        If `output` is no result, or one that is solid already.
+        If `output` is no result, one that is solid already, or what a run shows of its frames so far.
     OutputError
         If a shard is missing, or the disk is full; then all is as it was.
     """
     header, shards = shards_of(output)
+    if is_run(output.parent):
+        what = "This shows the frames of a run that has not ended, which it needs itself"
+        raise UsageError(what, str(output), "Let it end, with scorrnet batch --resume if it was stopped")
     with open_writer(output, header, overwrite=True) as writer:
         for path in shards:
             writer.take(path)
-    with explained(shards_folder(output)):
-        for path in shards:
+    for path in shards:
+        with explained(path):
             path.unlink()
-        if not any(shards_folder(output).iterdir()):
-            shards_folder(output).rmdir()
+    for folder in {path.parent for path in shards}:  # if `output` was renamed, another than `shards_folder` says
+        with explained(folder):
+            if not any(folder.iterdir()):
+                folder.rmdir()
     return len(shards)
 
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from types import FrameType
 
 from scorrnet_cli.batch.cluster import Workers
-from scorrnet_cli.batch.parts import folder_of
+from scorrnet_cli.batch.parts import folder_of, is_unfinished
+from scorrnet_cli.batch.run import check
 from scorrnet_cli.batch.run import run as run_task
 from scorrnet_cli.batch.shared import independent, run_shared
 from scorrnet_cli.batch.sources import Selection, find_folders, find_images
 from scorrnet_cli.batch.task import Outcome, Task
 from scorrnet_cli.batch.watch import Watch
+from scorrnet_cli.batch.whole import frames_folder, has_result
 from scorrnet_cli.cli import console, preview
 from scorrnet_cli.cli.batch_report import Progress, table, to_json
 from scorrnet_cli.cli.console import Talk
@@ -26,6 +28,7 @@ from scorrnet_cli.errors import FrameError, MeasurementError, OutputError, Scorr
 from scorrnet_cli.field import Field, FloatArray, Settings
 from scorrnet_cli.frames import count_frames
 from scorrnet_cli.units import Calibration
+from scorrnet_cli.writers.own import is_ours
 from scorrnet_cli.writers.probability import check_probability, probability_beside
 
 _DEFAULT = "scorrnet.h5"
@@ -97,7 +100,8 @@ class Request:
         """Find the images of a folder, without what lies there for other reasons."""
         output = self._output(folder)
         mask = [self.settings.mask_file] if self.settings.mask_file else []
-        return find_images(folder, self.pattern, [output, _picture(output), probability_beside(output), *mask])
+        ours = [path for path in (output, _picture(output)) if is_ours(path)]
+        return find_images(folder, self.pattern, [*ours, probability_beside(output), *mask])
 
     def _output(self, folder: Path) -> Path:
         if self.recursive or self.output is None:
@@ -113,6 +117,9 @@ class Request:
         for path in (output, picture, probability):
             if path and path.resolve() in inputs:
                 raise OutputError("The result would replace an image", str(path), "Give another name with -o")
+        frames = frames_folder(output).resolve()
+        if self.split and any(frames in path.parents for path in inputs):
+            raise OutputError("The frames of the result would replace images", str(frames), "Give another name with -o")
         if picture:
             preview.check_preview(picture, self.overwrite or self.resume)
         if probability:
@@ -149,6 +156,10 @@ def run(request: Request, talk: Talk, *, json: bool) -> None:
     if request.watch:
         watch = Watch(partial(request.images, Path(request.what)), request.idle_s)
     tasks = request.tasks(watch)
+    if request.recursive and request.resume and not request.overwrite:
+        tasks = _left(tasks, talk)
+    for task in tasks:
+        check(task)
     progress = Progress(talk)
     with talk.progress(None, forecast=True), _ended_by_ctrl_c(watch, talk):
         outcomes, failed = _measure(tasks, _measured_by(request, progress), progress, talk)
@@ -159,14 +170,20 @@ def run(request: Request, talk: Talk, *, json: bool) -> None:
             console.show(table(outcome))
     if failed:
         raise MeasurementError(f"{failed} of {len(tasks)} folders could not be measured", request.what)
-    bad, all_frames = (
-        sum(numbers) for numbers in zip(*((o.failed, len(o.report.frames)) for o in outcomes), strict=True)
-    )
+    bad, all_frames = (sum(o.failed for o in outcomes), sum(len(o.report.frames) for o in outcomes))
     if bad:
         where = str(outcomes[0].report.output) if len(outcomes) == 1 else request.what
         raise MeasurementError(
             f"{bad} of {all_frames} frames could not be measured", where, "Their reasons are recorded"
         )
+
+
+def _left(tasks: list[Task], talk: Talk) -> list[Task]:
+    """Return the sequences that an earlier run has not measured to their end."""
+    left = [task for task in tasks if is_unfinished(task.output) or not has_result(task.output, split=task.split)]
+    if done := len(tasks) - len(left):
+        talk.note(f"{done} of {len(tasks)} folders have been measured before")
+    return left
 
 
 def _measured_by(request: Request, progress: Progress) -> Callable[[Task], Outcome]:

@@ -178,9 +178,9 @@ def asked(
     Raises
     ------
     UsageError
-        If a value makes no sense, or the file is missing or is neither TOML nor a result.
+        If a value makes no sense or would do nothing, or the file is missing or is neither TOML nor a result.
     """
-    return base(settings).but(
+    found = base(settings).but(
         device=device,
         refine=refine,
         window_px=window,
@@ -195,6 +195,17 @@ def asked(
         strain_measure=strain_measure,
         strain_order=strain_order,
     )
+    idle = (
+        (segmentation_weights and found.mask, "--segmentation-weights", "the mask is given"),
+        (refinement_weights and not found.refine, "--refinement-weights", "nothing is refined"),
+        (refinement_weights and found.window_px, "--refinement-weights", "one window needs no network"),
+        (window and not found.refine, "--window", "nothing is refined"),
+        (passes and not found.refine, "--passes", "nothing is refined"),
+    )
+    for does_nothing, option, why in idle:
+        if does_nothing:
+            raise UsageError(f"This would do nothing: {why}", option, "Leave it out")
+    return found
 
 
 def scale(mm_per_px: float | None, scale_bar: str | None) -> Calibration | None:

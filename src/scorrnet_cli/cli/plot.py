@@ -66,8 +66,8 @@ def plot(
 ) -> None:
     """Draw fields of a result over the camera's images.
 
-    One colour scale serves all frames. Strain that is not in RESULT is computed with the default settings. Images are
-    found by the names in RESULT and checked by their hashes.
+    One colour scale serves all frames. Strain that is not in RESULT is computed with the settings of the measurement.
+    Images are found by the names in RESULT and checked by their hashes.
 
     [bold]scorrnet plot test.h5 --field exx --field eyy -o strain.pdf[/bold]
     """

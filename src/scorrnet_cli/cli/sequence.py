@@ -134,15 +134,17 @@ class Job:
 
 
 def _pages(path: Path) -> Iterator[Frame | FrameError]:
-    """Give as many items as the file has pages: those behind a damaged one come as its error."""
+    """Give as many items as the file has pages: those behind a damaged one, or that are not there, come as an error."""
     given = 0
+    reason = FrameError("The file has fewer images than its header says", str(path))
     try:
         for frame in read_frames(path):
             given += 1
             yield frame
     except FrameError as error:
-        for _ in range(max(1, count_frames(path) - given)):
-            yield error
+        reason = error
+    for _ in range(max(1, count_frames(path)) - given):
+        yield reason
 
 
 def run(job: Job, talk: Talk, *, json: bool) -> None:

@@ -107,7 +107,7 @@ class CorrNet(nn.Module):
             features.append(level)
         return Encoded(normalised, features)
 
-    def steps(self, reference: Encoded, deformed: Encoded, mask: Tensor, start: Tensor | None = None) -> list[Tensor]:
+    def steps(self, reference: Encoded, deformed: Encoded, mask: Tensor) -> list[Tensor]:
         """Return the field after every step, coarse to fine.
 
         Parameters
@@ -116,8 +116,6 @@ class CorrNet(nn.Module):
             From `encode`.
         mask : (N, 1, H, W) float32
             1 where the surface is speckled, else 0.
-        start : (N, 2, H, W) float32, optional
-            Field to search around, px; zero if not given.
 
         Returns
         -------
@@ -126,7 +124,7 @@ class CorrNet(nn.Module):
         """
         c = self.config
         n, _, height, width = mask.shape
-        field = mask.new_zeros(n, 2, height // 8, width // 8) if start is None else F.avg_pool2d(start, 8)
+        field = mask.new_zeros(n, 2, height // 8, width // 8)
         hidden = mask.new_zeros(n, c.hidden, height // 8, width // 8)
         found = []
         for decoder, level, radius in zip(self.decoders, c.levels, c.radii, strict=True):
@@ -142,7 +140,8 @@ class CorrNet(nn.Module):
             field = field + step * scale
             found.append(field)
         field = _double(field)
-        coefficients = [spline_coefficients(image) for image in deformed.image[:, 0]]
+        with torch.autocast(mask.device.type, enabled=False):
+            coefficients = [spline_coefficients(image.float()) for image in deformed.image[:, 0]]
         for smooth_px in c.smooth_px:
             field = self._polish(field.detach(), hidden, reference.image, coefficients, mask, smooth_px)
             found.append(field)

@@ -18,6 +18,7 @@ from scorrnet_cli.pictures.coarse import averaged
 from scorrnet_cli.pictures.layout import INCH_PER_MM, figure_size
 from scorrnet_cli.pictures.scale import Scale
 from scorrnet_cli.pictures.vectors import Arrows
+from scorrnet_cli.version import __version__
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def save_figure(path: Path, figure: Figure) -> None:
     if suffix not in SUFFIXES:
         raise OutputError("No picture has this suffix", str(path), f"Choose one of {', '.join(SUFFIXES)}")
     with styled(), written_whole(path) as part, explained(path):
-        figure.savefig(part, format=suffix[1:], dpi=DPI, bbox_inches="tight", pad_inches=0.03)
+        made_by = {"Software": f"scorrnet {__version__}"} if suffix == ".png" else None
+        figure.savefig(part, format=suffix[1:], dpi=DPI, bbox_inches="tight", pad_inches=0.03, metadata=made_by)
 
 
 def pixels(figure: Figure, dpi: float) -> Any:

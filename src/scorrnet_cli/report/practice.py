@@ -12,7 +12,7 @@ from scorrnet_cli.pictures.stills import measure_words
 from scorrnet_cli.report.noise import QUANTITIES, Noise
 
 KEPT = 0.9  # of the amplitude of a wave: the spatial resolution is the period of which so much is found
-ADAPTIVE_RESOLUTION_PX = 16.0
+ADAPTIVE_RESOLUTION_PX = 14.0
 """Period of which the refinement with several windows finds 90 %: star 5 of the DIC Challenge 2.0 with its noise,
 measured by ``scorrnet evaluate star``."""
 
@@ -103,7 +103,7 @@ def _displacement(settings: Settings) -> tuple[Fact, ...]:
         )
     else:
         passes = settings.passes or DEFAULT_PASSES
-        window = f"Gaussian, standard deviation {settings.window_px:g} px, at most {passes} passes"
+        window = f"Gaussian, standard deviation {settings.window_px:g} px, {passes} passes"
         resolution = f"{gaussian_resolution_px(settings.window_px, passes):.0f} px (period of which 90 % is found)"
     return (
         Fact("Matching criterion", "least squares of grey levels, gain and offset matched in each window (as ZNSSD)"),

@@ -47,7 +47,7 @@ from scorrnet_cli.writers.hdf5_read import (
     open_result,
 )
 from scorrnet_cli.writers.hdf5_strain import create_strain, write_strain
-from scorrnet_cli.writers.hdf5_units import create_times, read_times, write_scale, write_times
+from scorrnet_cli.writers.hdf5_units import create_times, read_times, tell_vtk, write_scale, write_times
 
 _COLUMNS = {
     "name": h5py.string_dtype(),
@@ -125,7 +125,7 @@ class Hdf5Sink(Sink):
             self._raw.check()
 
 
-def write_view(path: Path, header: Header, parts: Sequence[str]) -> None:
+def write_view(path: Path, header: Header, parts: Sequence[str], times: Sequence[float | None] = ()) -> None:
     """Write a file of the layout above that holds nothing but shows the frames of other files, as virtual data sets.
 
     Parameters
@@ -137,6 +137,8 @@ def write_view(path: Path, header: Header, parts: Sequence[str]) -> None:
     parts : sequence of str
         Results of one frame each, by their names in the folder of `path`. One that does not exist (yet) shows
         as NaN, 0 and status 0.
+    times : sequence of (float or None), optional
+        When the images were taken, s, for VTK, which takes no virtual array for it.
 
     Raises
     ------
@@ -147,6 +149,7 @@ def write_view(path: Path, header: Header, parts: Sequence[str]) -> None:
     with uninterrupted():
         with h5py.File(raw, "w") as file:
             _create_all(file, header, parts)
+            tell_vtk(file, 0, times)
         raw.close()
     raw.check()
 

@@ -27,7 +27,8 @@ def create_array(
         return group.create_dataset(name, shape, dtype, **how)
     view = h5py.VirtualLayout(shape, dtype)
     for index, part in enumerate(parts):
-        view[index : index + 1] = h5py.VirtualSource(part, f"{group.name}/{name}", (1, *shape[1:]))
+        file = part.replace("%", "%%")  # HDF5 takes a single one for a place to fill in
+        view[index : index + 1] = h5py.VirtualSource(file, f"{group.name}/{name}", (1, *shape[1:]))
     return group.create_virtual_dataset(name, view, how.get("fillvalue"))
 
 

@@ -76,7 +76,8 @@ class StoredResult:
     @property
     def parts(self) -> list[str]:
         """The files whose frames are shown, by their names beside this one; none if it holds its frames itself."""
-        return [source.file_name for source in self._data["u"].virtual_sources()] if self.is_view else []
+        sources = self._data["u"].virtual_sources() if self.is_view else []
+        return [source.file_name.replace("%%", "%") for source in sources]
 
     def frame(self, index: int, *, strain: bool = True) -> Field:
         """Read one frame, counted from 0: a field with T = 1."""

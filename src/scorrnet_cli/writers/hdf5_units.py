@@ -17,6 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from scorrnet_cli.arrays import FloatArray
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers.hdf5_make import create_array, create_group
 
@@ -55,11 +56,19 @@ def create_times(file: h5py.File, count: int, source: str, parts: Sequence[str] 
 
 def write_times(file: h5py.File, first: int, times: Sequence[float | None]) -> None:
     """Say when images were taken, s; where that is known, VTK has it too."""
-    values = np.array([np.nan if time is None else time for time in times])
-    file[_TIME][first : first + len(values)] = values
+    file[_TIME][first : first + len(times)] = _seconds(times)
+    tell_vtk(file, first, times)
+
+
+def tell_vtk(file: h5py.File, first: int, times: Sequence[float | None]) -> None:
+    """Say when images were taken where VTK looks for it; it is the number of the frame where that is not known."""
     if "VTKHDF/Steps" in file:
-        number = np.arange(first, first + len(values), dtype=np.float64)
-        file["VTKHDF/Steps/Values"][first : first + len(values)] = np.where(np.isfinite(values), values, number)
+        values, number = _seconds(times), np.arange(first, first + len(times), dtype=np.float64)
+        file["VTKHDF/Steps/Values"][first : first + len(times)] = np.where(np.isfinite(values), values, number)
+
+
+def _seconds(times: Sequence[float | None]) -> FloatArray:
+    return np.array([np.nan if time is None else time for time in times], np.float64)
 
 
 def read_times(file: Any, count: int) -> tuple[list[float | None], str]:
