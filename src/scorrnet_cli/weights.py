@@ -177,7 +177,7 @@ def _build(role: Role, data: bytes, where: str, device: torch.device) -> nn.Modu
         tensors = safetensors.torch.load(data)
     except safetensors.SafetensorError as error:
         raise WeightsError(f"Not a safetensors file: {error}", where) from error
-    network = _new_network(role)
+    network = _new_network(role, tensors)
     if difference := _difference(network.state_dict(), tensors):
         raise WeightsError(f"The weights were made for another {role} network: {difference}", where)
     network.load_state_dict(tensors, strict=True)
@@ -194,11 +194,11 @@ def _convolving_fast(network: nn.Module) -> nn.Module:
     return network
 
 
-def _new_network(role: Role) -> nn.Module:
+def _new_network(role: Role, tensors: dict[str, torch.Tensor]) -> nn.Module:
     if role == "segmentation":
         from scorrnet_cli.models.enet import ENet
 
-        return ENet()
+        return ENet(shortcuts=any(name.startswith("shortcut") for name in tensors))
     if role == "refinement":
         from scorrnet_cli.models.fusion import FusionNet
 

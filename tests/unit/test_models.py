@@ -112,12 +112,37 @@ def test_images_go_on_beyond_their_border(mirrored: bool, row: list[int]) -> Non
 
 
 def test_segmentation_has_the_published_parameter_names() -> None:
-    names = ENet().state_dict()
+    published = ENet(shortcuts=False)
+    names = published.state_dict()
     assert names["asymmetric2_3.ext_conv2.3.weight"].shape == (32, 32, 1, 5)
     assert names["upsample4_0.ext_tconv1.weight"].shape == (32, 32, 2, 2)
     assert names["transposed_conv.weight"].shape == (16, 2, 3, 3)
-    parameters = sum(value.numel() for name, value in ENet().named_parameters())
-    assert parameters == pytest.approx(0.349e6, rel=0.01)
+    assert sum(value.numel() for value in published.parameters()) == pytest.approx(0.349e6, rel=0.01)
+    assert set(names) < set(ENet().state_dict())
+
+
+@torch.no_grad()
+def test_shortcuts_show_the_decoder_what_the_encoder_saw() -> None:
+    torch.manual_seed(1)
+    plain, short = ENet(shortcuts=False).eval(), ENet().eval()
+    added = short.load_state_dict(plain.state_dict(), strict=False).missing_keys
+    assert {name.partition(".")[0] for name in added} == {"shortcut4", "regular4_3", "regular4_4", "shortcut5"}
+    image = torch.rand(2, 1, 64, 96)
+    before = short(image)
+    torch.testing.assert_close(before, plain(image), rtol=1e-4, atol=1e-4)  # nothing yet
+    for shortcut in (short.shortcut4, short.shortcut5):
+        kept = shortcut.conv.weight.data.clone()
+        torch.nn.init.normal_(shortcut.conv.weight)
+        assert float((short(image) - before).abs().max()) > 0.01
+        shortcut.conv.weight.data = kept
+
+
+def test_a_surface_narrower_than_two_rims_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(2)
+    image, strip = 100 + 40 * torch.randn(60, 90), torch.zeros(60, 90)
+    strip[30:35] = 0.9
+    monkeypatch.setattr("scorrnet_cli.segment.speckle_probability", lambda network, reference: strip)
+    assert torch.equal(segment(ENet(), image), strip > 0)
 
 
 def test_segmentation_does_not_know_gain_and_offset() -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from scorrnet_cli.errors import FrameError, MeasurementError, UsageError, WeightsError
@@ -591,6 +591,16 @@ def test_a_training_begins_with_given_weights(tmp_path: Path) -> None:
     assert all(torch.equal(value, first.averaged[name]) for name, value in second.averaged.items())
     with pytest.raises(WeightsError, match="another displacement network"):
         Trainer(_recipe("displacement"), tmp_path / "third", CPU, Material(), first.averaged_file)
+
+
+def test_shortcuts_are_trained_into_a_network_without(tmp_path: Path) -> None:
+    published = ENet(shortcuts=False)
+    save_file(published.state_dict(), tmp_path / "published.safetensors")
+    trainer = Trainer(_recipe("segmentation"), tmp_path / "run", CPU, Material(), tmp_path / "published.safetensors")
+    known = published.state_dict()
+    assert all(torch.equal(trainer.network.state_dict()[name], known[name]) for name in known)
+    trainer.run(None, 1, lambda _: None)
+    assert float(trainer.network.state_dict()["shortcut4.conv.weight"].abs().max()) > 0
 
 
 def test_minutes_stop_a_training(tmp_path: Path) -> None:

@@ -325,6 +325,12 @@ class TestLoading:
         for name, tensor in network.state_dict().items():
             assert torch.equal(tensor, mine.state_dict()[name])
 
+    def test_a_network_without_shortcuts_loads_as_it_was_published(self, tmp_path: Path) -> None:
+        published = ENet(shortcuts=False).state_dict()
+        save_file(published, tmp_path / "mine.safetensors")
+        network, _ = weights.load_network("segmentation", CPU, tmp_path / "mine.safetensors")
+        assert set(network.state_dict()) == set(published)
+
     def test_weights_of_the_other_network_are_refused(self, networks: Path) -> None:
         with pytest.raises(WeightsError, match="another segmentation network: initial_block"):
             weights.load_network("segmentation", CPU, networks / "displacement.safetensors")
@@ -333,6 +339,7 @@ class TestLoading:
         ("change", "reason"),
         [
             (lambda state: state.pop("transposed_conv.weight"), "transposed_conv.weight is missing"),
+            (lambda state: state.pop("shortcut5.conv.weight"), "shortcut5.conv.weight is missing"),
             (lambda state: state.update(extra=torch.zeros(1)), "extra is not part of it"),
             (
                 lambda state: state.update({"transposed_conv.weight": torch.zeros(16, 3, 3, 3)}),

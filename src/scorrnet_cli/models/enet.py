@@ -1,6 +1,8 @@
 """The segmentation network: ENet (Paszke, Chaurasia, Kim, Culurciello, 2016, arXiv:1606.02147) with two classes.
 
-Parameter names are those of the published SCorrNet checkpoints, so that their `enet.` part loads as it is.
+Parameter names are those of the published SCorrNet checkpoints, so that their `enet.` part loads as it is. The bundled
+network adds shortcuts from the encoder to the decoder, as U-Net has them (Ronneberger, Fischer, Brox, 2015,
+arXiv:1505.04597): what is as fine as the gaps between dots is not seen at an eighth of the size.
 """
 
 from __future__ import annotations
@@ -38,12 +40,18 @@ FAINT = 0.02  # contrast, as a share of the image's, below which detail stays fa
 
 
 class ENet(nn.Module):
-    """Scores of background and speckle for every pixel of a grey image."""
+    """Scores of background and speckle for every pixel of a grey image.
+
+    Parameters
+    ----------
+    shortcuts : bool
+        Whether the decoder sees what the encoder saw at its own size; the published network's does not.
+    """
 
     stride = 8
     smallest_image_px = 32
 
-    def __init__(self) -> None:
+    def __init__(self, *, shortcuts: bool = True) -> None:
         super().__init__()
         self.initial_block = _Initial()
         self.downsample1_0 = _Down(16, 64, drop=0.01)
@@ -58,6 +66,12 @@ class ENet(nn.Module):
         self.upsample5_0 = _Up(64, 16, drop=0.1)
         self.regular5_1 = _Regular(16, drop=0.1, activation=nn.ReLU)
         self.transposed_conv = nn.ConvTranspose2d(16, 2, 3, stride=2, padding=1, bias=False)
+        self._shortcuts = shortcuts
+        if shortcuts:
+            self.shortcut4 = _Shortcut(64)
+            self.regular4_3 = _at_first_nothing(_Regular(64, drop=0.1))
+            self.regular4_4 = _at_first_nothing(_Regular(64, drop=0.1))
+            self.shortcut5 = _Shortcut(16)
 
     @staticmethod
     def normalise(images: Tensor) -> Tensor:
@@ -87,16 +101,22 @@ class ENet(nn.Module):
         (N, 2, H, W)
             Scores of background and of speckle.
         """
-        x = self.initial_block(images)  # (N, 16, H / 2, W / 2)
-        x, first = self.downsample1_0(x)  # (N, 64, H / 4, W / 4)
+        half = self.initial_block(images)  # (N, 16, H / 2, W / 2)
+        quarter, first = self.downsample1_0(half)  # (N, 64, H / 4, W / 4)
         for index in range(1, 5):
-            x = self.get_submodule(f"regular1_{index}")(x)
-        x, second = self.downsample2_0(x)  # (N, 128, H / 8, W / 8)
+            quarter = self.get_submodule(f"regular1_{index}")(quarter)
+        x, second = self.downsample2_0(quarter)  # (N, 128, H / 8, W / 8)
         for name in _STAGE_2 | _STAGE_3:
             x = self.get_submodule(name)(x)
         x = self.upsample4_0(x, second)  # (N, 64, H / 4, W / 4)
+        if self._shortcuts:
+            x = self.shortcut4(x, quarter)
         x = self.regular4_2(self.regular4_1(x))
+        if self._shortcuts:
+            x = self.regular4_4(self.regular4_3(x))
         x = self.upsample5_0(x, first)  # (N, 16, H / 2, W / 2)
+        if self._shortcuts:
+            x = self.shortcut5(x, half)
         x = self.regular5_1(x)
         scores: Tensor = self.transposed_conv(x, output_size=list(images.shape[-2:]))
         return scores
@@ -185,6 +205,27 @@ class _Regular(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         extension = self.ext_regul(self.ext_conv3(self.ext_conv2(self.ext_conv1(x))))
         out: Tensor = self.out_activation(x + extension)
+        return out
+
+
+def _at_first_nothing(block: _Regular) -> _Regular:
+    """Let a bottleneck add nothing before it is trained: training may begin with a network that lacks it."""
+    norm = block.ext_conv3[1]
+    assert isinstance(norm, nn.BatchNorm2d)
+    nn.init.zeros_(norm.weight)
+    return block
+
+
+class _Shortcut(nn.Module):
+    """Add what the encoder saw at this size; at first nothing, see above."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 1, bias=False)
+        nn.init.zeros_(self.conv.weight)
+
+    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
+        out: Tensor = x + self.conv(seen)
         return out
 
 

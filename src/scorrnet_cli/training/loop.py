@@ -74,7 +74,8 @@ class Trainer:
         self.task = _TASKS[recipe.network](recipe, device, material)
         self.network: nn.Module = self.task.network
         if start is not None:
-            self.network.load_state_dict(load_network(recipe.network, device, start)[0].state_dict())
+            known = load_network(recipe.network, device, start)[0].state_dict()  # of a network without shortcuts, maybe
+            self.network.load_state_dict(known, strict=False)
         if trains_channels_last(device):
             self.network.to(memory_format=torch.channels_last)
         self.averaged = {name: value.clone() for name, value in self.network.state_dict().items()}
