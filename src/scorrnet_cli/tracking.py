@@ -77,7 +77,7 @@ class Tracker:
         self._fields: dict[int, Field] = {}
         self._past: list[_Past] = []  # the last two
         self._reference = REFERENCE
-        self._reference_loss = 0
+        self._strayed = False  # whether much was lost at once in the last frame
         self._worst = 0  # loss since this reference is in use
 
     def note(self, index: int, summary: FrameSummary) -> None:
@@ -85,13 +85,13 @@ class Tracker:
         if summary.error is not None:
             return
         reference, loss = summary.image.reference_frame, _loss(summary)
+        self._strayed = loss - (self._past[-1].loss if self._past else 0) >= LOST
         self._worst = max(self._worst, loss) if self._past and self._past[-1].reference == reference else loss
         self._past = [*self._past[-1:], _Past(index, reference, loss)]
         self._reference = reference
         every = 1 if self._settings.increments else self._settings.update_every
-        shows_enough = self._settings.increments or loss - self._reference_loss < LOST
-        if every and index - reference >= every and shows_enough:  # what it does not show, no later frame would
-            self._reference, self._reference_loss = index, loss
+        if every and index - reference >= every and (self._settings.increments or not self._strayed):
+            self._reference = index  # of what it does not show, later frames would be without
 
     def measure(self, index: int, frame: Frame) -> Field:
         """Measure the next frame.
@@ -119,7 +119,7 @@ class Tracker:
         elif self._settings.update == "auto":
             field = self._best(index, frame)
         else:
-            field = self._compared(frame, self._reference, self._start(index))
+            field = self._at_intervals(index, frame)
         self.note(index, summarise(field, 0.0))
         self._fields[index] = field
         self._images[index] = frame
@@ -146,6 +146,22 @@ class Tracker:
             assert failure is not None
             raise failure
         return self._preferring_reference(frame, found)
+
+    def _at_intervals(self, index: int, frame: Frame) -> Field:
+        """Measure a frame to the image whose turn it is; if much is lost, or was in the frame before, seek it anew."""
+        found: Field | None = None
+        failure: MeasurementError | None = None
+        try:
+            found = self._compared(frame, self._reference, self._start(index))
+        except MeasurementError as error:
+            failure = error
+        if self._past and (self._strayed or self._is_lost(found)):
+            for reference in dict.fromkeys((self._reference, REFERENCE)):
+                found = self._better(found, frame, reference, None)
+        if found is None:
+            assert failure is not None
+            raise failure
+        return found
 
     def _is_lost(self, found: Field | None) -> bool:
         """Tell whether so much is gone at once that the start may have led astray."""
