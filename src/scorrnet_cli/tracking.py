@@ -129,51 +129,34 @@ class Tracker:
     def _best(self, index: int, frame: Frame) -> Field:
         """Measure a frame; where it gets worse, compare it with the one before; where it can, with the reference."""
         start = self._start(index)
-        found: Field | None = None
-        failure: MeasurementError | None = None
-        try:
-            found = self._compared(frame, self._reference, start)
-        except MeasurementError as error:
-            failure = error
+        found = self._tried(frame, self._reference, start)
         if self._past and self._is_lost(found):
             for reference in dict.fromkeys((self._past[-1].index, REFERENCE)):
-                found = self._better(found, frame, reference, None)
+                found = _better(found, self._tried(frame, reference, None))
                 if not self._is_lost(found):
                     break
-        elif self._past and found is not None and _loss(summarise(found, 0.0)) > self._worst:
-            found = self._better(found, frame, self._past[-1].index, start)
-        if found is None:
-            assert failure is not None
-            raise failure
-        return self._preferring_reference(frame, found)
+        elif self._past and _loss_of(found) > self._worst:
+            found = _better(found, self._tried(frame, self._past[-1].index, start))
+        return self._preferring_reference(frame, _measured(found))
 
     def _at_intervals(self, index: int, frame: Frame) -> Field:
         """Measure a frame to the image whose turn it is; if much is lost, or was in the frame before, seek it anew."""
-        found: Field | None = None
-        failure: MeasurementError | None = None
-        try:
-            found = self._compared(frame, self._reference, self._start(index))
-        except MeasurementError as error:
-            failure = error
+        found = self._tried(frame, self._reference, self._start(index))
         if self._past and (self._strayed or self._is_lost(found)):
             for reference in dict.fromkeys((self._reference, REFERENCE)):
-                found = self._better(found, frame, reference, None)
-        if found is None:
-            assert failure is not None
-            raise failure
-        return found
+                found = _better(found, self._tried(frame, reference, None))
+        return _measured(found)
 
-    def _is_lost(self, found: Field | None) -> bool:
-        """Tell whether so much is gone at once that the start may have led astray."""
-        return found is None or _loss(summarise(found, 0.0)) - self._past[-1].loss >= LOST
-
-    def _better(self, found: Field | None, frame: Frame, reference: int, start: Tensor | None) -> Field | None:
-        """Compare a frame with another image; return what is better, that or what was found."""
+    def _tried(self, frame: Frame, reference: int, start: Tensor | None) -> Field | MeasurementError:
+        """Compare a frame with an image; return why, if that fails."""
         try:
-            other = self._compared(frame, reference, start)
-        except MeasurementError:
-            return found
-        return other if found is None or _is_better(other, found) else found
+            return self._compared(frame, reference, start)
+        except MeasurementError as error:
+            return error
+
+    def _is_lost(self, found: Field | MeasurementError) -> bool:
+        """Tell whether so much is gone at once that the start may have led astray."""
+        return _loss_of(found) - self._past[-1].loss >= LOST
 
     def _preferring_reference(self, frame: Frame, field: Field) -> Field:
         """Measure to the reference itself if a field found by way of another image shows that it matches as well."""
@@ -266,6 +249,25 @@ def _loss(summary: FrameSummary) -> int:
     points = math.floor((1 - summary.valid_share) / LOSS_STEP)
     below = POOR_ZNCC - summary.zncc
     return points + (math.floor(below / ZNCC_STEP) + 1 if below >= 0 else 0)
+
+
+def _loss_of(found: Field | MeasurementError) -> float:
+    """Tell how poor a field is, in steps; infinitely if there is none."""
+    return math.inf if isinstance(found, MeasurementError) else _loss(summarise(found, 0.0))
+
+
+def _better(found: Field | MeasurementError, other: Field | MeasurementError) -> Field | MeasurementError:
+    """Return what was found, or what another comparison gave if that is better."""
+    if isinstance(other, MeasurementError):
+        return found
+    return other if isinstance(found, MeasurementError) or _is_better(other, found) else found
+
+
+def _measured(found: Field | MeasurementError) -> Field:
+    """Return what was found, or raise why there is nothing."""
+    if isinstance(found, MeasurementError):
+        raise found
+    return found
 
 
 def _is_better(one: Field, other: Field) -> bool:
