@@ -23,12 +23,22 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from scorrnet_cli.batch.places import (
+    COMPLETE,
+    FIGURES,
+    PARTS_SUFFIX,
+    RUN,
+    VIEW,
+    check_own,
+    is_run,
+    parts_folder,
+    remove,
+)
 from scorrnet_cli.batch.records import add_figures, compare, hold, read_figures
 from scorrnet_cli.errors import FrameError, OutputError, UsageError
 from scorrnet_cli.field import Field, FrameInfo, Process
@@ -37,11 +47,6 @@ from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, explained, open_writer, read_hdf5, write_view, written_whole
 
 _FORMAT = 2
-_SUFFIX = ".parts"
-_RUN = "run.json"
-_VIEW = "so_far.h5"
-_FIGURES = "figures.jsonl"
-_COMPLETE = "complete"
 _SMALLEST_VIEW = 64  # frames, of a folder that is watched; doubled when it gets too small
 
 
@@ -76,7 +81,7 @@ class Parts:
         calibration: Calibration | None = None,
         time_source: str = "",
     ) -> None:
-        self.folder = folder_of(output)
+        self.folder = parts_folder(output)
         self.reference = reference
         self.shape = shape
         self.process = process
@@ -116,13 +121,13 @@ class Parts:
         check_own(self.folder)
         if is_run(self.folder):
             with explained(self.folder):
-                hold(self.folder / _RUN).close()
+                hold(self.folder / RUN).close()
         remove(self.folder)
         try:
             with explained(self.folder):
                 self.folder.mkdir()
-                _write(self.folder / _RUN, json.dumps(self._identity() | {"date": self.process.date}, indent=1))
-                self._lock = hold(self.folder / _RUN)
+                _write(self.folder / RUN, json.dumps(self._identity() | {"date": self.process.date}, indent=1))
+                self._lock = hold(self.folder / RUN)
             self._view(total or _SMALLEST_VIEW)
         except BaseException:
             remove(self.folder)
@@ -139,9 +144,9 @@ class Parts:
             If it cannot be read or written.
         """
         with explained(self.folder):
-            self._lock = hold(self.folder / _RUN)
+            self._lock = hold(self.folder / RUN)
             try:
-                before = json.loads((self.folder / _RUN).read_text(encoding="utf-8"))
+                before = json.loads((self.folder / RUN).read_text(encoding="utf-8"))
                 date = str(before.pop("date"))
             except (ValueError, KeyError) as error:
                 raise OutputError("The run to go on with is damaged", str(self.folder), "Remove the folder") from error
@@ -149,7 +154,7 @@ class Parts:
             self.process = Process(**{**vars(self.process), "date": date})
             for leftover in (*self.folder.glob(".scorrnet-*"), *self.folder.glob("whole*")):
                 remove(leftover)
-            self._figures = read_figures(self.folder / _FIGURES)
+            self._figures = read_figures(self.folder / FIGURES)
         self._known = frozenset(int(path.stem) for path in self.folder.glob("[0-9]*.h5"))
         if total is not None and self._known and max(self._known) >= total:
             what = f"The run to go on with has {max(self._known) + 1} frames, more than the {total} of now"
@@ -217,14 +222,14 @@ class Parts:
     def note(self, index: int, summary: FrameSummary) -> None:
         """Do the rest of `keep`, in the process that began or resumed the run."""
         with explained(self.folder):
-            add_figures(self.folder / _FIGURES, index, summary)
+            add_figures(self.folder / FIGURES, index, summary)
         if index >= self._viewed:
             self._view(2 * self._viewed)
 
     @property
     def is_temporary(self) -> bool:
         """Whether the frames are still where only this run looks for them."""
-        return self.folder.suffix == _SUFFIX
+        return self.folder.suffix == PARTS_SUFFIX
 
     def strip(self) -> None:
         """Remove all but the frames."""
@@ -246,7 +251,7 @@ class Parts:
     def begin_completion(self) -> None:
         """Note that the result is about to get its name: if the run is then killed, that result is its own."""
         with explained(self.folder):
-            _write(self.folder / _COMPLETE, "")
+            _write(self.folder / COMPLETE, "")
 
     def _identity(self) -> dict[str, Any]:
         """Return what must be the same when a run goes on, as JSON has it."""
@@ -268,60 +273,9 @@ class Parts:
 
     def _view(self, frames: int) -> None:
         """Write the view anew, for so many frames."""
-        with written_whole(self.folder / _VIEW) as part, explained(self.folder):
+        with written_whole(self.folder / VIEW) as part, explained(self.folder):
             write_view(part, self.header(frames), [self.shard(index).name for index in range(frames)])
         self._viewed = frames
-
-
-def folder_of(output: Path) -> Path:
-    """Return the folder for the parts of a result."""
-    return output.with_name(output.name + _SUFFIX)
-
-
-def is_unfinished(output: Path) -> bool:
-    """Tell whether a run that made this result was stopped before its end."""
-    return is_run(folder_of(output))
-
-
-def is_run(folder: Path) -> bool:
-    """Tell whether a folder holds the frames of a run that has not ended."""
-    return (folder / _RUN).exists()
-
-
-def was_completing(output: Path) -> bool:
-    """Tell whether a run was stopped while it put its result in place."""
-    return (folder_of(output) / _COMPLETE).exists()
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder and all that is in it, the description of a run first."""
-    if not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    with explained(path):
-        (path / _RUN).unlink(missing_ok=True)
-        shutil.rmtree(path)
-
-
-def check_own(folder: Path, frame: str = r"\d+\.h5") -> None:
-    """Raise OutputError if there is anything in a folder that no run has put there, which would be removed with it.
-
-    Parameters
-    ----------
-    folder : Path
-        It need not exist.
-    frame : str
-        Regular expression of the names of its frames.
-    """
-    known = "|".join(map(re.escape, (_RUN, _VIEW, _FIGURES, _COMPLETE)))
-    own = re.compile(rf"{frame}|whole.*|\.scorrnet-.*|{known}")
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    if foreign := [name for name in names if not own.fullmatch(name)]:
-        raise OutputError(
-            "The folder for what is measured is in use for something else",
-            str(folder / foreign[0]),
-            "Choose another name with -o",
-        )
 
 
 def _same_stack(image: FrameInfo, name: str, digest: str) -> bool:

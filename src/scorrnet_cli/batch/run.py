@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from scorrnet_cli.batch import parts as kept_parts
 from scorrnet_cli.batch.parts import Parts
+from scorrnet_cli.batch.places import is_unfinished, parts_folder, was_completing
 from scorrnet_cli.batch.reading import Item, digest_of, printable_reason, read_image, read_items
 from scorrnet_cli.batch.sources import Plan, Source, make_live_plan, make_plan
 from scorrnet_cli.batch.task import Listener, Outcome, Task
@@ -81,15 +81,15 @@ def parts_of(task: Task, reference: Frame, process: Process) -> Parts:
 
 def check(task: Task) -> bool:
     """Make sure that the result can be written; tell whether there is an earlier run to go on with."""
-    unfinished = kept_parts.is_unfinished(task.output)
+    unfinished = is_unfinished(task.output)
     if unfinished and not (task.resume or task.overwrite):
         raise OutputError(
             "An earlier run was stopped before its end",
-            str(kept_parts.folder_of(task.output)),
+            str(parts_folder(task.output)),
             "Go on with it with --resume, or begin anew with --overwrite",
         )
     resume = unfinished and task.resume
-    own = resume and kept_parts.was_completing(task.output)
+    own = resume and was_completing(task.output)
     check_place(task.output, split=task.split, overwrite=task.overwrite or own)
     return resume
 

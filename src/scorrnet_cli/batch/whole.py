@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scorrnet_cli.batch.parts import Parts, check_own, is_run, remove
+from scorrnet_cli.batch.parts import Parts
+from scorrnet_cli.batch.places import check_own, frames_folder, is_run, remove, shards_folder, suffix_of
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.writers import (
@@ -23,21 +24,6 @@ from scorrnet_cli.writers import (
     write_view,
     written_whole,
 )
-
-
-def frames_folder(output: Path) -> Path:
-    """Return the folder for one file a frame that stands for the result `output`."""
-    return output.with_name(f"{_stem(output)}.frames")
-
-
-def shards_folder(output: Path) -> Path:
-    """Return the folder for the frames that the result `output` shows as one."""
-    return output.with_name(f"{output.name}.shards")
-
-
-def has_result(output: Path, *, split: bool) -> bool:
-    """Tell whether there is anything where the result would be put."""
-    return os.path.lexists(frames_folder(output) if split else output)
 
 
 def check_place(output: Path, *, split: bool, overwrite: bool) -> None:
@@ -166,12 +152,12 @@ def merge(output: Path) -> int:
 
 
 def _is_hdf5(output: Path) -> bool:
-    return _suffix(output).lower() in (".h5", ".hdf5")
+    return suffix_of(output).lower() in (".h5", ".hdf5")
 
 
 def _join(parts: Parts, output: Path, count: int) -> Path:
     """Write all frames to one file among the parts."""
-    made = parts.folder / f"whole{_suffix(output)}"
+    made = parts.folder / f"whole{suffix_of(output)}"
     with open_writer(made, parts.header(count), overwrite=True) as writer:
         for index in range(count):
             writer.take(parts.shard(index))
@@ -181,7 +167,7 @@ def _join(parts: Parts, output: Path, count: int) -> Path:
 def _split(parts: Parts, output: Path, summaries: Sequence[FrameSummary]) -> Path:
     """Write each frame to a file of its own, in a folder among the parts."""
     made = parts.folder / "whole"
-    suffix = _suffix(output)
+    suffix = suffix_of(output)
     remove(made)
     with explained(made):
         made.mkdir()
@@ -203,13 +189,3 @@ def _duplicate(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _stem(output: Path) -> str:
-    return output.name.removesuffix(_suffix(output))
-
-
-def _suffix(output: Path) -> str:
-    """Return the suffix that picks the format, both parts of ``.ome.tif``."""
-    ome = output.stem[-4:] if output.stem.lower().endswith(".ome") else ""
-    return ome + output.suffix

@@ -12,14 +12,13 @@ from pathlib import Path
 from types import FrameType
 
 from scorrnet_cli.batch.cluster import Workers
-from scorrnet_cli.batch.parts import folder_of, is_unfinished
+from scorrnet_cli.batch.places import frames_folder, has_result, is_unfinished, parts_folder
 from scorrnet_cli.batch.run import check
 from scorrnet_cli.batch.run import run as run_task
 from scorrnet_cli.batch.shared import independent, run_shared
 from scorrnet_cli.batch.sources import Selection, find_folders, find_images
 from scorrnet_cli.batch.task import Outcome, Task
 from scorrnet_cli.batch.watch import Watch
-from scorrnet_cli.batch.whole import frames_folder, has_result
 from scorrnet_cli.cli import console, preview
 from scorrnet_cli.cli.batch_report import Progress, table, to_json
 from scorrnet_cli.cli.console import Talk
@@ -217,7 +216,7 @@ def _measure_one(task: Task, measure: Callable[[Task], Outcome], progress: Progr
     try:
         return measure(task)
     except (KeyboardInterrupt, ScorrnetError):
-        folder = folder_of(task.output)
+        folder = parts_folder(task.output)
         if progress.done and folder.exists():
             talk.note(f"what was measured is kept in {folder}; --resume goes on with it")
         raise
