@@ -16,6 +16,7 @@ SHINE_PX = 2  # rim of the surface into which blur and interpolation carry the b
 PHOTOMETRY_WINDOWS = 3.0  # width of the window for gain and offset, in windows of the displacement
 OUTLIER_SPREADS = 6.0  # residuals beyond so many standard deviations count little
 SMALLEST_SPREAD = 0.05  # of the residuals, in standard deviations of the surface: below, none is an outlier
+LARGEST_GAIN = 10.0  # between the images: beyond, one of them has no contrast there
 SMALLEST_ZNCC = 0.5
 SMALLEST_SUPPORT = 0.3  # share of the window that must match: less is extrapolation
 LARGEST_STRETCH = 2.0
@@ -170,12 +171,19 @@ def _trust(residual: Tensor, within: Tensor) -> Tensor:
 
 
 def _match_light(f: Tensor, moved: Tensor, weight: Tensor, window_px: float) -> tuple[Tensor, Tensor]:
-    """Gain and offset (H, W) that bring `moved` to the local mean and contrast of `f`."""
+    """Gain and offset (H, W) that bring `moved` to the local mean and contrast of `f`.
+
+    Where one of them has next to no contrast the gain is kept within reach of that of the whole, which is not near 1 if
+    something shone beside the surface in one image: it is in that image's units.
+    """
     centre = _mean(moved, weight)
     moved = moved - centre
+    contrasts = _mean((f - _mean(f, weight)) ** 2, weight), _mean(moved**2, weight)
+    whole = (contrasts[0].clamp_min(1e-8) / contrasts[1].clamp_min(1e-12)).sqrt()
     means = wide_mean(torch.stack([f, moved, f * f, moved * moved]), weight, max(window_px, 8.0))
     mf, mg, mff, mgg = means
-    gain = ((mff - mf**2).clamp_min(1e-8) / (mgg - mg**2).clamp_min(1e-8)).sqrt().clamp(0.1, 10.0)
+    gain = ((mff - mf**2).clamp_min(1e-8) / (mgg - mg**2).clamp_min(1e-8 / whole**2)).sqrt()
+    gain = gain.clamp(whole.clamp_max(1.0) / LARGEST_GAIN, whole.clamp_min(1.0) * LARGEST_GAIN)
     return gain, mf - gain * (mg + centre)
 
 

@@ -7,17 +7,18 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from scorrnet_cli import weights
+from scorrnet_cli.allocation import keep_freed_memory
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.displace import Guide, guide
 from scorrnet_cli.errors import FrameError, MeasurementError
 from scorrnet_cli.field import PER_PIXEL, WHOLE_IMAGE, BoolArray, Field, FrameInfo, Process, Settings
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask
 from scorrnet_cli.gauge import DEFAULT_PASSES
+from scorrnet_cli.levels import standard_levels
 from scorrnet_cli.matching import Spline, Surface, deformed_spline, surface
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
@@ -111,6 +112,8 @@ class Prepared:
 def load(settings: Settings) -> Instruments:
     """Choose the device and load the networks onto it.
 
+    From then on the process keeps the memory that it frees, see `keep_freed_memory`.
+
     Raises
     ------
     DeviceError
@@ -118,6 +121,7 @@ def load(settings: Settings) -> Instruments:
     WeightsError
         If weights are missing, damaged or of another network.
     """
+    keep_freed_memory()
     device = choose_device(settings.device)
     hashes: dict[str, str] = {}
     segmentation = None
@@ -256,13 +260,11 @@ def _stage(instruments: Instruments, noise: Tensor) -> Stage:
 
 
 def _standard(frame: Frame, where: torch.device) -> Tensor:
-    """Image (H, W) on the device, with mean 0 and standard deviation 1, so that no stage meets extreme numbers."""
-    grey = frame.grey - np.float32(frame.grey.mean(dtype=np.float64))
-    spread = math.sqrt(np.square(grey, dtype=np.float64).mean())
-    if spread == 0:
+    """Image (H, W) on the device, in levels that no stage finds extreme."""
+    levels = standard_levels(frame.grey)
+    if levels is None:
         raise MeasurementError("The image has no contrast at all", frame.info.name, "Choose another image")
-    grey /= np.float32(spread)
-    return torch.from_numpy(grey).to(where)
+    return torch.from_numpy(levels).to(where)
 
 
 def field_of(prepared: Prepared, deformed: FrameInfo, result: Refined) -> Field:

@@ -35,3 +35,19 @@ def test_gain_offset_and_gradients_of_light() -> None:
         assert float(both.sum()) > 0.99 * float(counted.sum()), name
         moved = (found.displacement - still.displacement)[:, both]
         assert float(moved.square().mean().sqrt()) < MOST_PX, name
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("glare", [20_000.0, 60_000.0])
+def test_glare_beside_the_surface_in_one_image(glare: float) -> None:
+    pair = photographed(make_pair((HEIGHT, WIDTH), quadratic(0.02), 5), 6)
+    mask = pair.mask.clone()
+    mask[:, WIDTH - 50 :] = False
+    deformed = pair.deformed.clone()
+    deformed[:, WIDTH - 30 :] = glare  # a lamp: levels that make the surface's contrast 1/100 of the image's
+    (measure,) = load_methods(["scorrnet"], "cpu").values()
+    still, found = measure(pair.reference, pair.deformed, mask), measure(pair.reference, deformed, mask)
+    assert float(found.valid.sum()) > 0.99 * float(still.valid.sum())
+    moved = (found.displacement - still.displacement)[:, still.valid & found.valid]
+    assert float(moved.square().mean().sqrt()) < MOST_PX
+    assert float((found.sigma / still.sigma)[:, still.valid & found.valid].log().abs().median()) < 0.1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
@@ -158,12 +159,13 @@ def test_updates_of_the_reference_do_not_drift(fading_of_seed: Callable[[int], l
 
 
 def test_without_updates_the_surface_is_lost(fading: list[FloatArray]) -> None:
-    fields = tracked(fading[:8], EVERYWHERE, Settings(update="never"))
-    with pytest.raises(MeasurementError):
-        for field in fields:
+    shares = []
+    with suppress(MeasurementError):  # not one point was found
+        for field in tracked(fading[:8], EVERYWHERE, Settings(update="never")):
             assert field.deformed[0].reference_frame == -1
-            last = field.valid.mean()
-        raise MeasurementError("The last frame has but chance matches" if last < 0.3 else "", "")
+            shares.append(field.valid.mean())
+    assert shares[0] > 0.9
+    assert len(shares) < 7 or shares[-1] < 0.3  # else chance matches
 
 
 @pytest.mark.parametrize("every", [1, 3])

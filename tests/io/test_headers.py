@@ -62,5 +62,6 @@ def test_a_damaged_video(tmp_path: Path) -> None:
     pytest.importorskip("av")
     (tmp_path / "cut.avi").write_bytes(b"RIFF\0\0\0\0AVI LIST")
     assert page_shapes(tmp_path / "cut.avi") == [None]
-    with pytest.raises(FrameError, match="damaged"):
+    with pytest.raises(FrameError) as error:
         next(read_frames(tmp_path / "cut.avi"))
+    assert "damaged" in error.value.what

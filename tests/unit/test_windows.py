@@ -50,6 +50,7 @@ def test_halved_and_doubled_keep_a_plane(height: int, width: int) -> None:
     plane = torch.stack([3 + 0.2 * x - 0.1 * y])
     again = doubled(halved(plane), (height, width))
     assert again.shape == plane.shape
+    assert bool((again >= plane.min() - 0.1).all() and (again <= plane.max() + 0.1).all())
     inner = (slice(None), slice(4, -5), slice(4, -5))
     torch.testing.assert_close(again[inner], plane[inner], atol=1e-4, rtol=0)
 

@@ -29,11 +29,7 @@ if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
 
 DEATHS = 3  # of workers over one frame: then it is the frame's fault
-_CONFIG = {
-    "distributed.scheduler.allowed-failures": DEATHS,
-    # Workers that give all memory back at once, dask's default, must get it anew for each image: half the speed.
-    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
-}
+_CONFIG = {"distributed.scheduler.allowed-failures": DEATHS}
 
 
 @dataclass(frozen=True)

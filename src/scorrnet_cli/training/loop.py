@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from scorrnet_cli.allocation import keep_freed_memory
 from scorrnet_cli.device import trains_channels_last
 from scorrnet_cli.errors import MeasurementError, OutputError, UsageError, WeightsError
 from scorrnet_cli.filters import halved
@@ -69,6 +70,7 @@ class Trainer:
     def __init__(
         self, recipe: Recipe, folder: Path, device: torch.device, material: Material, start: Path | None = None
     ) -> None:
+        keep_freed_memory()
         self.recipe, self.folder, self.device, self.material = recipe, folder, device, material
         torch.manual_seed(recipe.seed)
         self.task = _TASKS[recipe.network](recipe, device, material)

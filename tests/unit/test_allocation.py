@@ -1,0 +1,36 @@
+"""Memory that is freed stays with the process, where the C library can do that."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+_FAULTS = """
+import resource, sys, torch
+from scorrnet_cli.allocation import keep_freed_memory
+
+def fill():
+    for size in (1, 5, 20):  # MiB times 4
+        torch.ones(size, 1024, 1024)
+
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+for _ in range(6):  # until every size has found its place
+    fill()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+fill()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="elsewhere nothing is done")
+def test_freed_arrays_are_made_into_new_ones() -> None:
+    cleared = {
+        how: int(subprocess.run([sys.executable, "-c", _FAULTS, how], capture_output=True, check=True).stdout)
+        for how in ("keep", "return")
+    }
+    assert cleared["return"] > 5_000  # pages that the system cleared once more, of 80 MiB
+    assert cleared["keep"] < 500
