@@ -11,6 +11,7 @@ from pathlib import Path
 import tifffile
 
 from scorrnet_cli.errors import FrameError, UsageError
+from scorrnet_cli.rasters import full_pages
 
 STAMPS = ("names", "tiff")
 _DATE = re.compile(
@@ -87,7 +88,7 @@ def _name_time(path: Path) -> float:
 def _tiff_time(path: Path, page: int) -> float:
     try:
         with tifffile.TiffFile(path) as file:
-            tag = file.pages[page].aspage().tags.get("DateTime")
+            tag = [each for _, each in full_pages(file)][page].tags.get("DateTime")
             text = "" if tag is None else str(tag.value)
     except (OSError, ValueError, IndexError) as error:
         raise FrameError(f"The TIFF tags cannot be read: {error}", str(path), "Give --fps instead") from error

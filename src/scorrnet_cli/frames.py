@@ -52,8 +52,8 @@ def read_frames(path: str | os.PathLike[str], wanted: Container[int] = ALL) -> G
     """Read an image file page by page; a multi-page TIFF and a video are sequences.
 
     TIFF (8, 16, 32 bit, float), PNG, BMP, JPEG and PGM are read, grey or colour, and with PyAV also AVI, MP4 and
-    MKV videos. Alpha is ignored, thumbnail
-    pages are skipped, and no orientation tag is applied. 32-bit integers above 2**24 are rounded to float32.
+    MKV videos. Alpha is ignored, thumbnail pages are skipped, and no orientation tag is applied. 32-bit integers
+    above 2**24 are rounded to float32.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from scorrnet_cli import videos
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.rasters import NETPBM_HEADER
+from scorrnet_cli.rasters import NETPBM_HEADER, full_pages
 
 Shape: TypeAlias = tuple[int, int]
 _PLUGINS: dict[bytes, Callable[[Path], ImageFile]] = {
@@ -66,8 +66,6 @@ def page_shapes(path: Path) -> list[Shape | None]:
 
 
 def _tiff(path: Path) -> list[Shape | None]:
-    """Return the sizes of the pages of a TIFF, thumbnails left out."""
+    """Return the sizes of the pages of a TIFF, thumbnails left out; of one that ends before it lists them, None."""
     with tifffile.TiffFile(path) as file:
-        pages = [file.pages[index].aspage() for index in range(len(file.pages))]
-        full = (page for index, page in enumerate(pages) if index == 0 or not page.is_reduced)
-        return [(page.imagelength, page.imagewidth) for page in full]
+        return [(page.imagelength, page.imagewidth) for _, page in full_pages(file)] or [None]

@@ -15,9 +15,9 @@ MARK_GAP = 2.0  # from a mark to the nearest grey level, in the range of these
 def standard_levels(grey: FloatArray) -> FloatArray | None:
     """Bring an image to mean 0 and standard deviation 1.
 
-    Levels that are no grey levels, such as a time stamp written into 12-bit data or a value for missing pixels, are first
-    brought to the nearest that is: they would make all else faint. Such a level is farther from all others than these
-    ever are from each other.
+    Levels that are no grey levels, such as a time stamp written into 12-bit data or a value for missing pixels, are
+    first brought to the nearest that is: they would make all else faint. Such a level is farther from all others than
+    these ever are from each other.
 
     Parameters
     ----------

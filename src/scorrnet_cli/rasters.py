@@ -125,9 +125,12 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _video(path: Path, wanted: Container[int]) -> Iterator[Raster]:
     """Decode the frames of a video."""
+    index = -1
     for index, pixels in enumerate(videos.decode(path)):
         if index in wanted:
             yield Raster(pixels, 255.0 if pixels.dtype == np.uint8 else 65535.0, f"[{index}]")
+    if index < 0:
+        raise FrameError("The video holds no image", str(path), "Record it again")
 
 
 def _tiff(path: Path, wanted: Container[int]) -> Iterator[Raster]:
@@ -141,16 +144,18 @@ def _tiff(path: Path, wanted: Container[int]) -> Iterator[Raster]:
                 str(path),
                 "Save it as single images or as an OME-TIFF",
             )
-        given = -1
-        for index in range(count):
-            page = file.pages[index].aspage()
-            if index > 0 and page.is_reduced:
-                continue
-            given += 1
-            if given not in wanted:
-                continue
-            pixels, full_scale = _tiff_pixels(page, path)
-            yield Raster(pixels, full_scale, f"[{index}]" if count > 1 else "")
+        for given, (index, page) in enumerate(full_pages(file)):
+            if given in wanted:
+                pixels, full_scale = _tiff_pixels(page, path)
+                yield Raster(pixels, full_scale, f"[{index}]" if count > 1 else "")
+
+
+def full_pages(file: tifffile.TiffFile) -> Iterator[tuple[int, tifffile.TiffPage]]:
+    """Give the pages of a TIFF file that are images and no thumbnails, each with its number among all pages."""
+    for index in range(len(file.pages)):
+        page = file.pages[index].aspage()
+        if index == 0 or not page.is_reduced:
+            yield index, page
 
 
 def _check_page_chain(file: tifffile.TiffFile) -> None:

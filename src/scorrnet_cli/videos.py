@@ -15,6 +15,8 @@ from scorrnet_cli.errors import UsageError
 
 SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv")
 """The suffixes that a folder is searched for."""
+_PACKED = {"yuyv422": 0, "yvyu422": 0, "uyvy422": 1}  # the first byte of luminance; it alternates with colour
+_HIGH = ("p0", "p2", "p4")  # layouts whose 10 or 12 bits are the high ones of 16, as p010le
 
 
 def is_video(start: bytes) -> bool:
@@ -61,16 +63,20 @@ def decode(path: Path) -> Iterator[NDArray[Any]]:
 
 def _pixels(frame: Any) -> NDArray[Any]:
     """Return the grey or RGB pixels of a decoded frame."""
-    first = frame.format.components[0]
-    if not (first.is_luma and frame.format.is_planar) and frame.format.name not in ("gray", "gray16le"):
+    layout = frame.format
+    first = layout.components[0]
+    is_grey = len(layout.components) == 1 and first.bits >= 8 and not layout.has_palette
+    step = 2 if layout.name in _PACKED else 1
+    if not (first.is_luma and (layout.is_planar or is_grey or step == 2)):
         pixels: NDArray[Any] = frame.to_ndarray(format="rgb24")
         return pixels
     plane = frame.planes[0]
     if first.bits == 8:
         rows = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size)
-        return rows[:, : frame.width].copy()
-    wide = np.frombuffer(plane, "<u2").reshape(frame.height, plane.line_size // 2)
-    levels: NDArray[Any] = np.left_shift(wide[:, : frame.width], 16 - first.bits)
+        return rows[:, _PACKED.get(layout.name, 0) :: step][:, : frame.width].copy()
+    kind = ">u2" if layout.is_big_endian else "<u2"
+    wide = np.frombuffer(plane, kind).reshape(frame.height, plane.line_size // 2)[:, : frame.width].astype(np.uint16)
+    levels: NDArray[Any] = np.left_shift(wide, 0 if layout.name.startswith(_HIGH) else 16 - first.bits)
     return levels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +86,14 @@ def test_tags_of_tiff(tmp_path: Path) -> None:
     for name, page in (("b.tif", 0), ("c.tif", 0), ("a.tif", 2), ("missing.tif", 0)):
         with pytest.raises(FrameError, match=name):
             clock.read(tmp_path / name, page, 0)
+
+
+def test_tags_are_those_of_the_images_and_not_of_thumbnails(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        for second in (0, 10, 20):
+            stamp = datetime.datetime(2026, 1, 31, 14, 25, second)
+            tiff.write(np.zeros((40, 56), np.uint8), datetime=stamp, subfiletype=0)
+            tiff.write(np.zeros((10, 14), np.uint8), subfiletype=1)
+    clock = Clock(None, "tiff")
+    first = clock.read(tmp_path / "a.tif", 0, 0)
+    assert [clock.read(tmp_path / "a.tif", page, page) - first for page in range(3)] == [0, 10, 20]
