@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
@@ -72,6 +74,10 @@ class Settings:
     increments: bool = False
 
     def __post_init__(self) -> None:
+        for name in _FILES:
+            if isinstance(value := getattr(self, name), os.PathLike):
+                object.__setattr__(self, name, os.fspath(value))
+        _check_kinds(vars(self), "settings")
         if self.window_px is not None and not 1.0 <= self.window_px <= 64.0:
             raise UsageError("The window must be between 1 and 64 px", f"window_px = {self.window_px}")
         if self.passes is not None and not 1 <= self.passes <= 100:
@@ -79,10 +85,10 @@ class Settings:
         if self.passes is not None and self.window_px is None:
             raise UsageError("Passes are those of one window", f"passes = {self.passes}", "Give a window too")
         if self.roi is not None:
-            roi = tuple(int(value) for value in self.roi)
-            if len(roi) != 4 or roi[2] < 1 or roi[3] < 1:
-                raise UsageError("A region is X,Y,W,H with W and H of at least 1 px", f"roi = {self.roi}")
-            object.__setattr__(self, "roi", roi)
+            if len(self.roi) != 4 or not all(_is_whole(value) for value in self.roi) or min(self.roi[2:]) < 1:
+                what = "A region is X,Y,W,H, whole numbers of px, with W and H of at least 1"
+                raise UsageError(what, f"roi = {self.roi}")
+            object.__setattr__(self, "roi", tuple(int(value) for value in self.roi))
         if self.update not in ("auto", "never") and not (self.update.isdecimal() and int(self.update) > 0):
             raise UsageError("The reference is updated auto, never, or every N frames", f"update = {self.update}")
         if self.update_every and (self.increments or not self.warm_start):
@@ -126,9 +132,7 @@ class Settings:
         unknown = sorted(set(values) - known)
         if unknown:
             raise UsageError(f"Unknown setting {unknown[0]!r}", where, f"Settings are {', '.join(sorted(known))}")
-        for name, kinds in _KINDS.items():
-            if name in values and not isinstance(values[name], kinds):
-                raise UsageError(f"Setting {name!r} has the wrong type: {values[name]!r}", where)
+        _check_kinds(values, where)
         return cls(**dict(values))
 
     def but(self, **changes: Any) -> Settings:
@@ -140,6 +144,18 @@ class Settings:
         return json.dumps(asdict(self), sort_keys=True)
 
 
+def _check_kinds(values: Mapping[str, Any], where: str) -> None:
+    for name, value in values.items():
+        kinds = _KINDS[name]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise UsageError(f"Setting {name!r} has the wrong type: {value!r}", where)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+_FILES = ("mask", "segmentation_weights", "displacement_weights", "refinement_weights")
 _NONE = type(None)
 _KINDS: dict[str, tuple[type, ...]] = {
     "device": (str,),

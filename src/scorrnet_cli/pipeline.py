@@ -150,7 +150,7 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
     Raises
     ------
     FrameError
-        If the mask file has another shape or the region lies outside the image.
+        If the mask file has another shape or the region reaches beyond the image.
     MeasurementError
         If there is nothing to measure.
     """
@@ -158,6 +158,7 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
     name = reference.info.name
     settings = instruments.settings
     sure = None
+    region = None if settings.roi is None or surface_mask is not None else _rectangle(settings.roi, grey, name)
     if surface_mask is not None:
         mask = surface_mask
     elif settings.mask == WHOLE_IMAGE:
@@ -169,13 +170,17 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
         assert instruments.segmentation is not None
         probability = paint_probability(instruments.segmentation, grey)
         mask = probability > LIKELY
-        sure = sureness(probability, mask)
-    if surface_mask is None and settings.roi is not None:
-        mask = mask & _rectangle(settings.roi, mask, name)
+        sure = sureness(probability, mask, region)
+    if region is not None:
+        mask = mask & region
     todo = "Give the surface with --mask FILE, or measure every pixel with --mask all"
     if settings.mask is not None:
         todo = "Check the mask and the region"
-    if int(mask.sum()) < SMALLEST_SURFACE_PX:
+    count = int(mask.sum())
+    if count < SMALLEST_SURFACE_PX and region is not None:
+        what = f"The region holds {count} px of surface, and {SMALLEST_SURFACE_PX} are needed"
+        raise MeasurementError(what, name, "Give a larger region, or the surface with --mask")
+    if count < SMALLEST_SURFACE_PX:
         raise MeasurementError("No speckled surface was found in the reference image", name, todo)
     ready = surface(grey, mask)
     if int(ready.core.sum()) < SMALLEST_SURFACE_PX:
@@ -278,13 +283,14 @@ def field_of(prepared: Prepared, deformed: FrameInfo, result: Refined) -> Field:
     return Field(**arrays, reference=prepared.frame.info, deformed=(deformed,), process=prepared.process)
 
 
-def _rectangle(roi: tuple[int, int, int, int], mask: Tensor, name: str) -> Tensor:
+def _rectangle(roi: tuple[int, int, int, int], image: Tensor, name: str) -> Tensor:
+    """Region (H, W) bool of an image (H, W)."""
     x, y, width, height = roi
-    inside = torch.zeros_like(mask)
-    inside[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)] = True
-    if not bool(inside.any()):
-        size = f"{mask.shape[1]} x {mask.shape[0]} px"
-        raise FrameError(f"The region {x},{y},{width},{height} lies outside the image of {size}", name)
+    if min(x, y) < 0 or x + width > image.shape[1] or y + height > image.shape[0]:
+        what = f"The region {x},{y},{width},{height} reaches beyond the image of {image.shape[1]} x {image.shape[0]} px"
+        raise FrameError(what, name, "A region is X,Y,W,H: its left upper corner, its width and its height")
+    inside = torch.zeros_like(image, dtype=torch.bool)
+    inside[y : y + height, x : x + width] = True
     return inside
 
 

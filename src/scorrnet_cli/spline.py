@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli.filters import along_columns, along_rows, band_of
+from scorrnet_cli.filters import along_columns, along_rows, band_of, fitted_plane, plane_at
+from scorrnet_cli.tiles import Box
 
 _REACH = 24  # the impulse response of the prefilter falls below 1e-8 within it
 _STRIP_PX = 256
@@ -88,17 +89,23 @@ def spline_sample(coefficients: Tensor, field: Tensor, place: Place | None = Non
 
 
 def taken_at(values: Tensor, field: Tensor) -> Tensor:
-    """Take fields (C, H, W) at X + `field` (2, H, W); beyond the border they go on with the slope they have there."""
+    """Take fields (C, H, W) at X + `field` (2, H, W); beyond the border they go on with the slope they have there.
+
+    Splines take what they differ from a plane by: hundreds of px would cost digits.
+    """
     height, width = field.shape[-2:]
     rim = min(_CONTINUED_PX, height - 1, width - 1)
-    out = torch.empty_like(values)
-    for value, taken in zip(values, out, strict=True):
+    slopes = fitted_plane(values, torch.ones_like(field[0]))  # (3, C), for coordinates from -1 to 1
+    plane = plane_at(slopes, Box(0, 0, height, width), (height, width))
+    along = slopes[1, :, None, None] * field[0] * (2 / (width - 1))
+    out = plane + along + slopes[2, :, None, None] * field[1] * (2 / (height - 1))
+    for value, taken in zip(values - plane, out, strict=True):
         around = F.pad(value[None, None], (rim,) * 4, mode="replicate")
         mirrored = F.pad(value[None, None], (rim,) * 4, mode="reflect")
         coefficients = spline_coefficients((2 * around - mirrored)[0, 0])
         for top in range(0, height, _STRIP_PX):  # what is at work on a point takes forty times the memory of its value
             place = Place(rim + top, rim, height + 2 * rim, width + 2 * rim)
-            taken[top : top + _STRIP_PX] = spline_sample(coefficients, field[:, top : top + _STRIP_PX], place)
+            taken[top : top + _STRIP_PX] += spline_sample(coefficients, field[:, top : top + _STRIP_PX], place)
     return out
 
 

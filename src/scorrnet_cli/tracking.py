@@ -167,8 +167,8 @@ class Tracker:
         prepared = self._prepared[REFERENCE]
         if _is_better(field, pipeline.assess_pair(self._instruments, prepared, frame, total)):
             return field
-        direct = pipeline.measure_pair(self._instruments, prepared, frame, total)
-        return field if _is_better(field, direct) else direct
+        direct = self._tried(frame, REFERENCE, total)
+        return field if isinstance(direct, MeasurementError) or _is_better(field, direct) else direct
 
     def _compared(self, frame: Frame, reference: int, start: Tensor | None) -> Field:
         """Measure a frame by way of the image `reference`, from the displacement `start` (2, H, W) on, if given."""

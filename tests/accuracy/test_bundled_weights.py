@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from scorrnet_cli import Settings, measure, measure_sequence, weights
-from scorrnet_cli.errors import MeasurementError
+from scorrnet_cli.errors import FrameError, MeasurementError
 from scorrnet_cli.evaluation.networks import EVALUATION, displacement_figures, segmentation_figures
 from scorrnet_cli.frames import read_mask
 from scorrnet_cli.segment import segment
@@ -136,6 +136,10 @@ def test_every_pixel_can_be_measured_where_no_speckle_is_found(tmp_path: Path) -
     assert field.valid[0].sum() > 0.98 * 100 * 90
     assert _rmse(field.u[0], 3.0, field.valid[0]) < 0.01
     assert _rmse(field.v[0], -2.0, field.valid[0]) < 0.01
+    with pytest.raises(MeasurementError, match="holds 100 px of surface, and 256 are needed"):
+        measure(*images, Settings(mask="all", roi=(20, 30, 10, 10)))
+    with pytest.raises(FrameError, match="100,90,100,90 reaches beyond the image of 160 x 160 px"):
+        measure(*images, Settings(mask="all", roi=(100, 90, 100, 90)))
 
 
 def test_rigid_shifts() -> None:

@@ -58,6 +58,17 @@ def test_the_border_of_the_image_is_as_good_as_the_rest() -> None:
     assert float(error.max()) < 0.01
 
 
+def test_large_displacements_cost_no_digits() -> None:
+    x, y = _grid()
+    all_of_it = torch.ones(HEIGHT, WIDTH, dtype=torch.bool)
+    first = torch.stack([-12.3 - 0.01 * x, 8.1 + 0.02 * y])
+    second = torch.stack([900 + 0.2 * x - 0.1 * y, -700 + 0.05 * x + 0.3 * y])
+    u, v = x.double() + first[0], y.double() + first[1]
+    truth = first + torch.stack([900 + 0.2 * u - 0.1 * v, -700 + 0.05 * u + 0.3 * v])
+    total = compose(_result(first, all_of_it), _result(second, all_of_it))
+    assert float((total.displacement - truth)[:, total.valid].abs().max()) < 3e-4  # float32 has steps of 6e-5 there
+
+
 def test_what_the_second_does_not_know_is_not_valid() -> None:
     x, y = _grid()
     shift = torch.stack([torch.full_like(x, 30.0), torch.zeros_like(y)])

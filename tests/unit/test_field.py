@@ -29,6 +29,13 @@ ARRAYS = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")
         ({"passes": 3}, "Passes are those of one window"),
         ({"roi": (0, 0, 0, 10)}, "roi = (0, 0, 0, 10)"),
         ({"roi": (0, 0, 10)}, "roi = (0, 0, 10)"),
+        ({"roi": (10.9, 0, 20.9, 30)}, "whole numbers"),
+        ({"roi": ([1], 2, 3, 4)}, "whole numbers"),
+        ({"roi": ("a", 2, 3, 4)}, "whole numbers"),
+        ({"roi": (True, 2, 3, 4)}, "whole numbers"),
+        ({"window_px": True}, "'window_px' has the wrong type"),
+        ({"window_px": 5.0, "passes": True}, "'passes' has the wrong type"),
+        ({"update": 5}, "'update' has the wrong type"),
     ],
 )
 def test_settings_out_of_range_name_the_value(changes: dict[str, Any], word: str) -> None:
@@ -51,6 +58,12 @@ def test_settings_refuse_unknown_names_and_wrong_types() -> None:
         Settings.from_mapping({"windw": 4}, "my.toml")
     with pytest.raises(UsageError, match=r"'refine' has the wrong type: 'no' \(my\.toml\)"):
         Settings.from_mapping({"refine": "no"}, "my.toml")
+
+
+def test_files_may_be_paths() -> None:
+    settings = Settings(mask=Path("a b") / "mask.png", displacement_weights=Path("w"))  # type: ignore[arg-type]
+    assert settings == Settings(mask=str(Path("a b") / "mask.png"), displacement_weights="w")
+    assert Settings.from_mapping(json.loads(settings.to_json())) == settings
 
 
 def test_settings_but_changes_only_what_is_given() -> None:

@@ -50,3 +50,15 @@ def test_warnings(share: float, unsure: float, parts: tuple[str, ...]) -> None:
     for text, part in zip(told, parts, strict=True):
         assert part in text
         assert text.endswith("--mask FILE")
+
+
+def test_in_a_region_only_the_region_counts() -> None:
+    probability = torch.ones(SIZE, SIZE)
+    probability[:40] = 0.7
+    region = torch.zeros(SIZE, SIZE, dtype=torch.bool)
+    region[60:80, 10:30] = True
+    found = sureness(probability, probability > 0.5, region)
+    assert (found.share, found.unsure_share, found.warnings) == (1.0, 0.0, ())
+    assert sureness(probability, probability > 0.5).warnings
+    little = sureness(0 * probability, torch.zeros(SIZE, SIZE, dtype=torch.bool), region)
+    assert "only 0.0% of the region" in little.warnings[0]
