@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -68,6 +69,11 @@ def measure_sequence(
     Result
         One for each frame, as it is measured; `Result.stack` puts them together.
 
+    Warns
+    -----
+    UserWarning
+        If the mask that was found is doubtful.
+
     Raises
     ------
     ScorrnetError
@@ -81,7 +87,10 @@ def measure_sequence(
     from scorrnet_cli.tracking import Tracker
 
     instruments = pipeline.load(settings or Settings())
-    tracker = Tracker(instruments, pipeline.prepare(instruments, read_frame(reference)))
+    prepared = pipeline.prepare(instruments, read_frame(reference))
+    for doubt in prepared.sureness.warnings if prepared.sureness else ():
+        warnings.warn(f"{os.fspath(reference)}: {doubt}", stacklevel=2)
+    tracker = Tracker(instruments, prepared)
     frames = (frame for path in deformed for frame in read_frames(path))
     for index, frame in enumerate(frames):
         yield Result.of(with_strain(tracker.measure(index, frame)))

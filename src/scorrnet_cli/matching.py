@@ -93,7 +93,7 @@ class Comparison(NamedTuple):
 
 
 def deformed_spline(reference: Surface, deformed: Tensor | Spline) -> Tensor:
-    """Spline of the deformed image in the units of the reference, about its own mean; found once if it is there."""
+    """Spline (H, W) of a deformed image (H, W), in the reference's units about its own mean; found once if it is there."""
     if isinstance(deformed, Spline):
         return deformed.coefficients
     return spline.spline_coefficients((deformed - deformed.mean()) / reference.scale)
@@ -102,7 +102,21 @@ def deformed_spline(reference: Surface, deformed: Tensor | Spline) -> Tensor:
 def compare(
     reference: Surface, coefficients: Tensor, field: Tensor, light: tuple[Tensor, Tensor] | None, window_px: float
 ) -> Comparison:
-    """Take the deformed image at the displaced points and compare; `light` None matches it anew."""
+    """Take the deformed image at the displaced points and compare.
+
+    Parameters
+    ----------
+    reference : Surface
+        Of a part of the image, (h, w), or of all of it.
+    coefficients : (H, W) float32
+        Of the deformed image, from `deformed_spline`; always of all of it.
+    field : (2, h, w) float32
+        Displacement, px.
+    light : pair of (h, w) float32, or None
+        Gain and offset; None matches them anew.
+    window_px : float
+        Standard deviation of the window in which the displacement is sought, px.
+    """
     within = reference.core * spline.inside(field, spline.RIM_PX, reference.place)
     moved = spline.spline_sample(coefficients, field, reference.place)
     gain, offset = light or _match_light(reference.grey, moved, within, window_px * PHOTOMETRY_WINDOWS)

@@ -229,7 +229,13 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, 
 
 
 def assess_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, field: Tensor) -> Field:
-    """Say how well a displacement (2, H, W), px, matches reference and deformed image; u and v stay as they are."""
+    """Say how well a displacement (2, H, W), px, matches reference and deformed image; u and v stay as they are.
+
+    Raises
+    ------
+    MeasurementError
+        If the deformed image has no contrast.
+    """
     grey = _standard(deformed, instruments.where)
     ready = Spline(deformed_spline(prepared.surface, grey))
     judged = by_tiles(assess, prepared.surface, ready, field, ASSESSMENT_HALO_PX)

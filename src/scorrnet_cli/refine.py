@@ -201,7 +201,7 @@ def _asked(network: Weigher, found: Evidence, views: Sequence[View]) -> Fusion:
 
 
 def assess(reference: Surface, deformed: Tensor | Spline, field: Tensor) -> Refined:
-    """Say how well a field matches the images, without changing it; sigma is NaN."""
+    """Say how well a field (2, H, W), px, matches the images, without changing it; sigma is NaN."""
     coefficients = deformed_spline(reference, deformed)
     state = compare(reference, coefficients, field, None, ASSESSMENT_WINDOW_PX)
     zncc, matched = judge(reference, field, state, ASSESSMENT_WINDOW_PX)

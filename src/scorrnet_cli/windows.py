@@ -35,7 +35,7 @@ DETAIL_PX, SURROUNDINGS_PX = 2.0, 16.0  # windows over which the residuals are s
 FIT_PX = 3.0  # window over which it is summed up how well a field explains the images
 NOTHING = 1e-9  # keeps logarithms finite where there is no surface; the same for all tiles
 LEAST_MISFIT = 1e-7  # of the surface's variance
-LEAST_SIGMA_PX, LARGEST_SIGMA_PX = 2e-4, 0.5
+KNOWN_SIGMA_PX = (2e-4, 0.5)  # the range that the networks were trained with
 LAPLACE = 1.2533  # standard deviation over mean absolute error of a normal distribution
 
 
@@ -109,7 +109,7 @@ def corrections(
     height, width = rest.shape[-2:]
     wide = torch.stack([doubled(one, (height, width)) for one in smoother.unbind(1)], 1) - rest[:, None]
     features, spread = _features(half, sigma, half_matrix, state, noise)
-    expected = halved(stated.clamp(LEAST_SIGMA_PX, LARGEST_SIGMA_PX))
+    expected = halved(stated.clamp(*KNOWN_SIGMA_PX))
     none = torch.zeros_like(half[:, :1])
     fits = _fits(torch.cat([none, half], 1), half_misfit, half_matrix, state)
     features = torch.cat([features, fits, 0.5 * expected.log() + 2])
@@ -175,7 +175,7 @@ def _features(
     half: Tensor, sigma: Tensor, half_matrix: Tensor, state: Comparison, noise: Tensor
 ) -> tuple[Tensor, Tensor]:
     """What the network sees of differences (2, K, h, w), px, and the spread (2, h, w), px, that it speaks in."""
-    own = halved(sigma.clamp(LEAST_SIGMA_PX, LARGEST_SIGMA_PX))
+    own = halved(sigma.clamp(*KNOWN_SIGMA_PX))
     spread = (own**2 + (half**2).mean(1)).sqrt()
     relative = torch.asinh(half / own[:, None]).flatten(0, 1)
     return torch.cat([relative, 0.5 * own.log() + 2, _surroundings(half_matrix, state, noise)]), spread

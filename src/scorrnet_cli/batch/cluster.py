@@ -28,8 +28,8 @@ from scorrnet_cli.units import Calibration
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
 
-DEATHS = 3  # of workers over one frame: then it is the frame's fault
-_CONFIG = {"distributed.scheduler.allowed-failures": DEATHS}
+ALLOWED_DEATHS = 3  # of workers over one frame: then it is the frame's fault
+_CONFIG = {"distributed.scheduler.allowed-failures": ALLOWED_DEATHS}
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def hand_out(
             try:
                 yield source.first, future.result()
             except KilledWorker as error:
-                what = f"{DEATHS + 1} workers died over this frame"
+                what = f"{ALLOWED_DEATHS + 1} workers died over this frame"
                 raise DeviceError(what, source.name(source.pages[0]), "Give each more memory") from error
             future.release()
     finally:

@@ -80,7 +80,13 @@ def parts_of(task: Task, reference: Frame, process: Process) -> Parts:
 
 
 def check(task: Task) -> bool:
-    """Make sure that the result can be written; tell whether there is an earlier run to go on with."""
+    """Make sure that the result can be written; tell whether there is an earlier run to go on with.
+
+    Raises
+    ------
+    OutputError
+        If there is a result, or an earlier run, that was not to be replaced or gone on with.
+    """
     unfinished = is_unfinished(task.output)
     if unfinished and not (task.resume or task.overwrite):
         raise OutputError(

@@ -16,7 +16,7 @@ from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.evaluation.methods import Measured, Method
 from scorrnet_cli.evaluation.metrics import plane_slopes, spread
 
-VSG_PX = 25  # side of the window over which strain is taken
+STRAIN_WINDOW_PX = 25  # side of the window over which strain is taken
 QUANTITIES = ("u", "v", "exx", "eyy", "exy")
 
 
@@ -132,6 +132,6 @@ def noise_floor(
 
 def _quantities(found: Measured) -> dict[str, Tensor]:
     u, v = found.thinned(found.displacement)[0].where(found.thinned(found.valid)[0], math.nan)
-    window = round(VSG_PX / found.step) // 2 * 2 + 1
+    window = round(STRAIN_WINDOW_PX / found.step) // 2 * 2 + 1
     (ux, uy), (vx, vy) = (plane_slopes(part, window, found.step) for part in (u, v))
     return {"u": u, "v": v, "exx": ux, "eyy": vy, "exy": 0.5 * (uy + vx)}

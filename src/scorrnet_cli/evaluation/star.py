@@ -21,7 +21,7 @@ from scorrnet_cli.evaluation.rendering import Pair, make_pair, photograph, photo
 
 LEVEL = 0.9  # of the amplitude, at which detail counts as resolved
 DEGREE = 12  # of the polynomial through the curve
-VSG_PX = 25  # side of the window over which strain is taken
+STRAIN_WINDOW_PX = 25  # side of the window over which strain is taken
 SEED = 500
 _AMPLITUDE_PX = 0.5
 
@@ -204,15 +204,15 @@ def centre_noise(still: Measured) -> float:
     return spread(_centre_row(still)[RIM_PX:-RIM_PX])
 
 
-def strain_noise(still: Measured, vsg_px: int = VSG_PX) -> float:
-    """Standard deviation of exx of an unmoved scene, of planes fitted to u over windows of `vsg_px`.
+def strain_noise(still: Measured, strain_window_px: int = STRAIN_WINDOW_PX) -> float:
+    """Standard deviation of exx of an unmoved scene, of planes fitted to u over windows of `strain_window_px`.
 
     The window alone is meant, the subset that each point averages over comes on top; `l10_px` tells that.
     """
     (u,) = still.thinned(still.displacement[0])
     rim = -(-RIM_PX // still.step)
     inner = u[rim:-rim, rim:-rim]
-    window = round(vsg_px / still.step) // 2 * 2 + 1
+    window = round(strain_window_px / still.step) // 2 * 2 + 1
     return spread(plane_slopes(inner, window, still.step)[0])
 
 
