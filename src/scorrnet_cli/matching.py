@@ -93,7 +93,7 @@ class Comparison(NamedTuple):
 
 
 def deformed_spline(reference: Surface, deformed: Tensor | Spline) -> Tensor:
-    """Spline (H, W) of a deformed image (H, W), in the reference's units about its own mean; found once if it is there."""
+    """Spline (H, W) of a deformed image, in the reference's units and about its own mean; found once if it is there."""
     if isinstance(deformed, Spline):
         return deformed.coefficients
     return spline.spline_coefficients((deformed - deformed.mean()) / reference.scale)
