@@ -7,14 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from scorrnet_cli.field import PER_PIXEL, BoolArray, Field, FloatArray, FrameInfo
-from scorrnet_cli.gauge import ARRAYS
+from scorrnet_cli.field import BoolArray, Field, FloatArray, FrameInfo
+from scorrnet_cli.gauge import ARRAYS, Strain
 from scorrnet_cli.pictures.source import chosen_frames
-from scorrnet_cli.strain import strain_of
+from scorrnet_cli.strain import middling_variance, strain_within
 from scorrnet_cli.writers import StoredResult, open_result
 
 LENGTHS = ("u", "v", "sigma_u", "sigma_v")
@@ -44,13 +42,6 @@ class Box(NamedTuple):
     top: int
     width: int
     height: int
-
-    def grown(self, margin: int, shape: tuple[int, int]) -> Box:
-        """Return it with a margin on each side, within an image of (H, W)."""
-        left, top = max(0, self.left - margin), max(0, self.top - margin)
-        right = min(shape[1], self.left + self.width + margin)
-        bottom = min(shape[0], self.top + self.height + margin)
-        return Box(left, top, right - left, bottom - top)
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -101,6 +92,7 @@ class LayeredResult:
         self.stored = stored
         self.frames = tuple(chosen_frames(frames, stored.shape[0]))
         self._frame = lru_cache(maxsize=_KEPT)(self._read)
+        self._middling = lru_cache(maxsize=_KEPT)(self._read_middling)
         self.gauge = stored.gauge or stored.process.settings.gauge
 
     @property
@@ -127,26 +119,32 @@ class LayeredResult:
     @cached_property
     def mask(self) -> BoolArray:
         """The pixels (H, W) that belong to the mask of any frame asked for."""
-        mask = np.zeros(self.shape, bool)
-        for index in self.frames:
-            mask |= self.stored.frame(index, strain=False).mask[0]
-        return mask
+        return self.stored.mask(self.frames)
 
     def layers(self, index: int, box: Box | None = None, *, strain: bool = True) -> Layers:
         """Read the layers of one frame, of all of it or of what a box holds; without those of strain if not wanted."""
-        whole = Box(0, 0, self.shape[1], self.shape[0])
-        box = box or whole
-        wider = box.grown(self.gauge.window_px, self.shape)
-        field = _cut(self._frame(index, strain), wider)
-        inner = Box(box.left - wider.left, box.top - wider.top, box.width, box.height).slices
-        arrays = {name: getattr(field, name)[0][inner] for name in (*LENGTHS, "zncc")}
+        box = box or Box(0, 0, self.shape[1], self.shape[0])
+        field = self._frame(index, strain)
+        part = box.slices
+        arrays = {name: getattr(field, name)[0][part] for name in (*LENGTHS, "zncc")}
         if strain:
-            taken = field.strain_field or strain_of(field, self.gauge)
-            arrays |= {name: getattr(taken, name)[0][inner] for name in (*STRAINS, *DERIVED)}
-        return Layers(index, field.deformed[0], box, field.valid[0][inner], field.mask[0][inner], arrays)
+            taken = self._strain(index, field, box)
+            arrays |= {name: getattr(taken, name)[0] for name in (*STRAINS, *DERIVED)}
+        return Layers(index, field.deformed[0], box, field.valid[0][part], field.mask[0][part], arrays)
+
+    def _strain(self, index: int, field: Field, box: Box) -> Strain:
+        """Return the strain within a box, which is the same whether it is stored or taken now."""
+        rows, columns = box.slices
+        stored = field.strain_field
+        if stored is None:
+            return strain_within(field, self.gauge, rows, columns, self._middling(index))
+        return replace(stored, **{name: getattr(stored, name)[:, rows, columns] for name in STRAINS})
 
     def _read(self, index: int, strain: bool) -> Field:
         return self.stored.frame(index, strain=strain)
+
+    def _read_middling(self, index: int) -> float:
+        return middling_variance(self._frame(index, True))
 
 
 @contextmanager
@@ -162,18 +160,8 @@ def open_layers(path: Path, frames: str = "all") -> Iterator[LayeredResult]:
 
     Raises
     ------
-    UsageError
-        If the file is no result, or there are no such frames.
+    UsageError, OutputError
+        As `open_result` does, or if there are no such frames.
     """
     with open_result(path) as stored:
         yield LayeredResult(stored, frames)
-
-
-def _cut(field: Field, box: Box) -> Field:
-    """Return what lies in a box."""
-    rows, columns = box.slices
-    arrays: dict[str, Any] = {name: np.ascontiguousarray(getattr(field, name)[:, rows, columns]) for name in PER_PIXEL}
-    strain = field.strain_field
-    if strain is not None:
-        strain = replace(strain, **{name: getattr(strain, name)[:, rows, columns] for name in STRAINS})
-    return replace(field, **arrays, strain_field=strain)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -201,6 +201,13 @@ class Rectangle(Probe):
         reading["sigma_eyy"] = sigma_of_mean_strain(parts["sigma_eyy"].T, how, shear=False)
         reading["sigma_exy"] = sigma_of_mean_strain(parts["sigma_exy"], how, shear=True)
         return reading | {"points": float(layers.valid[rows, columns].sum())}
+
+
+def check_followed(probes: Sequence[Probe]) -> None:
+    """Raise UsageError if a place is to be followed, as a line is, by displacements that are from frame to frame."""
+    if lines := [probe.name for probe in probes if isinstance(probe, Line)]:
+        what = "The displacements are from frame to frame, and a line is followed from one reference"
+        raise UsageError(what, lines[0], "Measure to one reference, without --reference previous")
 
 
 def profile(line: Line, layers: Layers) -> dict[str, Array]:

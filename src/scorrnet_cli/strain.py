@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ STRIP_POINTS = 2**18  # that are worked on at once, to bound the memory
 LARGEST_PREFERENCE = 10.0  # how many times the weight of a middling point the surest point has
 GAUSSIAN_SHARE = 0.25  # of the window is the standard deviation of Gaussian weights
 STEP = 1e-4  # of the numerical derivatives of strain by slope
+
+_Pair: TypeAlias = tuple[AnyFloatArray, AnyFloatArray]  # (H, W) each, along x and y
 
 
 def strain_of(field: Field, how: StrainSettings | None = None) -> Strain:
@@ -72,43 +75,112 @@ def strain(
     Strain
         NaN where `valid` is False, less than a tenth of the window is valid, or the points lie in a line.
     """
-    arrays: dict[str, list[FloatArray]] = {name: [] for name in ARRAYS}
+    planes = np.empty((len(ARRAYS), *u.shape), np.float32)
     for index in range(len(u)):
-        moved = torch.from_numpy(np.stack([u[index], v[index]])).double()
-        known = torch.from_numpy(valid[index] & np.isfinite(u[index]) & np.isfinite(v[index]))
-        stated = None if sigma is None else torch.from_numpy(np.stack([s[index] for s in sigma])).double()
-        planes = _frame(moved, known, stated, how).float().numpy()
-        for name, plane in zip(ARRAYS, planes, strict=True):
-            arrays[name].append(plane)
-    return Strain(**{name: np.stack(planes) for name, planes in arrays.items()}, how=how)
+        moved = u[index], v[index]
+        stated = None if sigma is None else (sigma[0][index], sigma[1][index])
+        middling = _middling(moved, valid[index], stated)
+        _take(moved, valid[index], stated, middling, how, planes[:, index])
+    return Strain(**dict(zip(ARRAYS, planes, strict=True)), how=how)
 
 
-def _frame(moved: Tensor, known: Tensor, sigma: Tensor | None, how: StrainSettings) -> Tensor:
-    """Strains and their uncertainties (6, H, W) of one frame, strip by strip; float64."""
-    height, width = known.shape
-    if sigma is not None and not bool((sigma.isfinite().all(0) & known).any()):
+def middling_variance(field: Field) -> float:
+    """Return the median of sigma_u^2 + sigma_v^2 of a frame (T = 1), px^2, which weighs its points; NaN if unknown."""
+    return _middling((field.u[0], field.v[0]), field.valid[0], (field.sigma_u[0], field.sigma_v[0]))
+
+
+def strain_within(field: Field, how: StrainSettings, rows: slice, columns: slice, middling: float) -> Strain:
+    """Take the strain of a part of a frame: what the strain of the whole frame has there.
+
+    Parameters
+    ----------
+    field : Field
+        The frame, T = 1.
+    how : StrainSettings
+    rows, columns : slice
+        The part, with both ends.
+    middling : float
+        The `middling_variance` of the frame, px^2.
+
+    Returns
+    -------
+    Strain
+        (1, h, w), as `strain` gives it.
+    """
+    bin_px, halo = _bin_px(how), _halo_px(how)
+    wider, inner = [], []
+    for part in (rows, columns):
+        start = max(0, part.start - halo) // bin_px * bin_px  # so that bins are those of the frame
+        wider.append(slice(start, -(-(part.stop + halo) // bin_px) * bin_px))
+        inner.append(slice(part.start - start, part.stop - start))
+    u, v, sigma_u, sigma_v = (getattr(field, name)[0][*wider] for name in ("u", "v", "sigma_u", "sigma_v"))
+    planes = np.empty((len(ARRAYS), 1, *u.shape), np.float32)
+    _take((u, v), field.valid[0][*wider], (sigma_u, sigma_v), middling, how, planes[:, 0])
+    return Strain(**{name: plane[:, *inner] for name, plane in zip(ARRAYS, planes, strict=True)}, how=how)
+
+
+def _take(
+    moved: _Pair, valid: BoolArray, sigma: _Pair | None, middling: float, how: StrainSettings, out: FloatArray
+) -> None:
+    """Take the strains and their uncertainties of one frame, strip by strip, and put them into `out` (6, H, W)."""
+    height, width = valid.shape
+    bin_px, halo = _bin_px(how), _halo_px(how)
+    if math.isnan(middling):
         sigma = None
-    moved = moved.where(known, 0.0)
-    weight = known.double() if sigma is None else _weights(known, sigma)
-    bin_px = 2 * (how.window_px // 16) + 1
-    halo = bin_px * (how.window_px // (2 * bin_px) + 2)  # a bin more than the window reaches, to interpolate
     step = max(1, STRIP_POINTS // (width * bin_px)) * bin_px
-    out = torch.full((6, height, width), math.nan, dtype=torch.float64)
     for top in range(0, height, step):
         start, bottom = max(0, top - halo), min(height, top + step)
         part, inner = slice(start, bottom + halo), slice(top - start, bottom - start)
-        gradient = slopes(moved[:, part], weight[part], _window(how, 1))
-        out[:3, top:bottom] = _measured(gradient, how.measure)[:, inner]
-        if sigma is not None:
-            variances = _variances(sigma[:, part], weight[part], how, bin_px)
-            out[3:, top:bottom] = _propagated(gradient, variances, how.measure)[:, inner]
-    return out.where(known & out[:3].isfinite().all(0), math.nan)
+        known = torch.from_numpy(_known(moved, valid, part))
+        stated = None if sigma is None else _strip(sigma, part)
+        weight = known.double() if stated is None else _weights(known, stated, middling)
+        gradient = slopes(_strip(moved, part).where(known, 0.0), weight, _window(how, 1))
+        found = torch.full((len(ARRAYS), bottom - top, width), math.nan, dtype=torch.float64)
+        found[:3] = _measured(gradient, how.measure)[:, inner]
+        if stated is not None:
+            variances = _variances(stated, weight, how, bin_px)
+            found[3:] = _propagated(gradient, variances, how.measure)[:, inner]
+        out[:, top:bottom] = found.where(known[inner] & found[:3].isfinite().all(0), math.nan).float().numpy()
 
 
-def _weights(known: Tensor, sigma: Tensor) -> Tensor:
+def _strip(pair: _Pair, rows: slice) -> Tensor:
+    """Return some rows (2, h, W) of two arrays, float64."""
+    return torch.from_numpy(np.stack([part[rows] for part in pair])).double()
+
+
+def _known(moved: _Pair, valid: BoolArray, rows: slice = slice(None)) -> BoolArray:
+    """Where displacement can be used, in all or some rows."""
+    return valid[rows] & np.isfinite(moved[0][rows]) & np.isfinite(moved[1][rows])
+
+
+def _middling(moved: _Pair, valid: BoolArray, sigma: _Pair | None) -> float:
+    """Median of the variance sigma_u^2 + sigma_v^2 of a frame, px^2; NaN if it is not known anywhere."""
+    if sigma is None:
+        return math.nan
+    variance = np.square(sigma[0], dtype=np.float64)
+    variance += np.square(sigma[1], dtype=np.float64)
+    stated = variance[_known(moved, valid) & np.isfinite(variance)]
+    if not stated.size:
+        return math.nan
+    middle = (stated.size - 1) // 2
+    stated.partition(middle)
+    return float(stated[middle])
+
+
+def _bin_px(how: StrainSettings) -> int:
+    """Side of the bins in which variances are taken, px; the first begins at the first pixel of the frame."""
+    return 2 * (how.window_px // 16) + 1
+
+
+def _halo_px(how: StrainSettings) -> int:
+    """How far around a point its strain and uncertainty depend on others, px; a multiple of the bins."""
+    bin_px = _bin_px(how)
+    return bin_px * (how.window_px // (2 * bin_px) + 2)  # a bin more than the window reaches, to interpolate
+
+
+def _weights(known: Tensor, sigma: Tensor, middling: float) -> Tensor:
     """Weights (H, W) by the uncertainties (2, H, W); where these are not known, the least."""
-    variance = (sigma**2).sum(0)
-    relative = variance / variance[known & variance.isfinite()].median()
+    relative = (sigma**2).sum(0) / middling
     limited = relative.nan_to_num(LARGEST_PREFERENCE).clamp(1 / LARGEST_PREFERENCE, LARGEST_PREFERENCE)
     return known / limited
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from scorrnet_cli.errors import UsageError
 
+_TIME_WIDTH_S = 1e-4  # of a time of which three digits are the microsecond
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -49,3 +51,14 @@ class Calibration:
         if not (math.isfinite(px) and px > 0):
             raise UsageError("The ends of the scale bar must be two points", text)
         return cls(mm / px, f"scale bar of {mm:g} mm, ({x1:g}, {y1:g}) to ({x2:g}, {y2:g}) px")
+
+
+def short(value: float, width: float) -> str:
+    """Write a value with about three digits of `width`, the range of which it is one, positive."""
+    digits = max(0, 2 - math.floor(math.log10(width)))
+    return f"{value:.{digits}f}"
+
+
+def seconds(value: float) -> str:
+    """Write a time, s, to the microsecond, or with about three digits if it is shorter than 100 of them."""
+    return short(value, min(abs(value), _TIME_WIDTH_S) or _TIME_WIDTH_S).rstrip("0").rstrip(".")

@@ -179,9 +179,37 @@ def test_a_run_that_overwrites_goes_on(folder: Path, scorrnet: Run, pipeline: An
     assert contents(folder / "scorrnet.h5") == whole
 
 
-def test_resume_without_an_earlier_run_is_a_run(folder: Path, scorrnet: Run, pipeline: Any) -> None:
-    assert scorrnet("batch", folder, "--resume").exit_code == 0
-    assert scorrnet("batch", folder, "--resume").exit_code == 7
+@pytest.mark.parametrize(
+    ("flags", "made"),
+    [
+        ((), "images/scorrnet.h5"),
+        (("-o", "a.ome.tif"), "a.ome.tif"),
+        (("-o", "a.h5", "--split"), "a.frames"),
+    ],
+)
+def test_resume_of_a_result_that_is_whole_leaves_it(
+    folder: Path, scorrnet: Run, pipeline: Any, flags: tuple[str, ...], made: str
+) -> None:
+    assert scorrnet("batch", "images", "--resume", *flags).exit_code == 0  # without an earlier run it is a run
+    written = Path(made).stat().st_mtime_ns
+    go_on(pipeline)
+    result = scorrnet("batch", "images", "--resume", *flags)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"scorrnet: images has been measured to its end before, see {made}\n"
+    assert not pipeline.measured
+    assert Path(made).stat().st_mtime_ns == written
+    assert json.loads(scorrnet("batch", "images", "--resume", *flags, "--json").stdout)["sequences"] == []
+
+
+def test_resume_takes_nothing_else_for_the_result(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    for name in ("scorrnet.h5", "mine.tif"):
+        (folder / name).write_text("mine")
+        result = scorrnet("batch", folder, "--pattern", "*.png", "--resume", "-o", folder / name)
+        assert (result.exit_code, "exists already" in result.stderr) == (7, True)
+        (folder / name).unlink()
+    assert scorrnet("batch", folder).exit_code == 0
+    result = scorrnet("batch", folder, "--resume", "--watch", "--idle", "0.3")  # which has no end to be known
+    assert (result.exit_code, "exists already" in result.stderr) == (7, True)
 
 
 def test_nothing_is_left_of_a_run_that_measured_nothing(folder: Path, scorrnet: Run, pipeline: Any) -> None:

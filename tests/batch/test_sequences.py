@@ -17,7 +17,8 @@ from typer.testing import Result
 from scorrnet_cli.batch.sources import Selection, find_images
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.frames import natural_key
-from scorrnet_cli.writers import read_hdf5
+from scorrnet_cli.writers import Header, read_hdf5, write_view
+from scorrnet_cli.writers.own import is_ours
 
 Run = Callable[..., Result]
 Draw = Callable[[Path, int], Path]
@@ -121,7 +122,10 @@ def test_a_list_on_stdin_is_taken_in_its_order(folder: Path, scorrnet: Run) -> N
     result = scorrnet("batch", "-", "-o", "out.h5", stdin=listed)
     assert result.exit_code == 0, result.stderr
     assert names(Path("out.h5")) == numbered(2, 9)
-    assert scorrnet("batch", "-", stdin="").exit_code == 3
+    empty = scorrnet("batch", "-", stdin="\n")
+    assert (empty.exit_code, "The list of images on stdin is empty. Give" in empty.stderr) == (3, True)
+    one = scorrnet("batch", "-", stdin="images/img_7.png")
+    assert (one.exit_code, "(list on stdin). Give at least two." in one.stderr) == (3, True)
     assert scorrnet("batch", "-", "--pattern", "*", stdin=listed).exit_code == 2
 
 
@@ -149,16 +153,84 @@ def test_what_lies_in_the_folder_for_other_reasons_is_no_frame(folder: Path, sco
     assert tifffile.imread(folder / "out.tif").shape == (11, 2, 40, 60)
 
 
+@pytest.fixture
+def ours(folder: Path, scorrnet: Run) -> list[str]:
+    """Names of results and pictures of earlier runs among the images."""
+    pair = ("measure", folder / "img_0.png", folder / "img_1.png", "-q")
+    for output, *flags in (("a.tif",), ("b.ome.tif",), ("img_1.scorrnet.h5", "--plot"), ("d.h5", "--probability")):
+        result = scorrnet(*pair, "-o", folder / output, *flags)
+        assert result.exit_code == 0, result.stderr
+    return ["a.tif", "b.ome.tif", "d.probability.png", "img_1.scorrnet.png"]
+
+
+def test_what_the_program_has_written_is_no_frame(folder: Path, scorrnet: Run, ours: list[str]) -> None:
+    assert set(ours) <= {path.name for path in folder.iterdir()}
+    for flags in ((), ("-o", folder / "other.tif"), ("--recursive", "-o", "third.h5")):
+        result = scorrnet("batch", folder, *flags)
+        assert result.exit_code == 0, result.stderr
+        assert "reference   img_0.png, 60 x 40 px" in result.stdout
+        assert "11 of 11 measured" in result.stdout
+
+
+def test_what_a_pattern_names_is_taken_whoever_wrote_it(folder: Path, scorrnet: Run, ours: list[str]) -> None:
+    result = scorrnet("batch", folder, "--pattern", "*.png", "-o", folder / "d.h5", "--overwrite")
+    assert (result.exit_code, "img_1.scorrnet.png of" in result.stderr) == (3, True)
+    assert "d.probability.png" not in result.stderr  # of this run
+    result = scorrnet("batch", folder, "--pattern", "[ai]*", "-o", "new.h5")
+    assert (result.exit_code, "a.tif[0]" in result.stderr) == (3, True)
+
+
+def test_a_watch_asks_once_who_wrote_a_file(
+    folder: Path, scorrnet: Run, ours: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def ask(path: Path) -> bool:
+        asked.append(path.name)
+        return is_ours(path)
+
+    monkeypatch.setattr("scorrnet_cli.cli.batch_jobs.is_ours", ask)
+    result = scorrnet("batch", folder, "--watch", "--idle", "0.6")
+    assert result.exit_code == 0, result.stderr
+    assert names(folder / "scorrnet.h5") == numbered(*range(1, 12))
+    assert len(asked) == len(set(asked)) == 12 + len(ours)
+
+
 def test_folders_without_enough_images(tmp_path: Path, scorrnet: Run, draw: Draw) -> None:
     (tmp_path / "sub").mkdir()
     assert scorrnet("batch", tmp_path).exit_code == 3
     draw(tmp_path / "a.png", 0)
     result = scorrnet("batch", tmp_path)
-    assert (result.exit_code, "too few images" in result.stderr) == (3, True)
+    assert result.exit_code == 3
+    assert f"too few images to compare ({tmp_path}). Give at least two, or check --pattern." in result.stderr
     missing = scorrnet("batch", tmp_path / "none")
     assert (missing.exit_code, "There is no such folder or file" in missing.stderr) == (3, True)
     assert scorrnet("batch", tmp_path, "--recursive").exit_code == 3
     assert find_images(tmp_path) == [tmp_path / "a.png"]
+
+
+@pytest.mark.parametrize("flags", [(), ("--reference", "images/img_0.png")])
+def test_what_the_selection_leaves_out_is_told(folder: Path, scorrnet: Run, flags: tuple[str, ...]) -> None:
+    result = scorrnet("batch", "images", "--start", "12", *flags)
+    assert result.exit_code == 3
+    assert "last image is number 11, but the first to take is number 12 (images). Check --start" in result.stderr
+    assert "--pattern" not in result.stderr
+    result = scorrnet("batch", "images", "--stop", "1", *flags)
+    assert result.exit_code == 3
+    assert "Give at least two, or check --pattern, --start, --stop, --every." in result.stderr
+
+
+def test_a_file_that_is_no_sequence(folder: Path, scorrnet: Run) -> None:
+    Path("text.tif").write_text("no image")
+    result = scorrnet("batch", "text.tif")
+    assert (result.exit_code, "This is not an image that can be read (text.tif)" in result.stderr) == (3, True)
+    result = scorrnet("batch", "images/img_0.png")
+    assert (result.exit_code, "too few images" in result.stderr) == (3, True)
+    assert result.stderr.rstrip().endswith("Give at least two.")
+    tifffile.imwrite("sizes.tif", np.zeros((40, 60), np.uint8))
+    tifffile.imwrite("sizes.tif", np.zeros((40, 59), np.uint8), append=True)
+    result = scorrnet("batch", "sizes.tif")
+    assert (result.exit_code, "59 x 40 px" in result.stderr, "--pattern" in result.stderr) == (3, True, False)
 
 
 def test_a_result_that_exists_is_refused(folder: Path, scorrnet: Run) -> None:
@@ -207,6 +279,79 @@ def test_an_image_is_neither_left_out_nor_replaced(folder: Path, scorrnet: Run, 
     result = scorrnet("batch", folder, "-o", folder / "img_99.tif", "--overwrite")
     assert (result.exit_code, "replace an image" in result.stderr) == (7, True)
     assert (folder / "ref.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["batch", "measure"])
+def test_a_mask_is_not_replaced(folder: Path, scorrnet: Run, command: str) -> None:
+    Image.new("L", (60, 40), 255).save("test.png")
+    Image.new("L", (60, 40), 255).save("test.tif")
+    before = {path: path.read_bytes() for path in map(Path, ("test.png", "test.tif"))}
+    images = (folder,) if command == "batch" else (folder / "img_0.png", folder / "img_1.png")
+    goes_on = (("--resume",),) if command == "batch" else ()
+    for mask, flags in (("test.png", ("-o", "test.h5", "--plot")), ("test.tif", ("-o", "test.tif"))):
+        for more in ((), ("--overwrite",), *goes_on):
+            result = scorrnet(command, *images, "--mask", mask, *flags, *more)
+            assert (result.exit_code, "would replace an image, the mask or" in result.stderr) == (7, True)
+    Path("weights.h5").write_bytes(b"mine")
+    result = scorrnet(command, *images, "--displacement-weights", "weights.h5", "-o", "weights.h5", "--overwrite")
+    assert (result.exit_code, Path("weights.h5").read_bytes()) == (7, b"mine")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_going_on_replaces_no_picture_but_its_own(folder: Path, scorrnet: Run) -> None:
+    for option, name in (("--plot", "scorrnet.png"), ("--probability", "scorrnet.probability.png")):
+        Image.new("L", (30, 30)).save(folder / "sub.png")
+        mine = (folder / "sub.png").rename(folder / name)
+        result = scorrnet("batch", folder, "--pattern", "img*", "--resume", option)
+        assert (result.exit_code, "exists already" in result.stderr) == (7, True)
+        mine.unlink()
+        flags = ("batch", folder, option, "--resume")
+        assert scorrnet(*flags).exit_code == 0
+        (folder / "scorrnet.h5").unlink()
+        result = scorrnet(*flags)
+        assert result.exit_code == 0, result.stderr
+        (folder / "scorrnet.h5").unlink()
+
+
+def test_an_image_that_is_watched_is_not_replaced(folder: Path, scorrnet: Run) -> None:
+    tifffile.imwrite(folder / "img_99.tif", np.zeros((40, 60), np.uint8))
+    result = scorrnet("batch", folder, "--watch", "--idle", "0.3", "-o", folder / "img_99.tif", "--overwrite")
+    assert (result.exit_code, "replace an image" in result.stderr) == (7, True)
+
+
+def test_a_link_is_followed_and_permissions_are_kept(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    Path("disk").mkdir()
+    Path("out.h5").symlink_to("disk/out.h5")
+    Path("disk/out.h5").write_text("old")
+    Path("disk/out.h5").chmod(0o600)
+    beside: list[Path] = []
+    pipeline.before = lambda frame: beside.extend(Path("disk").glob("*.parts"))
+    assert scorrnet("batch", folder, "-o", "out.h5", "--overwrite").exit_code == 0
+    assert beside
+    assert Path("out.h5").is_symlink()
+    assert len(names(Path("disk/out.h5"))) == 11
+    assert Path("disk/out.h5").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in Path("disk").iterdir()] == ["out.h5"]
+
+
+def test_shards_behind_a_link_are_merged(folder: Path, scorrnet: Run) -> None:
+    assert scorrnet("batch", folder, "-o", "out.h5", "--split").exit_code == 0
+    Path("disk").mkdir()
+    Path("out.frames").rename("disk/out.h5.shards")
+    shards = sorted(Path("disk/out.h5.shards").iterdir())
+    one = read_hdf5(shards[0])
+    header = Header(one.shape[1:], len(shards), one.reference, one.process)
+    write_view(Path("disk/out.h5"), header, [f"{path.parent.name}/{path.name}" for path in shards])
+    Path("out.h5").symlink_to("disk/out.h5")
+    (folder.parent / "disk" / "run.json").touch()
+    result = scorrnet("merge", "out.h5", "--copy")
+    assert (result.exit_code, "has not ended" in result.stderr) == (2, True)
+    (folder.parent / "disk" / "run.json").unlink()
+    result = scorrnet("merge", "out.h5", "--copy")
+    assert result.exit_code == 0, result.stderr
+    assert Path("out.h5").is_symlink()
+    assert [path.name for path in Path("disk").iterdir()] == ["out.h5"]
+    assert names(Path("disk/out.h5")) == numbered(*range(1, 12))
 
 
 def test_images_in_a_folder_of_frames_are_not_removed(folder: Path, scorrnet: Run, draw: Draw) -> None:

@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+import typer
 from PIL import Image
 from torch import Tensor
 from typer.testing import CliRunner, Result
@@ -130,6 +131,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tifffile.imwrite(tmp_path / "pages.tif", images[1:], photometric="minisblack")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def registered(words: str, group: Any) -> dict[str, Any]:
+    """Return the commands of a group by their words, such as ``evaluate star``, and those of groups within it."""
+    found: dict[str, Any] = {}
+    for name, command in getattr(group, "commands", {}).items():
+        path = f"{words} {name}".strip()
+        found |= {path: command} | registered(path, command)
+    return found
+
+
+COMMANDS = registered("", typer.main.get_command(app))
 
 
 def scorrnet(*arguments: str | Path) -> Result:
@@ -398,6 +411,17 @@ class TestErrors:
         assert_fails(scorrnet("measure", "ref.png", folder), 3, "folder")
         assert not list(folder.glob("*scorrnet*"))
 
+    @pytest.mark.parametrize("arguments", [("secret.png", "def.png"), ("ref.png", "secret.png")])
+    def test_images_that_may_not_be_read(self, folder: Path, arguments: tuple[str, ...]) -> None:
+        (folder / "secret.png").write_bytes((folder / "ref.png").read_bytes())
+        (folder / "secret.png").chmod(0)
+        # root may read anything unless those rights are taken away
+        rights = "-dac_override,-dac_read_search"
+        prefix = ("setpriv", "--bounding-set", rights) if os.geteuid() == 0 else ()
+        done = run_alone("measure", *arguments, prefix=prefix)
+        assert done.returncode == 3, done.stderr
+        assert done.stderr == "scorrnet: error: The image cannot be opened: Permission denied (secret.png).\n"
+
     def test_shapes_that_differ(self, folder: Path) -> None:
         result = scorrnet("measure", "ref.png", "narrow.png")
         assert_fails(result, 3, "ref.png is 60 x 40 px", "narrow.png is 59 x 40 px")
@@ -464,7 +488,7 @@ class TestErrors:
             (("--device", "gpu"), "'gpu'"),
             (("--roi", "1,2,3"), "X,Y,W,H"),
             (("--roi", "1,2,3,x"), "X,Y,W,H"),
-            (("--roi", "1,2,0,4"), "at least 1 px"),
+            (("--roi", "1,2,0,4"), "at least 1"),
             (("--window", "0.5"), "between 1 and 64"),
             (("--window", "5", "--passes", "0"), "between 1 and 100"),
             (("--passes", "5"), "one window"),
@@ -482,6 +506,10 @@ class TestErrors:
 
     def test_a_command_that_is_none(self) -> None:
         assert_fails(scorrnet("mesure"), 2, "No such command", "measure")
+
+    def test_a_choice_that_is_none(self) -> None:
+        result = scorrnet("export", "test.h5", "--to", "word")
+        assert_fails(result, 2, "Invalid value for '--to': 'word' is not one of 'csv', ")
 
     def test_a_plot_without_matplotlib(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -684,18 +712,7 @@ class TestHelp:
         assert statistics.median(seconds) < 0.5
 
     @pytest.mark.parametrize(
-        "arguments",
-        [
-            ["--help"],
-            ["measure", "--help"],
-            ["batch", "--help"],
-            ["evaluate", "star", "--help"],
-            ["train", "--help"],
-            ["plot", "--help"],
-            ["view", "--help"],
-            ["report", "--help"],
-            ["--version"],
-        ],
+        "arguments", [["--help"], ["--version"], *([*words.split(), "--help"] for words in COMMANDS)], ids=" ".join
     )
     def test_it_imports_nothing_heavy(self, arguments: list[str]) -> None:
         code = (
@@ -708,13 +725,32 @@ class TestHelp:
         source = str(Path(scorrnet_cli.__file__).parents[1])
         subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": source}, check=True)
 
-    def test_every_command_explains_itself(self) -> None:
-        listed = scorrnet("--help").stdout
-        for command in ("measure", "batch", "plot", "view", "report", "extract-weights", "evaluate", "info", "train"):
-            assert command in listed
-            result = scorrnet(command, "--help")
-            assert result.exit_code == 0
-            assert "Usage: scorrnet" in result.stdout
+    @pytest.mark.parametrize("words", COMMANDS)
+    def test_every_command_explains_itself(self, words: str) -> None:
+        *group, name = words.split()
+        assert re.search(rf"^\W+{name} ", scorrnet(*group, "--help").stdout, re.MULTILINE)
+        result = scorrnet(*words.split(), "--help")
+        assert result.exit_code == 0
+        assert f"Usage: scorrnet {words} " in result.stdout
+
+    @pytest.mark.parametrize("words", COMMANDS)
+    def test_descriptions_fit_80_columns(self, words: str) -> None:
+        """Typer keeps the ends of lines, but for those of the first paragraph, and leaves a blank at either side."""
+        _, *paragraphs = COMMANDS[words].help.split("\n\n")
+        lines = [line for paragraph in paragraphs for line in paragraph.splitlines()]
+        assert max((len(re.sub(r"\[/?bold\]", "", line)) for line in lines), default=0) <= 78
+
+    @pytest.mark.parametrize("words", COMMANDS)
+    def test_quiet_speaks_of_json_where_there_is_json(self, words: str) -> None:
+        options = {option: parameter for parameter in COMMANDS[words].params for option in parameter.opts}
+        if "--quiet" in options:
+            assert "--json" in options or "--json" not in options["--quiet"].help
+
+    def test_the_networks_to_train_are_not_torn_apart(self) -> None:
+        shown = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "80"}).stdout
+        assert "segmentation, displacement or refinement" in shown
+        assert "NETWORK" in shown
+        assert "|displacement|" not in shown
 
     def test_no_command_shows_the_help(self) -> None:
         result = scorrnet()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +16,9 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from scorrnet_cli.cli import app
-from scorrnet_cli.field import Field
+from scorrnet_cli.field import PER_PIXEL, Field
 from scorrnet_cli.units import Calibration
-from scorrnet_cli.writers import Header, open_writer
+from scorrnet_cli.writers import Header, open_writer, write_view
 
 MakeField = Callable[[int, int, int], Field]
 T, H, W = 3, 40, 60
@@ -97,6 +99,27 @@ class TestProbe:
         assert all(row["u_px"] == row["exx"] == "" for row in rows_of(result.stdout))
         assert "warning: hole: nothing is valid there" in result.stderr
 
+    def test_a_line_with_an_end_off_the_surface_is_said(self) -> None:
+        result = scorrnet("probe", "px.h5", "--line", "gauge=15,15,55,30", "--line", "good=25,30,55,30")
+        assert result.exit_code == 0
+        assert all(row["strain"] == "" for row in rows_of(result.stdout) if row["probe"] == "gauge")
+        assert "warning: gauge: its two ends are not valid together" in result.stderr
+        assert "good" not in result.stderr
+        assert scorrnet("probe", "px.h5", "--profile", "cut=15,15,55,30").stderr == ""
+
+    def test_the_example_of_the_documentation_runs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MPLBACKEND", "agg")
+        pytest.importorskip("pandas")
+        pyplot = pytest.importorskip("matplotlib.pyplot")
+        page = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
+        (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+        places = ("--point", "A=30,25", "--point", "B=40,25.5")
+        assert scorrnet("probe", "mm.h5", *places, "-o", "points.csv").exit_code == 0  # as there, after its units
+        known: dict[str, Any] = {}
+        exec(program, known)
+        assert known["table"].shape[0] == 2 * len(pyplot.gca().lines[0].get_xdata()) == 2 * T
+        pyplot.close("all")
+
     def test_profiles(self) -> None:
         result = scorrnet("probe", "mm.h5", "--profile", "cut=0,30,59,30", "--frame", "2")
         assert result.exit_code == 0, result.stderr
@@ -119,6 +142,36 @@ class TestProbe:
         assert scorrnet(*arguments, "--overwrite").exit_code == 0
         assert scorrnet("probe", "mm.h5", "--profile", "0,30,59,30", "--plot", "b.png").exit_code == 0
 
+    @pytest.mark.parametrize("kind", ["point", "profile"])
+    def test_names_stand_in_the_picture_as_they_are(
+        self, folder: Path, field: Field, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        pytest.importorskip("matplotlib")
+        from matplotlib.figure import Figure
+
+        drawn: list[Figure] = []
+        save = Figure.savefig
+
+        def kept(self: Figure, *arguments: Any, **options: Any) -> None:
+            drawn.append(self)
+            save(self, *arguments, **options)
+
+        monkeypatch.setattr(Figure, "savefig", kept)
+        infos = tuple(replace(info, name="b$\\foo$_试样.tif") for info in field.deformed)
+        write(folder / "odd.h5", replace(field, deformed=infos))
+        place = "30,25" if kind == "point" else "0,30,59,30"
+        names = ("b$\\foo$", "_试样")
+        probes = [part for name in names for part in (f"--{kind}", f"{name}={place}")]
+        result = scorrnet("probe", "odd.h5", *probes, "--plot", "a.png")
+        assert (result.exit_code, result.stderr) == (0, "")
+        (figure,) = drawn
+        legend = figure.axes[0].get_legend()
+        assert legend is not None
+        assert [text.get_text() for text in legend.get_texts()] == [
+            f"{name}: {each}" for name in names for each in "uv"
+        ]
+        assert figure.get_suptitle() == ("" if kind == "point" else f"frame {T - 1}: {infos[-1].name}")
+
     @pytest.mark.parametrize(
         ("arguments", "code", "word"),
         [
@@ -134,6 +187,7 @@ class TestProbe:
             (("px.h5", "--point", "1,2", "--frame", "3"), 2, "0 to 2"),
             (("none.h5", "--point", "1,2"), 2, "no such result"),
             (("px.h5", "--point", "1,2", "-o", "missing/a.csv"), 7, "does not exist"),
+            (("px.h5", "--point", "1,2", "--plot", "a.pdf"), 7, "Choose .png"),
         ],
     )
     def test_what_is_refused(self, arguments: tuple[str, ...], code: int, word: str) -> None:
@@ -141,6 +195,37 @@ class TestProbe:
         assert result.exit_code == code
         assert result.stdout == ""
         assert word in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plot", "r.h5"),
+        ("view", "r.h5"),
+        ("report", "r.h5"),
+        ("export", "r.h5", "--to", "npz"),
+        ("units", "r.h5"),
+        ("probe", "r.h5", "--point", "5,5"),
+        ("strain", "r.h5"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+@pytest.mark.parametrize("missing", [1, 3])
+def test_a_result_without_its_shards_is_not_shown_as_empty(
+    folder: Path, field: Field, arguments: tuple[str, ...], missing: int
+) -> None:
+    shards = folder / "r.h5.shards"
+    shards.mkdir()
+    names = [f"{shards.name}/{index:06d}.h5" for index in range(T)]
+    for index, name in enumerate(names[missing:], missing):
+        arrays = {each: getattr(field, each)[index : index + 1] for each in PER_PIXEL}
+        write(folder / name, replace(field, deformed=field.deformed[index : index + 1], **arrays))
+    write_view(folder / "r.h5", Header((H, W), T, field.reference, field.process), names)
+    before = sorted(folder.iterdir())
+    result = scorrnet(*arguments)
+    assert (result.exit_code, result.stdout) == (7, "")
+    assert f"{missing} of 3 shards are missing (r.h5.shards/000000.h5)" in result.stderr
+    assert sorted(folder.iterdir()) == before
 
 
 @pytest.mark.usefixtures("folder")
@@ -178,9 +263,12 @@ class TestExport:
 
     def test_the_result_is_never_replaced(self, folder: Path) -> None:
         before = (folder / "px.h5").read_bytes()
-        for option in ("export", "probe"):
-            what = ("--to", "npz") if option == "export" else ("--point", "1,2")
-            result = scorrnet(option, "px.h5", *what, "-o", "px.h5", "--overwrite")
+        for command, *what in (
+            ("export", "--to", "npz", "-o"),
+            ("probe", "--point", "1,2", "-o"),
+            ("probe", "--point", "1,2", "--plot"),
+        ):
+            result = scorrnet(command, "px.h5", *what, "px.h5", "--overwrite")
             assert result.exit_code == 7
             assert "would replace the result" in result.stderr
         assert (folder / "px.h5").read_bytes() == before

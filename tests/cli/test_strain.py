@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -205,6 +206,29 @@ def test_units_are_stated_and_shown(old: Path) -> None:
         wrong = scorrnet("units", old, *flags)
         assert wrong.exit_code in (2, 3)
         assert words in wrong.stderr
+
+
+@pytest.mark.parametrize("change", [("units", "--mm-per-px", "0.1"), ("strain", "-q")])
+def test_a_result_that_is_changed_stays_where_and_whose_it_is(
+    old: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, ...]
+) -> None:
+    Path("disk").mkdir()
+    real = old.rename("disk/old.h5")
+    old.symlink_to("disk/old.h5")
+    real.chmod(0o600)
+    command, *flags = change
+    result = scorrnet(command, old, *flags)
+    assert result.exit_code == 0, result.stderr
+    assert old.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o600
+    field = read_hdf5(real)
+    assert (field.calibration is not None) == (command == "units")
+    assert (field.strain_field is not None) == (command == "strain")
+    before = real.read_bytes()
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)  # which root is always granted
+    refused = scorrnet(command, old, *flags)
+    assert (refused.exit_code, "write-protected" in refused.stderr) == (7, True)
+    assert real.read_bytes() == before
 
 
 def test_help_names_every_measure() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.io.test_writers import file_size_limit
 
 from scorrnet_cli.cli.export import Name
 from scorrnet_cli.errors import OutputError, UsageError
@@ -302,6 +303,19 @@ def test_a_failure_leaves_no_file(result: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(OutputError, match="disk is full"):
         exported(result, "npz")
     assert [path.name for path in result.parent.iterdir()] == [result.name]
+
+
+@pytest.mark.parametrize("name", [name for name, kind in FORMATS.items() if not kind.is_folder])
+def test_every_size_limit_is_told_and_survived(result: Path, name: str) -> None:
+    (path,), _, _ = exported(result, name)
+    size = path.stat().st_size
+    path.unlink()
+    for limit in range(0, size - 1, max(1, size // 20)):
+        with file_size_limit(limit), pytest.raises(OutputError, match="larger than the file system allows"):
+            exported(result, name)
+        assert [each.name for each in result.parent.iterdir()] == [result.name]
+    exported(result, name)
+    assert path.stat().st_size == size
 
 
 def test_steps_count_from_one(result: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from scorrnet_cli.errors import UsageError
+from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import Field, Process, Settings
 from scorrnet_cli.writers import Header, open_writer, read_hdf5, read_settings, write_view
 
@@ -59,6 +60,8 @@ def result(tmp_path: Path, field: Field) -> Path:
 
 @pytest.mark.parametrize("suffix", [".h5", ".hdf5"])
 def test_everything_comes_back(tmp_path: Path, field: Field, suffix: str) -> None:
+    infos = tuple(replace(info, reference_frame=index - 1) for index, info in enumerate(field.deformed))
+    field = replace(field, deformed=infos)
     write(tmp_path / f"a{suffix}", field)
     assert_equal(read_hdf5(tmp_path / f"a{suffix}"), field)
     assert read_settings(tmp_path / f"a{suffix}") == field.process.settings
@@ -301,9 +304,21 @@ def test_a_view_shows_other_files_and_what_is_missing_as_nan(tmp_path: Path, par
     values = vtk_to_numpy(reader.GetOutputDataObject(0).GetPointData().GetArray("u"))
     np.testing.assert_array_equal(values.reshape(H, W), partly_failed.u[2])
     paths[2].unlink()
+    with pytest.raises(OutputError, match=rf"1 of 3 shards are missing \({re.escape(str(paths[2]))}\)"):
+        read_hdf5(tmp_path / "view.h5")
+    (tmp_path / "run.json").touch()  # of a run that has not come to it yet
     missing = read_hdf5(tmp_path / "view.h5")
     assert_equal(cut(missing, slice(0, 2)), cut(partly_failed, slice(0, 2)))
     assert np.isnan(missing.u[2]).all()
     assert not missing.mask[2].any()
     with h5py.File(tmp_path / "view.h5") as file:
         assert file["entry/frames/deformed/status"][...].tolist() == [1, 2, 0]
+
+
+def test_a_link_to_a_view_shows_what_lies_beside_the_view(tmp_path: Path, field: Field) -> None:
+    (tmp_path / "there").mkdir()
+    paths = singles(tmp_path / "there", field)
+    header = Header((H, W), T, field.reference, field.process)
+    write_view(tmp_path / "there" / "view.h5", header, [path.name for path in paths])
+    (tmp_path / "link.h5").symlink_to(tmp_path / "there" / "view.h5")
+    assert_equal(read_hdf5(tmp_path / "link.h5"), field)

@@ -12,10 +12,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from scorrnet_cli.errors import OutputError
 from scorrnet_cli.field import Field
 from scorrnet_cli.frames import read_frames
+from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, open_writer
 from scorrnet_cli.writers import tiff as tiff_writer
 
@@ -116,6 +118,34 @@ def test_ome_names_channels_and_sizes(tmp_path: Path, make_field: MakeField, suf
     description = root.find("ome:Image/ome:Description", space)
     assert description is not None
     assert json.loads(description.text or "")["settings"]["window_px"] == 5.5
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mm_per_px", "resolution", "unit"),
+    [
+        (".ome.tif", 0.01, 1000.0, "CENTIMETER"),
+        (".ome.tif", 0.042, 10 / 0.042, "CENTIMETER"),
+        (".ome.tif", None, 1.0, "NONE"),
+        (".tif", 0.01, 100.0, "NONE"),  # in the unit that ImageJ is told
+        (".tif", None, 1.0, "NONE"),
+    ],
+)
+def test_resolution_in_the_tags(
+    tmp_path: Path, make_field: MakeField, suffix: str, mm_per_px: float | None, resolution: float, unit: str
+) -> None:
+    field = make_field(1, H, W)
+    scale = None if mm_per_px is None else Calibration(mm_per_px, "as told")
+    path = tmp_path / f"a{suffix}"
+    with open_writer(path, replace(header_of(field), calibration=scale)) as writer:
+        writer.append(replace(field, calibration=scale))
+    with tifffile.TiffFile(path) as tiff:
+        for page in tiff.pages:
+            assert page.aspage().resolution == pytest.approx((resolution, resolution))
+            assert page.aspage().resolutionunit == tifffile.RESUNIT[unit]
+    with Image.open(path) as image:
+        assert ("dpi" in image.info) == (unit == "CENTIMETER")
+        if unit == "CENTIMETER":
+            assert image.info["dpi"] == pytest.approx((2.54 * resolution,) * 2)
 
 
 def test_ome_beyond_4_gb_is_a_bigtiff(tmp_path: Path, make_field: MakeField, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 from scorrnet_cli.errors import OutputError
 from scorrnet_cli.field import Field
 from scorrnet_cli.writers import SUFFIXES, Header, check_output, open_writer, read_hdf5
 from scorrnet_cli.writers.hdf5_file import CalmFile
+from scorrnet_cli.writers.own import is_ours
+from scorrnet_cli.writers.probability import write_probability
 
 MakeField = Callable[[int, int, int], Field]
 every_format = pytest.mark.parametrize("suffix", SUFFIXES)
@@ -121,6 +126,40 @@ def test_existing_results_are_refused_without_overwrite(tmp_path: Path, make_fie
     assert "exists already" in refused(tmp_path / "link.h5")
 
 
+@every_format
+def test_a_file_that_is_replaced_hands_on_its_permissions(tmp_path: Path, make_field: MakeField, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.touch()
+    for mode in (0o600, 0o666):
+        path.chmod(mode)
+        with open_writer(path, header_of(make_field(1, 40, 50)), overwrite=True) as writer:
+            assert {entry.stat().st_mode & 0o777 for entry in tmp_path.iterdir()} == {mode}  # from the beginning
+            writer.append(make_field(1, 40, 50))
+        assert path.stat().st_mode & 0o777 == mode
+
+
+def test_a_link_is_followed(tmp_path: Path, make_field: MakeField) -> None:
+    (tmp_path / "disk").mkdir()
+    link, real = tmp_path / "a.h5", tmp_path / "disk" / "b.h5"
+    link.symlink_to("disk/b.h5")
+    for _ in range(2):  # at first it leads nowhere
+        with open_writer(link, header_of(make_field(1, 40, 50)), overwrite=True) as writer:
+            assert len(list(real.parent.glob(".scorrnet-*"))) == 1  # renaming does not go from disk to disk
+            writer.append(make_field(1, 40, 50))
+    assert link.is_symlink()
+    assert real.stat().st_size > 1000
+    assert sorted(tmp_path.rglob("*")) == [link, real.parent, real]
+
+
+def test_write_protected_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.h5").touch(mode=0o444)
+    (tmp_path / "link.h5").symlink_to("a.h5")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)  # which root is always granted
+    for name in ("a.h5", "link.h5"):
+        assert "write-protected" in refused(tmp_path / name, overwrite=True)
+    check_output(tmp_path / "new.h5")
+
+
 def test_folders_are_refused_even_with_overwrite(tmp_path: Path) -> None:
     (tmp_path / "a.h5").mkdir()
     assert "is a folder" in refused(tmp_path / "a.h5", overwrite=True)
@@ -171,6 +210,46 @@ def test_whatever_forbids_to_create_a_file_is_told(
 def test_read_only_disks_are_refused(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     assert "read-only" in refused(small_disk / "a.h5")
+
+
+# -- what is known as the program's own --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frames", [1, 200])
+@pytest.mark.parametrize(("suffix", "limit"), [(".tif", 10**9), (".ome.tif", 10**9), (".ome.tif", 0)])
+def test_own_results_are_known(
+    tmp_path: Path, make_field: MakeField, monkeypatch: pytest.MonkeyPatch, suffix: str, limit: int, frames: int
+) -> None:
+    monkeypatch.setattr("scorrnet_cli.writers.tiff._CLASSIC_LIMIT_BYTES", limit)  # beyond, it is a BigTIFF
+    write(tmp_path / f"a{suffix}", make_field(frames, 32, 32))
+    assert is_ours(tmp_path / f"a{suffix}")
+
+
+def test_own_pictures_are_known(tmp_path: Path) -> None:
+    levels = np.zeros((40, 50), np.uint8)
+    write_probability(tmp_path / "a.png", levels)
+    assert is_ours(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert np.array_equal(np.asarray(picture), levels)
+
+
+def test_what_others_wrote_is_not_taken_for_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = np.zeros((40, 50), np.uint8)
+    tifffile.imwrite(tmp_path / "named.tif", levels, description="for scorrnet 1", software="a camera")
+    tifffile.imwrite(tmp_path / "camera.tif", levels, software="a camera")
+    (tmp_path / "text.png").write_text("scorrnet 1")
+    (tmp_path / "folder.tif").mkdir()
+    opened = []
+    tiff_file = tifffile.TiffFile
+
+    def look(path: Path) -> tifffile.TiffFile:
+        opened.append(path.name)
+        return tiff_file(path)
+
+    monkeypatch.setattr(tifffile, "TiffFile", look)
+    for name in ("named.tif", "camera.tif", "text.png", "folder.tif", "missing.tif"):
+        assert not is_ours(tmp_path / name)
+    assert opened == ["named.tif", "text.png"]  # of the others a short read has told
 
 
 # -- reasons that turn up while writing --------------------------------------------------------------------------

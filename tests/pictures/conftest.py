@@ -67,6 +67,8 @@ def sequence(tmp_path: Path) -> Sequence:
 
 
 def write(path: Path, field: Field) -> None:
-    header = Header(field.shape[1:], field.shape[0], field.reference, field.process, field.calibration)
+    header = Header(
+        field.shape[1:], field.shape[0], field.reference, field.process, field.calibration, field.time_source
+    )
     with open_writer(path, header, overwrite=True) as writer:
         writer.append(field)

@@ -11,14 +11,17 @@ import av
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 from tests.pictures.conftest import SHIFT, STRAIN, H, Sequence, T, W, scorrnet, write
 
 from scorrnet_cli.field import FrameInfo
+from scorrnet_cli.pictures import paper
 from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.quantities import QUANTITIES
+from scorrnet_cli.pictures.scale import Scale
 from scorrnet_cli.pictures.source import Source
-from scorrnet_cli.pictures.stills import Artist, Wish
+from scorrnet_cli.pictures.stills import Artist, Wish, overview
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import open_result
 
@@ -102,6 +105,74 @@ class TestFigures:
         assert known.min() < levels.min() < levels.max() < known.max()
 
 
+class TestNames:
+    long = "20260131_142500.250_cam0_specimen_No7_tension_run3_{:04d}.tif"
+
+    @staticmethod
+    def drawn(names: list[str], shape: tuple[int, int], columns: int, *, shared: bool) -> Figure:
+        values = np.zeros(shape, np.float32)
+        scale = Scale(0.0, 1.0, "px", diverging=False)
+        panels = [paper.Panel(name, None, values, scale, "u") for name in names]
+        return paper.draw(panels, columns, paper.Look(shape, shared=shared))
+
+    @pytest.mark.parametrize("shape", [(60, 80), (100, 30)])
+    def test_on_a_sheet_they_are_cut_to_the_panel_and_keep_their_end(self, shape: tuple[int, int]) -> None:
+        names = [self.long.format(index) for index in range(12)]
+        figure = self.drawn(names, shape, 4, shared=True)
+        paper.pixels(figure, paper.DPI)
+        for name, panel in zip(names, figure.axes, strict=False):
+            title = panel.get_title()
+            assert title[0] == "\N{HORIZONTAL ELLIPSIS}"
+            assert name.endswith(f"{title[1:]}.tif")
+            assert len(title) > len("0001"), "names still differ"
+            assert panel.title.get_window_extent().width <= 1.02 * panel.get_window_extent().width
+
+    def test_beside_bars_of_their_own_they_do_not_touch(self) -> None:
+        figure = self.drawn([self.long.format(0)] * 2, (100, 20), 2, shared=False)
+        paper.pixels(figure, paper.DPI)
+        first, second = (panel.title.get_window_extent() for panel in figure.axes)
+        assert 0 <= first.x0 < first.x1 < second.x0
+
+    @pytest.mark.parametrize("name", ["def_0001.tif", ".tif", "", "a"])
+    def test_short_ones_stay(self, name: str) -> None:
+        figure = self.drawn([name] * 4, (60, 80), 2, shared=True)
+        assert {panel.get_title() for panel in figure.axes[:4]} == {name}
+
+    @pytest.mark.parametrize("suffix", ["png", "svg"])
+    def test_they_are_no_formulae_and_in_any_script(self, sequence: Sequence, suffix: str) -> None:
+        names = ("b$\\foo$.png", "试样_01.tif", "\N{PILE OF POO} $x$.tif")
+        infos = tuple(replace(info, name=name) for info, name in zip(sequence.field.deformed, names, strict=True))
+        write(sequence.result, replace(sequence.field, deformed=infos))
+        target = sequence.folder / f"out.{suffix}"
+        result = scorrnet("plot", sequence.result, "--field", "u", "--frame", "all", "-o", target)
+        assert (result.exit_code, result.stderr) == (0, "")
+        if suffix == "svg":
+            assert all(f">{name}</text>" in target.read_text(encoding="utf-8") for name in names)
+
+    def test_fonts_that_are_found_help_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(paper, "_FALLBACKS", ("No Such Font", "DejaVu Serif"))
+        figure = self.drawn(["a.tif"], (60, 80), 1, shared=False)
+        assert figure.axes[0].title.get_fontfamily() == ["sans-serif", "DejaVu Serif"]
+
+
+class TestOverview:
+    @pytest.mark.parametrize("mm_per_px", [None, 0.05])
+    def test_the_scale_is_used(self, sequence: Sequence, mm_per_px: float | None) -> None:
+        scale = None if mm_per_px is None else Calibration(mm_per_px, "test")
+        names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")
+        arrays = {name: getattr(sequence.field, name)[:1] for name in names}
+        field = replace(sequence.field, deformed=sequence.field.deformed[:1], calibration=scale, **arrays)
+        _, u, _, zncc = overview(np.zeros((H, W), np.float32), field).axes
+        unit, factor = ("px", 1.0) if mm_per_px is None else ("mm", mm_per_px)
+        np.testing.assert_allclose(shown(u).compressed(), factor * field.u[0][field.valid[0]], rtol=1e-6)
+        np.testing.assert_allclose(shown(zncc).compressed(), field.zncc[0][field.valid[0]])
+        np.testing.assert_allclose(u.get_xlim(), (-0.5 * factor, (W - 0.5) * factor))
+        assert u.child_axes[0].get_ylabel() == f"$u$ ({unit})"
+        assert zncc.get_xlabel() == f"x ({unit})"
+        low, high = u.images[1].get_clim()
+        assert 3 * factor < low < high < 4 * factor
+
+
 class TestPlot:
     def test_default(self, sequence: Sequence, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(sequence.folder)
@@ -167,6 +238,10 @@ class TestPlot:
             (("--frame", "7"), 2, "0 to 2"),
             (("--limits", "2,1"), 2, "--limits 2,1"),
             (("--limits", "2"), 2, "LO,HI"),
+            (("--limits=-inf,1",), 2, "finite"),
+            (("--limits", "0,inf"), 2, "finite"),
+            (("--limits", "nan,1"), 2, "finite"),
+            (("--limits=-1e308,1e308",), 2, "finite"),
             (("--images", "none"), 2, "--images"),
             (("--over", "nothing"), 2, "deformed"),
         ],
@@ -203,6 +278,13 @@ class TestPlot:
         result = scorrnet("plot", sequence.result, "-o", sequence.folder / f"out.{suffix}")
         assert result.exit_code == 2
         assert f"pip install 'scorrnet[{extra}]'" in result.stderr
+
+    def test_colours_of_small_values_are_told(self, sequence: Sequence) -> None:
+        write(sequence.result, replace(sequence.field, calibration=Calibration(0.001, "test")))
+        target = sequence.folder / "out.png"
+        result = scorrnet("plot", sequence.result, "--field", "sigma", "--limits", "2e-6,4.5e-6", "-o", target)
+        assert result.exit_code == 0, result.stderr
+        assert "colours from 0.00000200 to 0.00000450 mm" in result.stdout
 
     def test_too_many_frames_for_a_sheet(self, sequence: Sequence) -> None:
         parts = [replace(sequence.field, deformed=sequence.field.deformed) for _ in range(5)]
@@ -243,6 +325,15 @@ class TestView:
     def test_mistakes(self, sequence: Sequence, tmp_path: Path) -> None:
         assert scorrnet("view", tmp_path / "none.h5").exit_code == 2
         assert scorrnet("view", sequence.result, "--field", "w").exit_code == 2
+        result = scorrnet("view", sequence.result, "--limits=-inf,1")
+        assert (result.exit_code, "finite" in result.stderr) == (2, True)
+
+
+def test_units_tell_late_times_apart(sequence: Sequence) -> None:
+    times = (100000.25, 100000.375, 100000.5)
+    infos = tuple(replace(info, at_s=at_s) for info, at_s in zip(sequence.field.deformed, times, strict=True))
+    write(sequence.result, replace(sequence.field, deformed=infos, time_source="told"))
+    assert "100000.25 to 100000.5 s (told)" in scorrnet("units", sequence.result).stdout
 
 
 def test_a_failed_image_has_no_hash_and_is_not_looked_for(sequence: Sequence) -> None:

@@ -22,6 +22,7 @@ from scorrnet_cli.pictures.quantities import QUANTITIES, chosen_quantities
 from scorrnet_cli.pictures.scale import Scale, choose_scale, ends_of
 from scorrnet_cli.pictures.source import chosen_frames, spread_evenly
 from scorrnet_cli.pictures.vectors import magnification
+from scorrnet_cli.units import seconds, short
 
 
 def lightness(rgb: np.ndarray) -> np.ndarray:
@@ -75,6 +76,37 @@ class TestScale:
         values = np.append(np.linspace(0, 100, 10001), np.nan).astype(np.float32)
         assert ends_of(values) == pytest.approx((1.0, 99.0))
         assert ends_of(np.full(3, np.nan, np.float32)) is None
+
+
+class TestWritten:
+    @pytest.mark.parametrize(
+        ("value", "width", "expected"),
+        [
+            (0.0035, 0.001, "0.00350"),
+            (3.5e-9, 1e-9, "0.00000000350"),
+            (-12.3456, 4.0, "-12.35"),
+            (1234.5, 900.0, "1234"),
+        ],
+    )
+    def test_digits_follow_the_width(self, value: float, width: float, expected: str) -> None:
+        assert short(value, width) == expected
+
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            (0.0, "0"),
+            (25.0, "25"),
+            (100.0, "100"),
+            (0.04, "0.04"),
+            (100000.25, "100000.25"),
+            (-0.5, "-0.5"),
+            (1769869500.1 - 1769869500.0, "0.1"),  # time stamps hold no more than a quarter of a microsecond
+            (2e-7, "0.0000002"),
+            (2.56e-5, "0.0000256"),
+        ],
+    )
+    def test_times(self, value: float, expected: str) -> None:
+        assert seconds(value) == expected
 
 
 class TestChoices:

@@ -155,6 +155,22 @@ class TestPage:
         assert "measured between images at rest" in facts["Source"]
         assert facts["Scale"] == "0.1 mm per px (test)"
 
+    def test_the_table_of_frames_has_digits_for_mm_and_tells_late_times_apart(self, sequence: Sequence) -> None:
+        times = (100000.25, None, 100000.5)
+        infos = [replace(info, at_s=at_s) for info, at_s in zip(sequence.field.deformed, times, strict=True)]
+        calibration = Calibration(0.001, "test")
+        timed = replace(sequence.field, deformed=tuple(infos), calibration=calibration, time_source="told")
+        write(sequence.result, timed)
+        target = sequence.folder / "report.html"
+        assert scorrnet("report", sequence.result, "-o", target, "-q").exit_code == 0
+        cells = Page(target).cells
+        head = cells.index("time (s)")
+        assert cells[head - 2 : head + 4] == ["frame", "image", "time (s)", "valid", "mean u (mm)", "mean v (mm)"]
+        rows = [cells[cells.index(info.name) :] for info in infos]
+        assert [row[1] for row in rows] == ["100000.25", "\N{EN DASH}", "100000.5"]
+        for index, row in enumerate(rows):
+            assert row[4] == f"\N{MINUS SIGN}{-0.001 * (index + 1) * SHIFT[1]:.7f}"
+
     def test_a_failed_frame_is_told(self, sequence: Sequence) -> None:
         field = sequence.field
         u, valid = field.u.copy(), field.valid.copy()
@@ -176,6 +192,30 @@ class TestPage:
         page = Page(target)
         assert not any(tag == "svg" for tag, _ in page.tags)
         assert [field["name"] for field in page.data["fields"]] == ["u"]
+        assert "Probes" not in page.content
+
+    def test_one_frame_has_a_table_of_what_the_probes_read(self, sequence: Sequence) -> None:
+        names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")
+        arrays = {name: getattr(sequence.field, name)[:1] for name in names}
+        scale = Calibration(0.01, "test")
+        one = replace(sequence.field, deformed=sequence.field.deformed[:1], calibration=scale, **arrays)
+        write(sequence.result, one)
+        target = sequence.folder / "report.html"
+        probes = ("--point", "tip <1>=20,40", "--line", "gauge=15,20,60,20", "--rect", "hot=55,10,12,12")
+        assert scorrnet("report", sequence.result, "-o", target, "-q", *probes, "--point", "off=2,2").exit_code == 0
+        page = Page(target)
+        start = page.cells.index("standard uncertainty") + 2
+        rows = {tuple(page.cells[at : at + 2]): page.cells[at + 2 : at + 5] for at in range(start, start + 5 * 23, 5)}
+        u = 0.01 * (SHIFT[0] + 20 * STRAIN)
+        assert rows["tip <1>", "u"] == [f"{u:.6f}", "0.000030", "mm"]
+        assert rows["tip <1>", "v"] == ["\N{MINUS SIGN}0.020000", "0.000040", "mm"]
+        assert rows["tip <1>", "exx"][::2] == ["1.0050", "%"]
+        assert float(rows["tip <1>", "exx"][1]) > 0
+        assert rows["gauge", "length"] == ["0.454500", "\N{EN DASH}", "mm"]
+        assert rows["gauge", "elongation"] == ["0.004500", "0.000042", "mm"]
+        assert rows["gauge", "strain"][::2] == ["1.0000", "%"]
+        assert rows["hot", "points"] == ["144", "\N{EN DASH}", ""]
+        assert rows["off", "u"] == ["\N{EN DASH}", "\N{EN DASH}", "mm"]
 
     @pytest.mark.parametrize(
         ("arguments", "code", "said"),
@@ -184,16 +224,20 @@ class TestPage:
             (("--field", "w"), 2, "von-mises"),
             (("--point", "400,5"), 2, "within the image"),
             (("-o", "none/report.html"), 7, "does not exist"),
-            (("-o", "test.h5"), 7, "exists"),
+            (("-o", "test.h5", "--overwrite"), 7, "would replace the result"),
+            (("-o", "still.h5", "--noise-floor", "still.h5", "--overwrite"), 7, "would replace the result"),
+            (("-o", "report.pdf"), 7, "Choose .html"),
         ],
     )
     def test_mistakes(
         self, sequence: Sequence, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int, said: str
     ) -> None:
         monkeypatch.chdir(sequence.folder)
+        shutil.copy("test.h5", "still.h5")
+        before = {path: path.read_bytes() for path in sequence.folder.iterdir()}
         result = scorrnet("report", "test.h5", *arguments)
         assert (result.exit_code, said in result.stderr) == (code, True), result.stderr
-        assert not list(sequence.folder.glob("*.html"))
+        assert {path: path.read_bytes() for path in sequence.folder.iterdir()} == before
 
 
 class TestPacking:

@@ -19,6 +19,7 @@ def test_any_scale_becomes_one(grey: FloatArray) -> None:
     assert levels is not None
     assert levels.mean() == pytest.approx(0, abs=1e-5) and levels.std() == pytest.approx(1, abs=1e-5)
     again = standard_levels(1e-6 * grey - 7)
+    assert again is not None
     np.testing.assert_allclose(again, levels, atol=0.02)
     assert standard_levels(np.full((5, 5), 3.0, np.float32)) is None
 

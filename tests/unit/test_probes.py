@@ -18,8 +18,8 @@ from scorrnet_cli.filters import gaussian
 from scorrnet_cli.gauge import Strain, StrainSettings
 from scorrnet_cli.layers import Box, LayeredResult, Layers, open_layers
 from scorrnet_cli.probes import Line, Point, Rectangle, profile, sample
-from scorrnet_cli.strain import strain
-from scorrnet_cli.writers import Header, open_writer
+from scorrnet_cli.strain import strain, strain_of
+from scorrnet_cli.writers import Header, add_strain, open_writer
 
 H, W, T = 90, 120, 3
 HOW = StrainSettings()
@@ -159,12 +159,42 @@ def test_a_profile_goes_from_end_to_end(result: Path) -> None:
     assert known.sum() > 30
 
 
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A result whose displacement is rough, and a hundred times less sure on the right than on the left."""
+    field = affine_field()
+    rng = np.random.default_rng(7)
+    u, v = (part + rng.normal(0, 0.05, part.shape).astype(np.float32) for part in (field.u, field.v))
+    level = np.geomspace(1e-3, 1e-1, W) * rng.uniform(0.5, 2, (T, H, W))
+    sigma = np.where(field.valid, level, np.nan).astype(np.float32)
+    path = tmp_path_factory.mktemp("probes") / "uneven.h5"
+    with open_writer(path, Header((H, W), T, field.reference, field.process)) as writer:
+        writer.append(replace(field, u=u, v=v, sigma_u=sigma, sigma_v=2 * sigma))
+    return path
+
+
+@pytest.mark.parametrize("window", [3, 25, 41])
 @pytest.mark.parametrize(
-    "probe", [Point("p", 30.5, 20.5), Rectangle("r", 80, 50, 20, 20)], ids=lambda probe: probe.kind
+    "probe",
+    [Point("p", 30.5, 20.5), Point("corner", 119, 89), Rectangle("r", 80, 50, 20, 20)],
+    ids=lambda probe: probe.name,
 )
-def test_a_part_gives_the_same_as_the_whole(result: Path, probe: Point | Rectangle) -> None:
-    whole, part = (probe.read(layers_of(result, box=where), HOW) for where in (None, probe.box))
-    assert part == pytest.approx(whole, abs=1e-6)
+def test_a_part_gives_the_same_as_the_whole_and_as_stored(
+    uneven: Path, tmp_path: Path, probe: Point | Rectangle, window: int
+) -> None:
+    how = replace(HOW, window_px=window)
+    stored = tmp_path / "stored.h5"
+    add_strain(uneven, how, lambda field: strain_of(field, how), stored)
+    readings = []
+    for path in (stored, uneven):
+        for box in (None, probe.box):
+            with open_layers(path) as opened:
+                opened.gauge = how
+                readings.append(probe.read(opened.layers(T - 1, box), how))
+    assert math.isfinite(readings[0]["exx"])
+    assert math.isfinite(readings[0]["sigma_exy"])
+    for reading in readings[1:]:
+        assert reading == pytest.approx(readings[0], rel=2e-7, abs=1e-12)
 
 
 def correlated(rng: np.random.Generator, count: int, side: int, averaging_px: float) -> NDArray[np.float32]:

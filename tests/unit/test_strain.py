@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.gauge import MEASURES, WEIGHTS, Strain, StrainSettings, averaging_px
+from scorrnet_cli.gauge import ARRAYS, MEASURES, WEIGHTS, Strain, StrainSettings, averaging_px
 from scorrnet_cli.strain import strain
 
 Array = NDArray[np.float64]
@@ -96,6 +100,30 @@ def test_strips_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     cut = strain(u, v, holed(), StrainSettings(25), (sigma, sigma))
     np.testing.assert_allclose(cut.exx, whole.exx, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(cut.sigma_exx, whole.sigma_exx, rtol=1e-5)
+
+
+class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Remembers the size of the largest tensor that is made."""
+
+    points = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor):
+            self.points = max(self.points, made.numel())
+        return made
+
+
+def test_only_strips_are_held_in_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    height, width = 3000, 20
+    monkeypatch.setattr("scorrnet_cli.strain.STRIP_POINTS", 60 * width)
+    u, v = np.random.default_rng(6).normal(size=(2, 1, height, width)).astype(np.float32)
+    sigma = np.full_like(u, 0.1)
+    with Largest() as largest:  # type: ignore[no-untyped-call]
+        found = strain(u, v, np.ones(u.shape, bool), StrainSettings(), (sigma, sigma))
+    assert np.isfinite(found.sigma_exy).all()
+    assert largest.points < height * width
+    assert {getattr(found, name).dtype for name in ARRAYS} == {np.dtype(np.float32)}
 
 
 def test_points_without_neighbours_have_no_strain() -> None:

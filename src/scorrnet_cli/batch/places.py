@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from scorrnet_cli.errors import OutputError
-from scorrnet_cli.writers import explained
+from scorrnet_cli.errors import OutputError, UsageError
+from scorrnet_cli.field import Settings
+from scorrnet_cli.writers import explained, open_result
+from scorrnet_cli.writers.hdf5_read import RUN as RUN
+from scorrnet_cli.writers.own import is_ours
 
-RUN = "run.json"
 VIEW = "so_far.h5"
 FIGURES = "figures.jsonl"
 COMPLETE = "complete"
@@ -35,6 +37,20 @@ def is_run(folder: Path) -> bool:
 def was_completing(output: Path) -> bool:
     """Tell whether a run was stopped while it put its result in place."""
     return (parts_folder(output) / COMPLETE).exists()
+
+
+def files_read(images: Iterable[Path | None], settings: Settings) -> set[Path]:
+    """Return the files that a measurement reads, links followed: images, mask and weights."""
+    weights = (settings.segmentation_weights, settings.displacement_weights, settings.refinement_weights)
+    return {Path(path).resolve() for path in (*images, settings.mask_file, *weights) if path}
+
+
+def check_spared(read: Collection[Path], made: Iterable[Path | None]) -> None:
+    """Raise OutputError if one of the files to be made would take the place of one of `files_read`."""
+    for path in made:
+        if path and path.resolve() in read:
+            what = "The result would replace an image, the mask or weights"
+            raise OutputError(what, str(path), "Give another name with -o")
 
 
 def remove(path: Path) -> None:
@@ -79,12 +95,25 @@ def shards_folder(output: Path) -> Path:
 
 
 def has_result(output: Path, *, split: bool) -> bool:
-    """Tell whether there is anything where the result would be put."""
-    return os.path.lexists(frames_folder(output) if split else output)
+    """Tell whether the result is in its place, and not something else of that name."""
+    if split:
+        return frames_folder(output).is_dir()
+    if not is_hdf5(output):
+        return is_ours(output)
+    try:
+        with open_result(output):
+            return True
+    except UsageError:
+        return False
 
 
 def _stem(output: Path) -> str:
     return output.name.removesuffix(suffix_of(output))
+
+
+def is_hdf5(output: Path) -> bool:
+    """Tell whether the suffix of a result picks HDF5."""
+    return suffix_of(output).lower() in (".h5", ".hdf5")
 
 
 def suffix_of(output: Path) -> str:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from scorrnet_cli import videos
 from scorrnet_cli.errors import FrameError, UsageError
-from scorrnet_cli.frames import natural_key, printable
+from scorrnet_cli.frames import natural_key, printable, read_frame
 from scorrnet_cli.headers import Shape, page_shapes
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm")
+_SELECTING = ("--start", "--stop", "--every")
 _NAMED = 3  # images of another size that an error names
 
 
@@ -161,24 +162,27 @@ def make_plan(paths: Iterable[Path], selection: Selection, reference: Path | Non
     Raises
     ------
     FrameError
-        If there are fewer than two images, or if headers tell that their sizes differ.
+        If there are fewer than two images, or if headers tell that their sizes differ. If there is but one file and
+        it cannot be read, why.
     """
     live = make_live_plan(paths, selection, reference, where)
     deformed = list(live.deformed)
     total = sum(len(source.pages) for source in deformed)
     if total == 0:
-        raise FrameError("There are too few images to compare", where, "Give at least two, or check --pattern")
-    _check_sizes(live.reference, deformed)
+        if live.reference.shapes[0] is None:
+            read_frame(live.reference.path)  # raises why it is none
+        options = [*(["--pattern"] if _is_folder(where) else []), *(_SELECTING if selection != Selection() else [])]
+        todo = f"Give at least two{', or check ' if options else ''}{', '.join(options)}"
+        raise FrameError("There are too few images to compare", where, todo)
+    _check_sizes(live.reference, deformed, where)
     return Plan(live.reference, deformed, total)
 
 
 def make_live_plan(paths: Iterable[Path], selection: Selection, reference: Path | None, where: str) -> Plan:
     """Do as `make_plan`, of files that come one by one; nothing beyond the reference is looked at yet."""
-    sources = _selected(paths, selection)
+    sources = _selected(paths, selection, where)
     if reference is None:
-        first = next(sources, None)
-        if first is None:
-            raise FrameError("There is no image", where, "Check the folder and --pattern")
+        first = next(sources)
         chosen = replace(first, pages=first.pages[:1], shapes=first.shapes[:1])
         rest = replace(first, pages=first.pages[1:], shapes=first.shapes[1:])
         return Plan(chosen, _numbered(chain([rest], sources)), None)
@@ -187,18 +191,25 @@ def make_live_plan(paths: Iterable[Path], selection: Selection, reference: Path 
     return Plan(chosen, _numbered(_without(sources, reference.resolve())), None)
 
 
-def _selected(paths: Iterable[Path], selection: Selection) -> Iterator[Source]:
-    """Look into each file, and give what is used of it, if anything is."""
+def _selected(paths: Iterable[Path], selection: Selection, where: str) -> Iterator[Source]:
+    """Look into each file, and give what is used of it, if anything is; FrameError at the end if nothing was."""
     number = 0
+    used_any = False
     for path in paths:
         shapes = page_shapes(path)
         pages = tuple(page for page in range(len(shapes)) if selection.takes(number + page))
         if pages:
             used = tuple(shapes[page] for page in pages)
             yield Source(path, pages, used, len(shapes) > 1, number=number - selection.start)
+            used_any = True
         number += len(shapes)
         if selection.ends(number):
             return
+    if number == 0:
+        raise FrameError("There is no image", where, "Check the folder and --pattern" if _is_folder(where) else "")
+    if not used_any:
+        what = f"The last image is number {number - 1}, but the first to take is number {selection.start}"
+        raise FrameError(what, where, "Check --start and --stop, which count from 0")
 
 
 def _without(sources: Iterable[Source], reference: Path) -> Iterator[Source]:
@@ -219,7 +230,12 @@ def _numbered(sources: Iterable[Source]) -> Iterator[Source]:
         first += len(source.pages)
 
 
-def _check_sizes(reference: Source, deformed: Iterable[Source]) -> None:
+def _is_folder(where: str) -> bool:
+    """Tell whether images come from a folder, of which a pattern may take others."""
+    return Path(where).is_dir()
+
+
+def _check_sizes(reference: Source, deformed: Iterable[Source], where: str) -> None:
     """Raise FrameError, with names, if the header of an image tells another size than that of the reference."""
     wanted = reference.shapes[0]
     if wanted is None:
@@ -235,7 +251,7 @@ def _check_sizes(reference: Source, deformed: Iterable[Source]) -> None:
         raise FrameError(
             f"The reference image {reference.name(reference.pages[0])} is {_size(wanted)}, but not all others are",
             ", ".join(others[:_NAMED]) + more,
-            "Leave them out with --pattern",
+            "Leave them out with --pattern" if _is_folder(where) else "Leave them out",
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.places import check_own, frames_folder, is_run, remove, shards_folder, suffix_of
+from scorrnet_cli.batch.places import check_own, frames_folder, is_hdf5, is_run, remove, shards_folder, suffix_of
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.writers import (
@@ -24,6 +24,7 @@ from scorrnet_cli.writers import (
     write_view,
     written_whole,
 )
+from scorrnet_cli.writers.atomic import behind_link, keep_mode
 
 
 def check_place(output: Path, *, split: bool, overwrite: bool) -> None:
@@ -78,7 +79,7 @@ def complete(
     OutputError
         If the disk is full or the place cannot be written; the parts are as they were.
     """
-    if shards and not split and _is_hdf5(output):
+    if shards and not split and is_hdf5(output):
         return _link(parts, output, [summary.image.at_s for summary in summaries])
     if split:
         target, made = frames_folder(output), _split(parts, output, summaries)
@@ -88,6 +89,7 @@ def complete(
     with explained(target):
         if target.is_dir():
             remove(target)
+        keep_mode(made, target)
         made.replace(target)
         if not split:
             remove(shards_folder(output))  # of a result that has been replaced
@@ -112,7 +114,7 @@ def _link(parts: Parts, output: Path, times: Sequence[float | None]) -> Path:
 def shards_of(output: Path) -> tuple[Header, list[Path]]:
     """Return what a result shows as one, and the files that hold it; for errors see `merge`."""
     header, names = read_view(output)
-    shards = [output.parent / name for name in names]
+    shards = [behind_link(output).parent / name for name in names]
     if missing := [path for path in shards if not path.exists()]:
         what = f"{len(missing)} of {len(shards)} shards are missing"
         raise OutputError(what, str(missing[0]), "Put them back where they were written")
@@ -135,7 +137,7 @@ def merge(output: Path) -> int:
         If a shard is missing, or the disk is full; then all is as it was.
     """
     header, shards = shards_of(output)
-    if is_run(output.parent):
+    if is_run(behind_link(output).parent):
         what = "This shows the frames of a run that has not ended, which it needs itself"
         raise UsageError(what, str(output), "Let it end, with scorrnet batch --resume if it was stopped")
     with open_writer(output, header, overwrite=True) as writer:
@@ -149,10 +151,6 @@ def merge(output: Path) -> int:
             if not any(folder.iterdir()):
                 folder.rmdir()
     return len(shards)
-
-
-def _is_hdf5(output: Path) -> bool:
-    return suffix_of(output).lower() in (".h5", ".hdf5")
 
 
 def _join(parts: Parts, output: Path, count: int) -> Path:
@@ -174,7 +172,7 @@ def _split(parts: Parts, output: Path, summaries: Sequence[FrameSummary]) -> Pat
     for index, summary in enumerate(summaries):
         plain = re.sub(r"[^\w.-]+", "_", Path(summary.image.name).stem).strip("_")
         path = made / f"{index:06d}_{plain}{suffix}"
-        if _is_hdf5(output):
+        if is_hdf5(output):
             with explained(path):
                 _duplicate(parts.shard(index), path)
         else:

@@ -38,7 +38,12 @@ Output = Annotated[
     ),
 ]
 Pattern = Annotated[
-    str | None, typer.Option(metavar="GLOB", help="Names to take, such as 'cam0_*.tif'.", rich_help_panel=_IMAGES)
+    str | None,
+    typer.Option(
+        metavar="GLOB",
+        help="Names to take, such as 'cam0_*.tif'. Default: all images but those that scorrnet wrote.",
+        rich_help_panel=_IMAGES,
+    ),
 ]
 Reference = Annotated[
     str | None,

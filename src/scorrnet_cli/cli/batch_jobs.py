@@ -12,7 +12,14 @@ from pathlib import Path
 from types import FrameType
 
 from scorrnet_cli.batch.cluster import Workers
-from scorrnet_cli.batch.places import frames_folder, has_result, is_unfinished, parts_folder
+from scorrnet_cli.batch.places import (
+    check_spared,
+    files_read,
+    frames_folder,
+    has_result,
+    is_unfinished,
+    parts_folder,
+)
 from scorrnet_cli.batch.run import check
 from scorrnet_cli.batch.run import run as run_task
 from scorrnet_cli.batch.shared import independent, run_shared
@@ -27,6 +34,7 @@ from scorrnet_cli.errors import FrameError, MeasurementError, OutputError, Scorr
 from scorrnet_cli.field import Field, FloatArray, Settings
 from scorrnet_cli.frames import count_frames
 from scorrnet_cli.units import Calibration
+from scorrnet_cli.writers.atomic import behind_link
 from scorrnet_cli.writers.own import is_ours
 from scorrnet_cli.writers.probability import check_probability, probability_beside
 
@@ -79,7 +87,9 @@ class Request:
         """Say which sequences are to be measured."""
         if self.what == "-":
             paths = [Path(line) for line in sys.stdin.read().splitlines() if line.strip()]
-            return [self._task(paths, "-", self.output or Path(_DEFAULT))]
+            if not paths:
+                raise FrameError("The list of images on stdin is empty", todo="Give paths, one a line")
+            return [self._task(paths, "list on stdin", self.output or Path(_DEFAULT))]
         root = Path(self.what)
         if not root.exists():
             raise FrameError("There is no such folder or file", self.what, "Check the name")
@@ -95,12 +105,22 @@ class Request:
             raise FrameError("No folder has images to compare", self.what, "Check the folder and --pattern")
         return tasks
 
-    def images(self, folder: Path) -> list[Path]:
-        """Find the images of a folder, without what lies there for other reasons."""
-        output = self._output(folder)
+    def images(self, folder: Path, ours: Callable[[Path], bool] = is_ours) -> list[Path]:
+        """Find the images of a folder, without what lies there for other reasons.
+
+        Parameters
+        ----------
+        folder : Path
+        ours : callable
+            Tells whether this program has written a file. Such files are left out; if there is a pattern, only those
+            that this run will write, as the others may be meant.
+        """
         mask = [self.settings.mask_file] if self.settings.mask_file else []
-        ours = [path for path in (output, _picture(output)) if is_ours(path)]
-        return find_images(folder, self.pattern, [*ours, probability_beside(output), *mask])
+        if self.pattern is None:
+            return [path for path in find_images(folder, None, mask) if not ours(path)]
+        output = self._output(folder)
+        own = filter(is_ours, (output, _picture(output), probability_beside(output)))
+        return find_images(folder, self.pattern, [*own, *mask])
 
     def _output(self, folder: Path) -> Path:
         if self.recursive or self.output is None:
@@ -110,19 +130,19 @@ class Request:
     def _task(
         self, paths: list[Path] | Watch, where: str, output: Path, hurry: Callable[[], None] | None = None
     ) -> Task:
-        inputs = {path.resolve() for path in (*(paths if isinstance(paths, list) else ()), self.reference) if path}
+        images = paths.look() if isinstance(paths, Watch) else paths
+        read = files_read((*images, self.reference), self.settings)
         picture = _picture(output) if self.plot else None
         probability = probability_beside(output) if self.probability else None
-        for path in (output, picture, probability):
-            if path and path.resolve() in inputs:
-                raise OutputError("The result would replace an image", str(path), "Give another name with -o")
+        check_spared(read, (output, picture, probability))
+        output = behind_link(output)  # and the parts beside what it leads to
         frames = frames_folder(output).resolve()
-        if self.split and any(frames in path.parents for path in inputs):
+        if self.split and any(frames in path.parents for path in read):
             raise OutputError("The frames of the result would replace images", str(frames), "Give another name with -o")
         if picture:
-            preview.check_preview(picture, self.overwrite or self.resume)
+            preview.check_preview(picture, self._may_replace(picture))
         if probability:
-            check_probability(probability, self.settings, self.overwrite or self.resume)
+            check_probability(probability, self.settings, self._may_replace(probability))
         return Task(
             paths=paths,
             where=where,
@@ -140,6 +160,10 @@ class Request:
             shards=self.workers is not None,
         )
 
+    def _may_replace(self, picture: Path) -> bool:
+        """Tell whether a picture beside the result may be replaced: to go on, only one of an earlier run."""
+        return self.overwrite or (self.resume and is_ours(picture))
+
 
 def run(request: Request, talk: Talk, *, json: bool) -> None:
     """Measure all that was asked for and print what it came to.
@@ -153,9 +177,9 @@ def run(request: Request, talk: Talk, *, json: bool) -> None:
     """
     watch = None
     if request.watch:
-        watch = Watch(partial(request.images, Path(request.what)), request.idle_s)
+        watch = Watch(partial(request.images, Path(request.what), cache(is_ours)), request.idle_s)
     tasks = request.tasks(watch)
-    if request.recursive and request.resume and not request.overwrite:
+    if request.resume and not (request.overwrite or watch):
         tasks = _left(tasks, talk)
     for task in tasks:
         check(task)
@@ -180,7 +204,11 @@ def run(request: Request, talk: Talk, *, json: bool) -> None:
 def _left(tasks: list[Task], talk: Talk) -> list[Task]:
     """Return the sequences that an earlier run has not measured to their end."""
     left = [task for task in tasks if is_unfinished(task.output) or not has_result(task.output, split=task.split)]
-    if done := len(tasks) - len(left):
+    if len(tasks) == 1 and not left:
+        task = tasks[0]
+        result = frames_folder(task.output) if task.split else task.output
+        talk.note(f"{task.where} has been measured to its end before, see {result}")
+    elif done := len(tasks) - len(left):
         talk.note(f"{done} of {len(tasks)} folders have been measured before")
     return left
 

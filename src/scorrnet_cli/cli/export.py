@@ -46,7 +46,7 @@ def export(
     frame: options.FrameChoice = "all",
     step: Step = 1,
     overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
+    quiet: options.Silent = False,
     debug: Debug = False,
 ) -> None:
     """Write a result in the format of another program.
@@ -85,6 +85,7 @@ def export(
             ("frames", str(len(opened.frames))),
             ("grid", points),
             ("unit", "px" if kind.in_px else opened.unit),
+            *([("displacement", "from frame to frame")] if opened.stored.is_incremental else ()),
             (
                 "strain",
                 f"{opened.gauge.measure}, VSG {opened.gauge.vsg_size_px} px" if kind.has_strain else "not written",

@@ -48,18 +48,23 @@ class ErrorGroup(TyperGroup):
     ) -> Any:
         """Run the program and leave with its exit code; a wrong command line is told in one line too."""
         try:
-            outcome = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
+            with console.explained_stdout():
+                outcome = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
         except typer.TyperException as error:
             if message := error.format_message():
                 console.complain(_usage(message, error))
             outcome = UsageError.exit_code
+        except ScorrnetError as failure:  # of what is no subcommand, such as --help
+            console.complain(failure)
+            outcome = failure.exit_code
         sys.exit(outcome if isinstance(outcome, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a subcommand; what it raises is printed and becomes the exit code."""
         try:
-            return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
+            outcome = super().invoke(ctx)
+            sys.stdout.flush()
+        except (typer.Exit, typer.Abort, typer.TyperException):
             raise
         except KeyboardInterrupt:
             failure, code = ScorrnetError("Interrupted"), _INTERRUPTED
@@ -68,6 +73,8 @@ class ErrorGroup(TyperGroup):
                 traceback.print_exc()
             failure = _failure(error)
             code = failure.exit_code
+        else:
+            return outcome
         console.complain(failure)
         raise typer.Exit(code)
 
@@ -75,7 +82,8 @@ class ErrorGroup(TyperGroup):
 def _usage(message: str, error: typer.TyperException) -> UsageError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "scorrnet"
-    return UsageError(message.rstrip(".?"), "", f"Try {command} --help")
+    message = message.replace(": Value error, ", ": ", 1).rstrip(".?")  # words of pydantic, which Typer passes on
+    return UsageError(message, "", f"Try {command} --help")
 
 
 def _failure(error: Exception) -> ScorrnetError:

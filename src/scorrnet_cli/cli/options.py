@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
 _PANEL = "Settings, saved in the result"
 _UNITS = "Units, stored beside values that stay in px"
 
-Reference = Annotated[Path, typer.Argument(metavar="REF", help="Image of the specimen at rest.", show_default=False)]
+# readable=False, or Typer calls a file that may not be read wrong usage; the error of what reads it says why
+Reference = Annotated[
+    Path,
+    typer.Argument(metavar="REF", help="Image of the specimen at rest.", readable=False, show_default=False),
+]
 Deformed = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="DEF...",
         help="Images of the deformed specimen. Left out: the further pages of a multi-page REF.",
+        readable=False,
         show_default=False,
     ),
 ]
@@ -33,13 +39,17 @@ Output = Annotated[
         "--output",
         metavar="OUT",
         help="Result: .h5, .hdf5, .tif, .tiff or .ome.tif. Default: <last DEF>.scorrnet.h5 in this folder.",
+        readable=False,
     ),
 ]
 Device = Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.", rich_help_panel=_PANEL)]
 Mask = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Image, not zero where to measure, or all; no network looks.", rich_help_panel=_PANEL
+        metavar="FILE",
+        help="Image, not zero where to measure, or all; no network looks.",
+        readable=False,
+        rich_help_panel=_PANEL,
     ),
 ]
 Roi = Annotated[
@@ -60,13 +70,16 @@ Passes = Annotated[
     int | None, typer.Option(metavar="N", help="Passes with that window; 4 if not given.", rich_help_panel=_PANEL)
 ]
 SegmentationWeights = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Your own weights, safetensors.", rich_help_panel=_PANEL)
+    Path | None,
+    typer.Option(metavar="FILE", help="Your own weights, safetensors.", readable=False, rich_help_panel=_PANEL),
 ]
 DisplacementWeights = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Your own weights, safetensors.", rich_help_panel=_PANEL)
+    Path | None,
+    typer.Option(metavar="FILE", help="Your own weights, safetensors.", readable=False, rich_help_panel=_PANEL),
 ]
 RefinementWeights = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Your own weights, safetensors.", rich_help_panel=_PANEL)
+    Path | None,
+    typer.Option(metavar="FILE", help="Your own weights, safetensors.", readable=False, rich_help_panel=_PANEL),
 ]
 Strain = Annotated[bool | None, typer.Option("--strain/--no-strain", help="Take strain too.", rich_help_panel=_PANEL)]
 StrainWindow = Annotated[
@@ -116,6 +129,8 @@ Probability = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors (and --json).")]
+Silent = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
+NoProgress = Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")]
 
 Result = Annotated[Path, typer.Argument(metavar="RESULT", help="Result of measure or batch, .h5.", show_default=False)]
@@ -139,7 +154,7 @@ Limits = Annotated[
 
 
 def pair(text: str | None, option: str) -> tuple[float, float] | None:
-    """Read two numbers, of which the first is lower.
+    """Read two finite numbers, of which the first is lower.
 
     Raises
     ------
@@ -152,6 +167,8 @@ def pair(text: str | None, option: str) -> tuple[float, float] | None:
         low, high = (float(value) for value in text.split(","))
     except ValueError:
         raise UsageError("Limits are two numbers, LO,HI", f"{option} {text}") from None
+    if not math.isfinite(high - low):
+        raise UsageError("Limits are finite numbers, LO,HI", f"{option} {text}")
     if not low < high:
         raise UsageError("The first limit must be below the second", f"{option} {text}")
     return low, high

@@ -61,18 +61,19 @@ def plot(
     limits: options.Limits = None,
     rate: Annotated[float, typer.Option(metavar="N", min=0.1, max=60.0, help="Frames a second of an animation.")] = 4.0,
     overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
+    quiet: options.Silent = False,
     debug: Debug = False,
 ) -> None:
     """Draw fields of a result over the camera's images.
 
-    One colour scale serves all frames. Strain that is not in RESULT is computed with the settings of the measurement.
-    Images are found by the names in RESULT and checked by their hashes.
+    One colour scale serves all frames. Strain that is not in RESULT is
+    computed with the settings of the measurement. Images are found by the
+    names in RESULT and checked by their hashes.
 
     [bold]scorrnet plot test.h5 --field exx --field eyy -o strain.pdf[/bold]
     """
     from scorrnet_cli.cli import console
-    from scorrnet_cli.cli.summary import grid, number
+    from scorrnet_cli.cli.summary import grid
     from scorrnet_cli.pictures.images import Images
     from scorrnet_cli.pictures.quantities import chosen_quantities
     from scorrnet_cli.pictures.source import Source, chosen_frames, spread_evenly
@@ -99,7 +100,7 @@ def plot(
         say_missing(talk, shelf)
     if not quiet:
         shown = [
-            (name, f"colours from {number(scale.low)} to {number(scale.high)} {scale.unit}".rstrip())
+            (name, f"colours from {scale.written(scale.low)} to {scale.written(scale.high)} {scale.unit}".rstrip())
             for name, scale in artist.scales.items()
         ]
         console.show(grid([*shown, ("frames", str(len(chosen))), ("written to", str(output))]))

@@ -62,7 +62,7 @@ def probe(
     output: Output = None,
     plot: Plot = None,
     overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
+    quiet: options.NoProgress = False,
     debug: Debug = False,
 ) -> None:
     """Read a result at points, along lines and within rectangles, as CSV.

@@ -14,9 +14,9 @@ from typing import Any, TextIO
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.evaluate.report import check_picture
 from scorrnet_cli.cli.probe_plot import draw
-from scorrnet_cli.errors import UsageError
+from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.layers import LayeredResult, Layers, open_layers
-from scorrnet_cli.probes import Line, Point, Probe, profile
+from scorrnet_cli.probes import Line, Point, Probe, check_followed, profile
 from scorrnet_cli.writers.atomic import check_not_result, check_target, explained, written_whole
 
 Row = dict[str, Any]
@@ -54,7 +54,11 @@ class Request:
         if self.output:
             check_not_result(self.output, self.result)
             check_target(self.output, self.overwrite)
-        check_picture(self.plot, self.overwrite)
+        if self.plot:
+            check_not_result(self.plot, self.result)
+            if self.plot.suffix.lower() != ".png":
+                raise OutputError("No picture of curves has this suffix", str(self.plot), "Choose .png")
+            check_picture(self.plot, self.overwrite)
 
 
 def run(request: Request, probes: Sequence[Probe], talk: Talk, *, profiles: bool) -> None:
@@ -82,6 +86,10 @@ def run(request: Request, probes: Sequence[Probe], talk: Talk, *, profiles: bool
     with open_layers(request.result, request.frames) as result:
         for probe in probes:
             probe.check(result.shape)
+        if result.stored.is_incremental:
+            if not profiles:
+                check_followed(probes)
+            talk.note("values are from frame to frame, at the pixels of the frame before")
         rows: list[Row] = []
         with _opened(request.output) as file, talk.progress(len(result.frames)):
             columns = _columns(probes, result, profiles=profiles)
@@ -90,7 +98,7 @@ def run(request: Request, probes: Sequence[Probe], talk: Talk, *, profiles: bool
             for row in _rows(result, probes, talk, profiles=profiles):
                 writer.writerow([_cell(row.get(name)) for name in columns])
                 rows.append(row)
-        _warn_of_empty(probes, rows, talk)
+        _warn_of_empty(probes, rows, talk, profiles=profiles)
         if request.plot:
             draw(request.plot, probes, rows, result, profiles=profiles)
 
@@ -141,12 +149,14 @@ def _scaled(reading: Row, kind: type[Probe], result: LayeredResult) -> Row:
     return {name: value * result.factor if kind.quantities.get(name) else value for name, value in reading.items()}
 
 
-def _warn_of_empty(probes: Sequence[Probe], rows: list[Row], talk: Talk) -> None:
-    """Say which probes have no value anywhere: they lie beside the surface, as a rule."""
-    known = {row["probe"] for row in rows if any(math.isfinite(row.get(name, math.nan)) for name in ("u", "u1", "u2"))}
+def _warn_of_empty(probes: Sequence[Probe], rows: list[Row], talk: Talk, *, profiles: bool) -> None:
+    """Say which probes have no value anywhere: they lie beside the surface, as a rule, or one end of them does."""
     for probe in probes:
-        if probe.name not in known:
+        mine = [row for row in rows if row["probe"] == probe.name]
+        if not any(math.isfinite(row.get(name, math.nan)) for row in mine for name in ("u", "u1", "u2")):
             talk.warn(f"{probe.name}: nothing is valid there in any frame")
+        elif isinstance(probe, Line) and not profiles and not any(math.isfinite(row["strain"]) for row in mine):
+            talk.warn(f"{probe.name}: its two ends are not valid together in any frame")
 
 
 def _cell(value: Any) -> Any:

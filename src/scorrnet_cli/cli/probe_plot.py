@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scorrnet_cli.cli.evaluate.report import picture
 from scorrnet_cli.layers import LayeredResult
+from scorrnet_cli.pictures.paper import any_script
 from scorrnet_cli.probes import Line, Probe
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: Layer
     across = "distance" if profiles else "frame" if result.times_s is None else "time"
     label = {"distance": f"distance ({result.unit})", "frame": "frame", "time": "time (s)"}[across]
     panels = _panels(probes, result, profiles=profiles)
-    with picture(path, len(panels)) as (figure, axes):
+    with any_script(), picture(path, len(panels)) as (figure, axes):
         for axis, (names, title, factor) in zip(axes, panels, strict=True):
             for number, probe in enumerate(probes):
                 mine = [row for row in rows if row["probe"] == probe.name]
@@ -67,13 +68,12 @@ def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: Layer
             axis.set_axisbelow(True)
             if across == "frame":
                 axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axis.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.02), frameon=False)
+            _add_names(axis)
         axes[-1].set_xlabel(label)
         axes[0].set_title("bands: two standard uncertainties on each side", loc="left", fontsize="small", color="0.4")
         if profiles and len(result.frames) > 1:
-            figure.suptitle(
-                f"frame {result.frames[-1]}: {result.stored.deformed[result.frames[-1]].name}", fontsize="medium"
-            )
+            name = result.stored.deformed[result.frames[-1]].name
+            figure.suptitle(f"frame {result.frames[-1]}: {name}", fontsize="medium", parse_math=False)
 
 
 def _panels(
@@ -101,6 +101,15 @@ def _curves(
             x, y, style, marker=marker, color=colour, linewidth=1.2, label=f"{probe}: {label}" if label else probe
         )
         axis.fill_between(x, y - _COVERAGE * sigma, y + _COVERAGE * sigma, color=colour, alpha=0.15, linewidth=0)
+
+
+def _add_names(axis: Axes) -> None:
+    """Name the curves beside the panel, as they are called: matplotlib would leave out _a and typeset $b$."""
+    lines = axis.get_lines()
+    names = [str(line.get_label()) for line in lines]
+    legend = axis.legend(lines, names, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.02), frameon=False)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def _column(rows: list[Row], name: str) -> NDArray[np.float64]:

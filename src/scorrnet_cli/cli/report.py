@@ -11,6 +11,7 @@ import typer
 from scorrnet_cli.cli import options
 from scorrnet_cli.cli.group import Debug
 from scorrnet_cli.cli.probe import Lines, Points, Rectangles, chosen_probes
+from scorrnet_cli.errors import OutputError
 
 
 def report(
@@ -32,13 +33,14 @@ def report(
     field: options.Fields = None,
     images: options.Images = None,
     overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
+    quiet: options.Silent = False,
     debug: Debug = False,
 ) -> None:
     """Write a report as one HTML page, which needs no network and prints well.
 
-    It shows the fields of every frame with a slider and values under the pointer, curves, and the table that the
-    good-practice guide for DIC asks for; what only you know is left blank in it.
+    It shows the fields of every frame with a slider and values under the
+    pointer, curves, and the table that the good-practice guide for DIC asks
+    for; what only you know is left blank in it.
 
     [bold]scorrnet report test.h5 --noise-floor still.h5 -o report.html[/bold]
     """
@@ -50,12 +52,16 @@ def report(
     from scorrnet_cli.pictures.source import Source
     from scorrnet_cli.report.page import Order, page, write_page
     from scorrnet_cli.writers import open_result
-    from scorrnet_cli.writers.atomic import check_target
+    from scorrnet_cli.writers.atomic import check_not_result, check_target
 
     talk = console.Talk(quiet)
     output = output or Path(f"{result.stem}.html")
     quantities = chosen_quantities(field or list(QUANTITIES))
     probes = chosen_probes(point, line, rect)
+    for measured in filter(None, (result, noise_floor)):
+        check_not_result(output, measured)
+    if output.suffix.lower() != ".html":
+        raise OutputError("No report has this suffix", str(output), "Choose .html")
     check_target(output, overwrite)
     with ExitStack() as stack:
         stored = stack.enter_context(open_result(result))

@@ -9,12 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scorrnet_cli.batch.places import check_spared, files_read
 from scorrnet_cli.batch.reading import printable_reason
 from scorrnet_cli.cli import console, preview
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.summary import tables, to_json
 from scorrnet_cli.clock import Clock
-from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
+from scorrnet_cli.errors import FrameError, MeasurementError
 from scorrnet_cli.field import Field, FrameInfo, Settings
 from scorrnet_cli.figures import FrameSummary, Report, summarise
 from scorrnet_cli.frames import Frame, check_same_shape, count_frames, printable, read_frame, read_frames
@@ -91,14 +92,13 @@ class Job:
         Raises
         ------
         OutputError
-            If they exist and may not be replaced, cannot be written, or would replace an image that is measured.
+            If they exist and may not be replaced, cannot be written, or would replace an image that is measured, the
+            mask or weights.
         UsageError
             If a picture is asked for and cannot be drawn, or the probability of a mask that is given.
         """
-        inputs = {path.resolve() for path in (self.reference, *self.deformed)}
-        for path in (self.output, self.picture, self.probability):
-            if path and path.resolve() in inputs:
-                raise OutputError("The result would replace an image", str(path), "Give another name with -o")
+        read = files_read((self.reference, *self.deformed), self.settings)
+        check_spared(read, (self.output, self.picture, self.probability))
         check_output(self.output, self.overwrite)
         if self.picture:
             preview.check_preview(self.picture, self.overwrite)

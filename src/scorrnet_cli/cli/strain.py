@@ -21,7 +21,7 @@ def strain(
     strain_order: options.StrainOrder = None,
     settings: options.SettingsFile = None,
     overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
+    quiet: options.Silent = False,
     debug: Debug = False,
 ) -> None:
     """Take the strain of a result and store it there, or in a copy; strain that was there is replaced.

@@ -11,7 +11,7 @@ from rich.table import Table
 from scorrnet_cli import __version__
 from scorrnet_cli.figures import FrameSummary, Report, Spread, StrainSummary
 from scorrnet_cli.gauge import StrainSettings
-from scorrnet_cli.units import Calibration
+from scorrnet_cli.units import Calibration, seconds
 
 SCHEMA = 2
 STRAINS = ("exx", "eyy", "exy")
@@ -167,7 +167,7 @@ def grid(rows: list[tuple[str, str]]) -> Table:
 
 def _quantities(frame: FrameSummary, scale: Calibration | None) -> list[tuple[str, str]]:
     spreads = [(name, _lengths(spread, scale)) for name, spread in (("u", frame.u), ("v", frame.v))]
-    taken = [] if frame.image.at_s is None else [("taken at", f"{frame.image.at_s:g} s")]
+    taken = [] if frame.image.at_s is None else [("taken at", f"{seconds(frame.image.at_s)} s")]
     return [
         *taken,
         ("valid", f"{frame.valid_share:.1%} of the mask"),
@@ -250,7 +250,7 @@ def _strain_lines(frames: tuple[FrameSummary, ...]) -> Table:
 
 
 def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:g} s"
+    return "-" if value is None else f"{seconds(value)} s"
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -18,7 +18,13 @@ _DATA = "Photographs that enter the images"
 
 def train(
     network: Annotated[
-        Literal["segmentation", "displacement", "refinement"], typer.Argument(help="Which network.", show_default=False)
+        Literal["segmentation", "displacement", "refinement"],
+        typer.Argument(
+            metavar="NETWORK",
+            help="segmentation, displacement or refinement.",
+            show_choices=False,
+            show_default=False,
+        ),
     ],
     to: Annotated[
         Path,
@@ -44,7 +50,7 @@ def train(
     speckles: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Paint specimens with these.", rich_help_panel=_DATA)
     ] = None,
-    quiet: options.Quiet = False,
+    quiet: options.NoProgress = False,
     debug: Debug = False,
 ) -> None:
     """Train a network on synthetic images, made on the device that trains."""

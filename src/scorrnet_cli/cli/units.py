@@ -55,9 +55,15 @@ def units(
         taken = [info.at_s for info in stored.deformed if info.at_s is not None]
         rows = [
             ("scale", f"{said.mm_per_px:.6g} mm per px ({said.source})" if said else "not known: px"),
-            ("times", f"{min(taken):g} to {max(taken):g} s ({stored.time_source})" if taken else "not known"),
+            ("times", _span(taken, stored.time_source) if taken else "not known"),
         ]
     console.show(grid(rows))
+
+
+def _span(times: list[float], source: str) -> str:
+    from scorrnet_cli.units import seconds
+
+    return f"{seconds(min(times))} to {seconds(max(times))} s ({source})"
 
 
 def _source(clock: Clock | None) -> str:

@@ -78,7 +78,7 @@ def scale_lines(scale: Scale, columns: int, *, coloured: bool) -> list[Text]:
     """Draw a colour scale with its values below it, or what each letter stands for."""
     if not coloured:
         width = (scale.high - scale.low) / len(LETTERS)
-        ends = [f"{_short(scale.low + width * index, scale)}" for index in range(1, len(LETTERS))]
+        ends = [scale.written(scale.low + width * index) for index in range(1, len(LETTERS))]
         parts = [f"{letter} < {end}" for letter, end in zip(LETTERS, ends, strict=False)]
         text = f"{'  '.join(parts)}  {LETTERS[-1]} above"
         return [Text(f"{text}  ({scale.unit})" if scale.unit else text)]
@@ -86,13 +86,7 @@ def scale_lines(scale: Scale, columns: int, *, coloured: bool) -> list[Text]:
     for rgb in scale.paint(np.linspace(scale.low, scale.high, columns, dtype=np.float32)):
         bar.append(" ", Style(bgcolor=Color.from_rgb(*map(int, rgb))))
     middle = 0.5 * (scale.low + scale.high)
-    left, centre, right = (_short(value, scale) for value in (scale.low, middle, scale.high))
+    left, centre, right = (scale.written(value) for value in (scale.low, middle, scale.high))
     right = f"{right} {scale.unit}".rstrip()
     free = max(2, columns - len(left) - len(centre) - len(right))
     return [bar, Text(left + " " * (free // 2) + centre + " " * (free - free // 2) + right)]
-
-
-def _short(value: float, scale: Scale) -> str:
-    """Write a value with about three digits of the width of the scale."""
-    digits = max(0, 2 - math.floor(math.log10(scale.high - scale.low)))
-    return f"{value:.{min(digits, 9)}f}"

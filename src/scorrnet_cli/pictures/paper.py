@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,8 +31,30 @@ SUFFIXES = (".png", ".pdf", ".svg")
 """Suffixes of still pictures."""
 DPI = 300
 _BAR_WIDTH_MM = 3.5
+_SUFFIX = re.compile(r"(?<=.)\.[A-Za-z]+$")  # of an image
+_ABOVE_BAR = 0.8  # of the room between two panels, for titles
 _CONTOURS = 10
 _CONTOUR_PX = 320  # contours are taken from fields averaged down to this, so that noise does not fray them
+_FALLBACKS = (
+    "Noto Sans CJK JP",  # one file of Chinese, Japanese and Korean
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "Microsoft YaHei",
+    "Yu Gothic",
+    "Malgun Gothic",
+    "PingFang HK",
+    "Hiragino Sans GB",
+    "Apple SD Gothic Neo",
+    "Arial Unicode MS",
+    "Nirmala UI",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+    "Leelawadee UI",
+)
+"""Fonts of systems and distributions with letters that those of matplotlib lack; of each script one is enough."""
 _STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 8.0,
@@ -162,6 +186,20 @@ def styled() -> Iterator[None]:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(cast("Any", _STYLE))
+        with any_script():
+            yield
+
+
+@contextmanager
+def any_script() -> Iterator[None]:
+    """Draw names in the letters of any script that a font is found for; others are boxes, without a warning."""
+    import matplotlib
+    from matplotlib.font_manager import fontManager
+
+    found = {font.name for font in fontManager.ttflist}
+    families = [*matplotlib.rcParams["font.family"], *(name for name in _FALLBACKS if name in found)]
+    with matplotlib.rc_context({"font.family": families}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         yield
 
 
@@ -191,6 +229,7 @@ def draw(panels: Sequence[Panel], columns: int, look: Look) -> Figure:
         _add_bars(figure, grid, panels, look)
         if look.note:
             figure.supxlabel(look.note, fontsize=6.5, color="0.35")
+        _shorten_titles(figure, grid[: len(panels)], columns, look)
     return figure
 
 
@@ -199,7 +238,7 @@ def _fill(axes: Axes, panel: Panel, look: Look) -> None:
     height, width = look.shape
     mm = look.mm_per_px or 1.0
     extent = (-0.5 * mm, (width - 0.5) * mm, (height - 0.5) * mm, -0.5 * mm)
-    axes.set_title(panel.title)
+    axes.set_title(panel.title, parse_math=False)
     axes.set_facecolor("0.93")
     if panel.grey is not None:
         low, high = np.percentile(panel.grey, (0.5, 99.5))
@@ -217,6 +256,24 @@ def _fill(axes: Axes, panel: Panel, look: Look) -> None:
     if panel.arrows is not None:
         panel.arrows.draw(axes, mm)
     axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
+
+
+def _shorten_titles(figure: Figure, grid: Sequence[Axes], columns: int, look: Look) -> None:
+    """Cut titles that would touch others or the colour bar: the suffix, then the start; names differ at the end."""
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+    boxes = [axes.get_window_extent() for axes in grid[:columns]]
+    room = boxes[0].width
+    if not look.shared:  # then each has its colour bar beside it, with nothing above that
+        beside = boxes[1].x0 - boxes[0].x1 if len(boxes) > 1 else 2 * boxes[0].x0
+        room += _ABOVE_BAR * beside
+    for axes in grid:
+        stem = _SUFFIX.sub("", axes.get_title())
+        for shorter in (stem, *(f"\N{HORIZONTAL ELLIPSIS}{stem[start:]}" for start in range(1, len(stem)))):
+            if axes.title.get_window_extent().width <= room:
+                break
+            axes.title.set_text(shorter)
 
 
 def _add_contours(axes: Axes, panel: Panel, mm: float) -> None:

@@ -1,4 +1,4 @@
-"""What can be shown of a result: names, units, colours, and the values themselves."""
+"""What can be shown of a result: names, units, colours, the values themselves and how they are written."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scorrnet_cli.field import FloatArray
 from scorrnet_cli.pictures import colours
 from scorrnet_cli.pictures.quantities import Quantity
+from scorrnet_cli.units import short
 
 _TAILS_PERCENT = (1.0, 99.0)
 _LEAST_SPAN, _LEAST_HALF = 1e-9, 1e-3
@@ -49,6 +50,10 @@ class Scale:
         place = (np.nan_to_num(values) - self.low) / (self.high - self.low) * colours.COLOURS
         painted: NDArray[np.uint8] = self.colours[np.clip(place, 0, colours.COLOURS - 1).astype(int)]
         return painted
+
+    def written(self, value: float) -> str:
+        """Write a value in `unit` with about three digits of the width of the scale."""
+        return short(value, self.high - self.low)
 
 
 def choose_scale(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.layout import arrangement
 from scorrnet_cli.pictures.moving import moved
 from scorrnet_cli.pictures.paper import Look, Panel, draw
-from scorrnet_cli.pictures.quantities import QUANTITIES, Quantity
+from scorrnet_cli.pictures.quantities import PLAIN, QUANTITIES, Quantity
 from scorrnet_cli.pictures.scale import Ends, Scale, choose_scale, ends_of
 from scorrnet_cli.pictures.source import Snapshot, Source
 from scorrnet_cli.pictures.vectors import arrows, longest_px, magnification
@@ -68,11 +69,10 @@ class Artist:
 
     def __init__(self, source: Source, images: Images, wish: Wish) -> None:
         self._source = source
-        self._images = images
+        self._grey = lru_cache(maxsize=1)(images.grey)
         self._wish = wish
         self._magnified = 1.0
         self.scales = self._look_through()
-        self._reference = None if wish.over_deformed else images.grey(source.result.reference)
 
     def _look_through(self) -> dict[str, Scale]:
         """Look at all frames once, to choose what they share."""
@@ -110,10 +110,11 @@ class Artist:
     def _panel(self, shown: Snapshot, quantity: Quantity) -> Panel:
         scale = self.scales[quantity.name]
         values = shown.values(quantity) * np.float32(quantity.factor(self._source.mm_per_px))
-        grey = self._reference
+        image = self._source.result.image_under(shown.index)
         if self._wish.over_deformed:
             values = moved(values, shown.field.u[0], shown.field.v[0])
-            grey = self._images.grey(shown.field.deformed[0])
+            image = shown.field.deformed[0]
+        grey = None if image is None else self._grey(image)
         vectors = None
         if self._wish.vectors:
             vectors = arrows(shown.field, self._magnified, to_moved=self._wish.over_deformed)
@@ -122,6 +123,9 @@ class Artist:
     def _note(self) -> str:
         """Say what the figure does not show by itself."""
         parts = []
+        moving = self._wish.vectors or any(each.kind != PLAIN for each in self._wish.quantities)
+        if self._source.result.is_incremental and moving:
+            parts.append("from frame to frame")
         if any(each.needs_strain for each in self._wish.quantities):
             parts.append(gauge_words(self._source.snapshot(self._wish.frames[-1]).strain))
         if self._wish.vectors:
@@ -142,6 +146,8 @@ def measure_words(measure: str) -> str:
 def overview(grey: FloatArray, field: Field) -> Figure:
     """Draw what a measurement gave in one figure: the mask's outline over the reference, u, v and zncc.
 
+    Lengths are in mm where the scale is known, as in `Artist`.
+
     Parameters
     ----------
     grey : (H, W) float32
@@ -149,11 +155,13 @@ def overview(grey: FloatArray, field: Field) -> Figure:
     field : Field
         T = 1.
     """
+    mm_per_px = field.calibration.mm_per_px if field.calibration else None
     panels = [Panel(f"{field.reference.name}: mask", grey, outline=field.mask[0])]
     for name in ("u", "v", "zncc"):
         quantity = QUANTITIES[name]
         values = getattr(field, name)[0]
-        scale = choose_scale(quantity, [ends_of(values)], None)
+        scale = choose_scale(quantity, [ends_of(values)], mm_per_px)
+        shown = values * np.float32(quantity.factor(mm_per_px))
         title = f"{field.deformed[0].name}: {name}"
-        panels.append(Panel(title, grey, values, scale, quantity.symbol))
-    return draw(panels, arrangement(len(panels), grey.shape, shared=False), Look(grey.shape))
+        panels.append(Panel(title, grey, shown, scale, quantity.symbol))
+    return draw(panels, arrangement(len(panels), grey.shape, shared=False), Look(grey.shape, mm_per_px))

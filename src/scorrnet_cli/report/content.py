@@ -13,11 +13,12 @@ from PIL import Image
 
 from scorrnet_cli.field import FloatArray
 from scorrnet_cli.pictures import colours
-from scorrnet_cli.pictures.quantities import Quantity
+from scorrnet_cli.pictures.quantities import PLAIN, Quantity
 from scorrnet_cli.pictures.scale import Scale, choose_scale, ends_of
 from scorrnet_cli.pictures.source import Snapshot, Source
 from scorrnet_cli.report.means import FrameMeans
 from scorrnet_cli.report.packing import Grid, pack
+from scorrnet_cli.units import seconds
 
 _IMAGE_PX = 900  # longer side
 _IMAGE_QUALITY = 75
@@ -40,7 +41,8 @@ class Album:
     def __init__(self, source: Source, quantities: Sequence[Quantity]) -> None:
         self._quantities = quantities
         self._mm = source.mm_per_px
-        self.grid = Grid.around(source.snapshot(0).field.mask[0], len(source) * len(quantities))
+        self._increments = source.result.is_incremental
+        self.grid = Grid.around(source.result.mask(range(len(source))), len(source) * len(quantities))
         self._cells: list[list[FloatArray]] = [[] for _ in quantities]
 
     def add(self, shown: Snapshot) -> None:
@@ -70,7 +72,10 @@ class Album:
         content = {
             "grid": vars(self.grid),
             "mm": self._mm,
-            "fields": [_field(each, scale) for each, scale in zip(self._quantities, scales, strict=True)],
+            "fields": [
+                _field(each, scale, increments=self._increments)
+                for each, scale in zip(self._quantities, scales, strict=True)
+            ],
             "frames": [{"label": label(frame), "failure": frame.failure} for frame in frames],
             "maps": {
                 name: base64.b64encode(table.tobytes()).decode("ascii")
@@ -88,13 +93,14 @@ class Album:
 
 def label(frame: FrameMeans) -> str:
     """Name a frame, with its time if that is known."""
-    return frame.name if frame.at_s is None else f"{frame.name}, {frame.at_s:g} s"
+    return frame.name if frame.at_s is None else f"{frame.name}, {seconds(frame.at_s)} s"
 
 
-def _field(quantity: Quantity, scale: Scale) -> dict[str, Any]:
+def _field(quantity: Quantity, scale: Scale, *, increments: bool) -> dict[str, Any]:
+    between = ", from frame to frame" if increments and quantity.kind != PLAIN else ""
     return {
         "name": quantity.name,
-        "words": quantity.words,
+        "words": f"{quantity.words}{between}",
         "unit": scale.unit,
         "low": scale.low,
         "high": scale.high,

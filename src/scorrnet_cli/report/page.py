@@ -11,18 +11,23 @@ from itertools import pairwise
 from pathlib import Path
 from string import Template
 
+from scorrnet_cli.field import FloatArray
 from scorrnet_cli.pictures.images import Images
-from scorrnet_cli.pictures.quantities import QUANTITIES, Quantity
+from scorrnet_cli.pictures.quantities import LENGTH, QUANTITIES, Quantity
 from scorrnet_cli.pictures.source import Source
 from scorrnet_cli.pictures.stills import gauge_words
 from scorrnet_cli.probes import Probe
 from scorrnet_cli.report.charts import Curve, chart
-from scorrnet_cli.report.content import Album, label
+from scorrnet_cli.report.content import Album
 from scorrnet_cli.report.means import FrameMeans, means_of
 from scorrnet_cli.report.noise import Noise, measured_noise, stated_noise
 from scorrnet_cli.report.practice import Section, sections
 from scorrnet_cli.report.probing import Probes
+from scorrnet_cli.units import seconds, short
 from scorrnet_cli.version import __version__
+
+_WIDTH = 0.01  # px, % or 1: means and medians have about three digits of this
+_NONE = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,9 @@ def page(source: Source, images: Images, order: Order, step: Callable[[], None])
     Raises
     ------
     UsageError
-        If a probe lies outside of the image, or nothing was measured in the static images.
+        As `Probes` does, or if nothing was measured in the static images.
     """
-    probes = Probes(order.probes, source.result.shape[1:])
+    probes = Probes(order.probes, source.result)
     album = Album(source, order.quantities)
     frames = []
     for shown in source.snapshots(range(len(source))):
@@ -78,13 +83,14 @@ def page(source: Source, images: Images, order: Order, step: Callable[[], None])
         step()
     strain = source.snapshot(len(source) - 1).strain
     noise = _noise(source, order, frames)
-    grey = images.grey(source.result.reference)
+    increments = source.result.is_incremental
+    grey = None if increments else images.grey(source.result.reference)
     parts = {
         "title": html.escape(order.title),
         "summary": html.escape(_summary(source)),
         "last": str(len(frames) - 1),
-        "sampling": html.escape(_sampling(album.grid.step, gauge_words(strain), grey is not None)),
-        "curves": _curves(frames, probes, source.mm_per_px),
+        "sampling": html.escape(f"{_sampling(album.grid.step, gauge_words(strain))}{_below(grey, increments)}"),
+        "curves": _curves(frames, probes, source) if len(frames) > 1 else _readings(probes, source.mm_per_px),
         "practice": _practice(sections(source, strain.how, noise)),
         "frames": _frames(frames, source.mm_per_px),
         "footer": f"Made by scorrnet {__version__}.",
@@ -106,23 +112,46 @@ def _summary(source: Source) -> str:
     count, height, width = source.result.shape
     images = "one deformed image" if count == 1 else f"{count} deformed images"
     process = source.result.process
+    to = "from frame to frame, beginning with" if source.result.is_incremental else "to"
     return (
-        f"Displacement and strain of {images} of {width} x {height} px to the reference "
+        f"Displacement and strain of {images} of {width} x {height} px {to} the reference "
         f"{source.result.reference.name}; "
         f"measured {process.date[:10]} by scorrnet {process.version} on {process.device}."
     )
 
 
-def _sampling(step: int, gauge: str, has_image: bool) -> str:
+def _sampling(step: int, gauge: str) -> str:
     cells = "every pixel" if step == 1 else f"means of {step} x {step} px; the result file has every pixel"
-    missing = "" if has_image else " The reference image was not found, so the fields stand alone."
-    return f"Shown here: {cells}. Strain: {gauge}. Colours span 1 to 99 % of the values of all frames.{missing}"
+    return f"Shown here: {cells}. Strain: {gauge}. Colours span 1 to 99 % of the values of all frames."
 
 
-def _curves(frames: Sequence[FrameMeans], probes: Probes, mm_per_px: float | None) -> str:
-    """Draw means and probes over the frames; nothing if there is only one."""
-    if len(frames) < 2:
+def _below(grey: FloatArray | None, increments: bool) -> str:
+    """Say why there is no image below the fields, if there is none."""
+    if increments:
+        return " Each field lies at the pixels of the frame before, so the fields stand alone."
+    return "" if grey is not None else " The reference image was not found, so the fields stand alone."
+
+
+def _readings(probes: Probes, mm_per_px: float | None) -> str:
+    """Write what the probes read in the only frame as a table; nothing if there are none."""
+    values = probes.values()
+    if not values:
         return ""
+    heads = ("probe", "quantity", "value", "standard uncertainty", "unit")
+    lines = ["<table><thead><tr>", *(f'<th scope="col">{head}</th>' for head in heads), "</tr></thead>", "<tbody>"]
+    for each in values:
+        value = f"{each.value:.0f}" if each.name == "points" else _mean(each.value, each.like, mm_per_px)
+        sigma = _mean(each.sigma, each.like, mm_per_px)
+        cells = (html.escape(each.probe), each.name, value, sigma, each.like.unit(mm_per_px))
+        lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    lines.append("</tbody></table>")
+    return f'<section>\n<h2>Probes</h2>\n<div class="wide">\n{"".join(lines)}\n</div>\n</section>'
+
+
+def _curves(frames: Sequence[FrameMeans], probes: Probes, source: Source) -> str:
+    """Draw means and probes over the frames, two or more."""
+    mm_per_px = source.mm_per_px
+    between = " from frame to frame" if source.result.is_incremental else ""
     times = [frame.at_s for frame in frames if frame.at_s is not None]
     rising = len(times) == len(frames) and all(one < two for one, two in pairwise(times))
     x, x_label = (times, "time (s)") if rising else ([float(index) for index in range(len(frames))], "frame")
@@ -134,7 +163,7 @@ def _curves(frames: Sequence[FrameMeans], probes: Probes, mm_per_px: float | Non
         quantity = QUANTITIES[names[0]]
         factor = quantity.factor(mm_per_px)
         curves = [Curve(name, [factor * frame.means[name] for frame in frames]) for name in names]
-        charts.append((f"{title} ({quantity.unit(mm_per_px)})", curves))
+        charts.append((f"{title}{between} ({quantity.unit(mm_per_px)})", curves))
     charts.append(("Measured share of the surface (%)", [Curve("valid", [100 * each.valid_share for each in frames])]))
     drawn = [
         f"<figure><figcaption>{html.escape(title)}</figcaption>{chart(title, x_label, x, curves)}</figure>"
@@ -158,17 +187,21 @@ def _practice(parts: Sequence[Section]) -> str:
 def _frames(frames: Sequence[FrameMeans], mm_per_px: float | None) -> str:
     """Write the table of all frames."""
     columns = [f"mean {each.name} ({each.unit(mm_per_px)})" for each in _averaged()]
-    heads = ["frame", "image", "valid", *columns, "zncc", "sigma u (px)", "sigma v (px)"]
+    timed = any(frame.at_s is not None for frame in frames)
+    heads = ["frame", "image", *(("time (s)",) if timed else ())]
+    heads += ["valid", *columns, "zncc", "sigma u (px)", "sigma v (px)"]
     lines = ["<table><thead><tr>", *(f'<th scope="col">{html.escape(head)}</th>' for head in heads), "</tr></thead>"]
     lines.append("<tbody>")
     for index, frame in enumerate(frames):
-        cells = [str(index), html.escape(label(frame))]
+        cells = [str(index), html.escape(frame.name)]
+        if timed:
+            cells.append(_NONE if frame.at_s is None else _signed(seconds(frame.at_s)))
         if frame.failure:
-            cells.append(f'<td colspan="{len(heads) - 2}">not measured: {html.escape(frame.failure)}</td>')
+            cells.append(f'<td colspan="{len(heads) - len(cells)}">not measured: {html.escape(frame.failure)}</td>')
         else:
             cells.append(f"{frame.valid_share:.1%}")
-            cells += [_number(each.factor(mm_per_px) * frame.means[each.name], 4) for each in _averaged()]
-            cells += [_number(value, 4) for value in (frame.zncc, frame.sigma_u, frame.sigma_v)]
+            cells += [_mean(frame.means[each.name], each, mm_per_px) for each in _averaged()]
+            cells += [_number(value, _WIDTH) for value in (frame.zncc, frame.sigma_u, frame.sigma_v)]
         row = "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells)
         lines.append(f"<tr>{row}</tr>")
     return "\n".join([*lines, "</tbody></table>"])
@@ -178,8 +211,18 @@ def _averaged() -> list[Quantity]:
     return [QUANTITIES[name] for name in ("u", "v", "exx", "eyy", "exy")]
 
 
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}") if math.isfinite(value) else "\N{EN DASH}"
+def _mean(value: float, quantity: Quantity, mm_per_px: float | None) -> str:
+    """Write a mean, given as stored; in mm it has digits as fine as in px."""
+    factor = quantity.factor(mm_per_px)
+    return _number(factor * value, _WIDTH * (factor if quantity.kind == LENGTH else 1.0))
+
+
+def _number(value: float, width: float) -> str:
+    return _signed(short(value, width)) if math.isfinite(value) else _NONE
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _read(name: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from scorrnet_cli.gauge import StrainSettings
 from scorrnet_cli.layers import DERIVED, LENGTHS, STRAINS, Box, Layers
-from scorrnet_cli.pictures.quantities import QUANTITIES
+from scorrnet_cli.pictures.quantities import QUANTITIES, Quantity
 from scorrnet_cli.pictures.source import Snapshot
-from scorrnet_cli.probes import Line, Point, Probe, Reading, Rectangle
+from scorrnet_cli.probes import Line, Point, Probe, Reading, Rectangle, check_followed
 from scorrnet_cli.report.charts import Curve
+from scorrnet_cli.writers import StoredResult
 
 _CHARTS: tuple[tuple[type[Probe], str, tuple[str, ...], str], ...] = (
     (Point, "Points: displacement", ("u", "v"), "u"),
@@ -19,25 +22,49 @@ _CHARTS: tuple[tuple[type[Probe], str, tuple[str, ...], str], ...] = (
 """Kind of probe, title, what is drawn of it, and the quantity whose unit that has."""
 
 
+@dataclass(frozen=True)
+class Value:
+    """What a probe reads in a frame.
+
+    Attributes
+    ----------
+    probe, name : str
+        What is read where.
+    value, sigma : float
+        It and its standard uncertainty, px or 1; NaN if not known.
+    like : Quantity
+        Which has the unit that they are shown in.
+    """
+
+    probe: str
+    name: str
+    value: float
+    sigma: float
+    like: Quantity
+
+
 class Probes:
     """Reads probes in one frame after the other.
 
     Parameters
     ----------
     probes : sequence of Probe
-    shape : tuple of int
-        (H, W) of the images.
+    result : StoredResult
+        What they are read in.
 
     Raises
     ------
     UsageError
-        If a probe lies outside of the image.
+        If a probe lies outside of the image, or is a line where displacements are from frame to frame.
     """
 
-    def __init__(self, probes: Sequence[Probe], shape: tuple[int, int]) -> None:
+    def __init__(self, probes: Sequence[Probe], result: StoredResult) -> None:
         for probe in probes:
-            probe.check(shape)
+            probe.check(result.shape[1:])
+        if result.is_incremental:
+            check_followed(probes)
         self._probes = probes
+        self._between = " from frame to frame" if result.is_incremental else ""
         self._readings: list[list[Reading]] = [[] for _ in probes]
 
     def add(self, shown: Snapshot, gauge: StrainSettings) -> None:
@@ -65,8 +92,18 @@ class Probes:
                 for name in names
             ]
             if curves:
-                charts.append((f"{title} ({quantity.unit(mm_per_px)})", curves))
+                charts.append((f"{title}{self._between} ({quantity.unit(mm_per_px)})", curves))
         return charts
+
+    def values(self) -> list[Value]:
+        """Return what every probe reads in the last frame."""
+        found = []
+        for probe, (*_, reading) in zip(self._probes, self._readings, strict=True):
+            for name, is_length in probe.quantities.items():
+                if not name.startswith("sigma_"):
+                    like = QUANTITIES["u" if is_length else "zncc" if name == "points" else "exx"]
+                    found.append(Value(probe.name, name, reading[name], reading.get(f"sigma_{name}", math.nan), like))
+        return found
 
     def marks(self) -> list[dict[str, object]]:
         """Return the name of each probe, and the corners, px, of the line that marks it on the pictures."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,9 @@ def check_target(path: Path, overwrite: bool) -> None:
             raise OutputError("This is a folder", str(path), "Give the name of a file")
         if not overwrite and os.path.lexists(path):
             raise OutputError("The result exists already", str(path), "Give --overwrite or another name")
-        _create_part(path).unlink()
+        _create_part(behind_link(path)).unlink()
+        if path.exists() and not os.access(path, os.W_OK):
+            raise OutputError("The file is write-protected", str(path), "Change its permissions or give another name")
 
 
 def check_not_result(path: Path, result: Path) -> None:
@@ -40,12 +43,13 @@ def check_not_result(path: Path, result: Path) -> None:
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a hidden name beside `path` to write to, and rename it to `path` when the block ends well.
 
-    When the block raises, Ctrl-C included, the hidden file is removed and `path` is as it was.
+    When the block raises, Ctrl-C included, the hidden file is removed and `path` is as it was. A file that is replaced
+    hands on its permissions, and if `path` is a link, the file that it leads to is the one replaced.
 
     Yields
     ------
     Path
-        An empty file in the folder of `path`.
+        An empty file in the folder of `path`, or of the file that the link `path` leads to.
 
     Raises
     ------
@@ -53,16 +57,30 @@ def written_whole(path: Path) -> Iterator[Path]:
         If the file cannot be made, brought to the disk or renamed.
     """
     with explained(path):
-        part = _create_part(path)
+        target = behind_link(path)
+        part = _create_part(target)
     try:
+        with explained(path):
+            keep_mode(part, target)
         yield part
         with explained(path):
             with part.open("r+b") as file:
                 os.fsync(file.fileno())  # where full network disks and quotas are first heard of
-            part.replace(path)
+            part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def behind_link(path: Path) -> Path:
+    """Return the file that a link leads to, whether it exists or not; `path` itself if it is no link."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def keep_mode(new: Path, old: Path) -> None:
+    """Give a file the permissions of the one that it will replace, if there is any."""
+    if old.exists() and old.stat().st_mode != new.stat().st_mode:  # a disk without permissions refuses even the same
+        new.chmod(stat.S_IMODE(old.stat().st_mode))
 
 
 @contextmanager

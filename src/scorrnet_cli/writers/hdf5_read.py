@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from scorrnet_cli.errors import UsageError
+from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process, Settings
 from scorrnet_cli.gauge import StrainSettings
 from scorrnet_cli.writers.hdf5_make import DATA as DATA
@@ -26,6 +27,8 @@ FLOATS = {"u": "px", "v": "px", "zncc": "", "sigma_u": "px", "sigma_v": "px"}
 FLAGS = ("mask", "valid", "fallback")
 FRAMES = "entry/frames"
 PROCESS = "entry/process"
+RUN = "run.json"
+"""Lies beside the frames of a run that has not ended, see `batch.parts`."""
 MEASURED, FAILED = 1, 2
 """What `status` says of an image; 0 is one that has not been looked at."""
 
@@ -53,6 +56,8 @@ class StoredResult:
         How its strain was taken; None if it has none.
     is_view : bool
         Whether it only shows the frames of other files.
+    is_incremental : bool
+        Whether displacements are from frame to frame, each at the pixels of `image_under`, and not from the reference.
     """
 
     def __init__(self, file: Any, path: str) -> None:
@@ -72,12 +77,29 @@ class StoredResult:
         self.calibration = read_scale(file)
         self.gauge: StrainSettings | None = read_strain_settings(file)
         self.is_view = bool(self._data["u"].is_virtual)
+        later = any(info.reference_frame >= 0 for info in self.deformed)
+        self.is_incremental = later and self.process.settings.increments
 
     @property
     def parts(self) -> list[str]:
         """The files whose frames are shown, by their names beside this one; none if it holds its frames itself."""
         sources = self._data["u"].virtual_sources() if self.is_view else []
         return [source.file_name.replace("%%", "%") for source in sources]
+
+    def image_under(self, index: int) -> FrameInfo | None:
+        """Return the image at whose pixels the arrays of a frame lie; None if this file does not know it."""
+        place = self.deformed[index].reference_frame if self.is_incremental else -1
+        if place >= index:  # one frame of a sequence, by itself
+            return None
+        return self.reference if place < 0 else self.deformed[place]
+
+    def mask(self, frames: Iterable[int]) -> BoolArray:
+        """Return the pixels (H, W) that belong to the mask of any of some frames."""
+        mask = np.zeros(self.shape[1:], bool)
+        with _explained(self.path):
+            for index in frames:
+                mask |= self._flag("mask", slice(index, index + 1))[0]
+        return mask
 
     def frame(self, index: int, *, strain: bool = True) -> Field:
         """Read one frame, counted from 0: a field with T = 1."""
@@ -117,10 +139,13 @@ def open_result(path: str | os.PathLike[str]) -> Iterator[StoredResult]:
     ------
     UsageError
         If the file is missing, is no result of scorrnet, or was written by a newer version of it.
+    OutputError
+        If it shows frames of files that are missing; those of a run that has not ended may be.
     """
     with ExitStack() as stack:
         with _explained(path):
             result = StoredResult(stack.enter_context(_opened(path)), str(path))
+        _check_parts(result)
         yield result
 
 
@@ -139,7 +164,7 @@ def read_hdf5(path: str | os.PathLike[str]) -> Field:
 
     Raises
     ------
-    UsageError
+    UsageError, OutputError
         As `open_result` does.
     """
     with open_result(path) as result:
@@ -158,13 +183,30 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
         return _read_process(file, path).settings
 
 
+def _check_parts(result: StoredResult) -> None:
+    """Raise OutputError if files whose frames a result shows are missing: HDF5 reads them as if they were empty."""
+    path = Path(result.path)
+    folders = {path.parent, path.resolve().parent}  # HDF5 looks beside a link and beside the file it leads to
+    if any((folder / RUN).exists() for folder in folders):
+        return
+    parts = result.parts
+    if missing := [name for name in parts if not any((folder / name).exists() for folder in folders)]:
+        raise OutputError(
+            f"{len(missing)} of {len(parts)} shards are missing",
+            str(path.parent / missing[0]),
+            "Put them back where they were written, or copy their folder along with the result",
+        )
+
+
 def _read_deformed(group: h5py.Group) -> tuple[FrameInfo, ...]:
     """Return which images were measured; the first files of format 1 tell less of them."""
     names, digests = (group[name].asstr()[...] for name in ("name", "sha256"))
     reasons = group["reason"].asstr()[...] if "reason" in group else np.full(len(names), "")
     references = group["reference_frame"][...] if "reference_frame" in group else np.full(len(names), -1)
     rows = zip(names, digests, reasons, references, strict=True)
-    return tuple(FrameInfo(str(name), str(digest), str(why), int(place)) for name, digest, why, place in rows)
+    return tuple(
+        FrameInfo(str(name), str(digest), str(why), reference_frame=int(place)) for name, digest, why, place in rows
+    )
 
 
 def _read_process(file: h5py.File, path: str | os.PathLike[str]) -> Process:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Settings
+from scorrnet_cli.version import __version__
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
 
 
@@ -46,5 +48,7 @@ def write_probability(path: Path, levels: NDArray[np.uint8]) -> None:
     OutputError
         If it cannot be written.
     """
+    said = PngInfo()
+    said.add_text("Software", f"scorrnet {__version__}")
     with written_whole(path) as part, explained(path):
-        Image.fromarray(levels).save(part, format="png")
+        Image.fromarray(levels).save(part, format="png", pnginfo=said)

@@ -16,6 +16,7 @@ from scorrnet_cli.writers.base import Header, Sink
 
 _CHANNELS = ("u", "v")
 _DTYPE = "<f4"
+_MM_PER_CM = 10.0
 # Offsets in a classic TIFF have 32 bits; room is left for the tags.
 _CLASSIC_LIMIT_BYTES = 2**32 - 2**25
 
@@ -47,7 +48,7 @@ class _TiffSink(Sink):
                 shape=shape,
                 dtype=_DTYPE,
                 photometric="minisblack",
-                resolution=(1 / self._pixel[0],) * 2,
+                **self._resolution(),
                 software=f"scorrnet {header.process.version}",
                 metadata={"axes": "TCYX", **self._metadata()},
                 returnoffset=True,
@@ -59,6 +60,10 @@ class _TiffSink(Sink):
     @abstractmethod
     def _format(self) -> dict[str, Any]:
         """Return how tifffile is to open the file."""
+
+    @abstractmethod
+    def _resolution(self) -> dict[str, Any]:
+        """Return how many pixels there are to which length, as TIFF has it."""
 
     @abstractmethod
     def _metadata(self) -> dict[str, Any]:
@@ -110,6 +115,10 @@ class ImageJSink(_TiffSink):
     def _format(self) -> dict[str, Any]:
         return {"imagej": True}
 
+    def _resolution(self) -> dict[str, Any]:
+        # ImageJ takes them in the unit of its own metadata, which TIFF does not know.
+        return {"resolution": (1 / self._pixel[0],) * 2, "resolutionunit": "NONE"}
+
     def _metadata(self) -> dict[str, Any]:
         # Info and Labels stand in for those that `close` writes: only tags that exist can be overwritten.
         return {"unit": self._pixel[1], "mode": "grayscale", "Info": " ", "Labels": [" "]}
@@ -134,6 +143,12 @@ class OmeSink(_TiffSink):
 
     def _format(self) -> dict[str, Any]:
         return {"ome": True, "bigtiff": self._n_bytes > _CLASSIC_LIMIT_BYTES}
+
+    def _resolution(self) -> dict[str, Any]:
+        scale = self._header.calibration
+        if scale is None:
+            return {"resolution": (1, 1), "resolutionunit": "NONE"}
+        return {"resolution": (_MM_PER_CM / scale.mm_per_px,) * 2, "resolutionunit": "CENTIMETER"}
 
     def _metadata(self) -> dict[str, Any]:
         return {

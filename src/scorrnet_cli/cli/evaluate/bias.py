@@ -29,13 +29,14 @@ def bias(
     plot: PlotFile = None,
     json: options.Json = False,
     overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
+    quiet: options.NoProgress = False,
     debug: Debug = False,
 ) -> None:
     """Measure rigid shifts of 0 to 1 px by 0.05, without noise and with about 2 grey levels (noise 1).
 
-    The information limit is what nobody can go below who averages over the window that the errors' correlation tells.
-    --json has the mean and the standard deviation at every shift.
+    The information limit is what nobody can go below who averages over the
+    window that the errors' correlation tells. --json has the mean and the
+    standard deviation at every shift.
     """
     report.check_picture(plot, overwrite)
     from scorrnet_cli.evaluation.bias import bias_curves

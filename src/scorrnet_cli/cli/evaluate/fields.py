@@ -24,13 +24,14 @@ def fields(
     methods: Methods = None,
     device: Device = "auto",
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: options.NoProgress = False,
     debug: Debug = False,
 ) -> None:
     """Measure smooth fields without noise and with about 2 grey levels (noise 1).
 
-    RMSE of u and v together, px. A masked strip with a hole stands before a pattern that moves on its own: at the edge
-    is within 5 px of its outline, interior 20 px or more from it.
+    RMSE of u and v together, px. A masked strip with a hole stands before a
+    pattern that moves on its own: at the edge is within 5 px of its outline,
+    interior 20 px or more from it.
     """
     from scorrnet_cli.evaluation.fields import CASES, field_figures
     from scorrnet_cli.evaluation.methods import chosen, load_methods

@@ -74,14 +74,16 @@ def hard(
     device: Device = "auto",
     json: options.Json = False,
     overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
+    quiet: options.NoProgress = False,
     debug: Debug = False,
 ) -> None:
     """Measure what makes a measurement fail: hard speckle, cameras, specimens, backgrounds and motion.
 
-    Every pair is measured with the mask that the program finds and with the true one. Errors are lengths of difference
-    vectors, px, over the true mask, 15 px or more from the border of both images; RMSE is of u and v together. What
-    is not measured counts as wrong in every share. All takes about 6 minutes on two cores.
+    Every pair is measured with the mask that the program finds and with the
+    true one. Errors are lengths of difference vectors, px, over the true mask,
+    15 px or more from the border of both images; RMSE is of u and v together.
+    What is not measured counts as wrong in every share. All takes about 6
+    minutes on two cores.
     """
     if json and markdown:
         raise UsageError("Choose one of them", "--json --markdown")

@@ -39,13 +39,14 @@ def noise_floor(
     methods: Annotated[str, typer.Option(metavar="NAME,...", help="As in the other evaluations.")] = "scorrnet",
     device: Device = "auto",
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: options.NoProgress = False,
     debug: Debug = False,
 ) -> None:
     """Measure static images of your own camera: the noise floor, to be known before every test.
 
-    Spatial sigma is the standard deviation over the points of a frame, temporal sigma that over the frames at a point
-    (three images or more). u and v in px; strains of planes through windows of 25 px.
+    Spatial sigma is the standard deviation over the points of a frame,
+    temporal sigma that over the frames at a point (three images or more). u
+    and v in px; strains of planes through windows of 25 px.
     """
     from scorrnet_cli import pipeline
     from scorrnet_cli.evaluation.methods import chosen, load_methods

@@ -21,12 +21,13 @@ def sigma(
     methods: Methods = None,
     device: Device = "auto",
     json: options.Json = False,
-    quiet: options.Quiet = False,
+    quiet: options.NoProgress = False,
     debug: Debug = False,
 ) -> None:
     """Compare errors with the stated uncertainty: the distribution of (measured - true) / sigma on noisy images.
 
-    Honest is a standard deviation of 1, 95 % within 1.96, and 0.27 % beyond 3. sigma is the median, px.
+    Honest is a standard deviation of 1, 95 % within 1.96, and 0.27 % beyond 3.
+    sigma is the median, px.
     """
     from scorrnet_cli.evaluation.methods import chosen, load_methods
     from scorrnet_cli.evaluation.sigma import CASE_COUNT, sigma_figures

@@ -40,13 +40,14 @@ def star(
     plot: PlotFile = None,
     json: options.Json = False,
     overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
+    quiet: options.NoProgress = False,
     debug: Debug = False,
 ) -> None:
     """Measure the star of the DIC Challenge 2.0: a wave whose period grows from left to right.
 
-    l10 is the period, px, at which 90 % of the amplitude is found, at its first and last crossing; n the noise of an
-    unmoved scene, px; MEI = n l10. Less is better, and smoothing cannot buy it. Two minutes for each method.
+    l10 is the period, px, at which 90 % of the amplitude is found, at its
+    first and last crossing; n the noise of an unmoved scene, px; MEI = n l10.
+    Less is better, and smoothing cannot buy it. Two minutes for each method.
     """
     report.check_picture(plot, overwrite)
     from scorrnet_cli.evaluation.methods import chosen, load_methods

@@ -34,13 +34,13 @@ def synthetic(
     plot: PlotFile = None,
     json: options.Json = False,
     overwrite: options.Overwrite = False,
-    quiet: options.Quiet = False,
+    quiet: options.NoProgress = False,
     debug: Debug = False,
 ) -> None:
     """Measure pairs like those of the training, from seeds it never draws, sorted by what makes them hard.
 
-    MAE and RMSE of u and v together over the valid points, px; filled is over all points, those that are not valid
-    taken from the nearest that is.
+    MAE and RMSE of u and v together over the valid points, px; filled is over
+    all points, those that are not valid taken from the nearest that is.
     """
     report.check_picture(plot, overwrite)
     from scorrnet_cli.evaluation.methods import chosen, load_methods

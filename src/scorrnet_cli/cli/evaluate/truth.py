@@ -39,8 +39,9 @@ def truth(
 ) -> None:
     """Compare a result with the truth, every pixel of it.
 
-    Points within 15 px of the border are left out. MAE and RMSE, px, are over the valid points; filled is the MAE over
-    all points where the truth is known, those that are not valid taken from the nearest that is.
+    Points within 15 px of the border are left out. MAE and RMSE, px, are over
+    the valid points; filled is the MAE over all points where the truth is
+    known, those that are not valid taken from the nearest that is.
     """
     from scorrnet_cli.evaluation.truth import compare, read_truth
     from scorrnet_cli.frames import read_mask
