@@ -22,7 +22,6 @@ import torch
 from PIL import Image
 from typer.testing import Result
 
-from scorrnet_cli.batch.cluster import Workers, connected
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
 from scorrnet_cli.writers import Header, read_hdf5, write_view
@@ -130,11 +129,6 @@ def test_a_killed_run_of_workers_is_resumed_by_workers(
     assert all((shards / name).stat().st_mtime_ns == at for name, at in written.items())  # not measured again
     assert scorrnet("merge", root / "shared.h5", "--copy").exit_code == 0
     assert contents(root / "shared.h5") == contents(root / "alone.h5")
-
-
-def test_workers_keep_the_memory_that_they_will_need_again() -> None:
-    with connected(Workers(count=1)) as client:
-        assert set(client.run(os.environ.get, "MALLOC_TRIM_THRESHOLD_").values()) == {None}
 
 
 def _quiet(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
