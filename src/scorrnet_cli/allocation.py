@@ -7,8 +7,9 @@ import platform
 from functools import cache
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of `mallopt`, see malloc.h of the GNU C library
-_ALL = 2**31 - 1
-_MOST_BEFORE = 2**25  # the largest threshold that versions before 2.35 take
+_KEPT = 2**28  # so much of what is free at the end of the heap is kept, bytes
+_LARGEST = 2**27  # arrays up to this size are made of what is kept; few are larger, those of whole images
+_LARGEST_BEFORE = 2**25  # the most that versions before 2.35 take
 
 
 @cache
@@ -26,4 +27,5 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(_TRIM_THRESHOLD, _ALL)) and any(mallopt(_MMAP_THRESHOLD, size) for size in (_ALL, _MOST_BEFORE))
+    largest = any(mallopt(_MMAP_THRESHOLD, size) for size in (_LARGEST, _LARGEST_BEFORE))
+    return bool(mallopt(_TRIM_THRESHOLD, _KEPT)) and largest

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from scorrnet_cli.arrays import FloatArray
 from scorrnet_cli.gauge import StrainSettings
-from scorrnet_cli.strain import GAUSSIAN_SHARE
 
 Array = NDArray[np.float64]
 
@@ -87,9 +86,7 @@ def sigma_of_mean_strain(sigma: FloatArray, how: StrainSettings, *, shear: bool)
 def _slope_variance(along: int, across: int, how: StrainSettings) -> float:
     """Variance of the mean of the slopes along one axis in a rectangle, for displacements of unit variance."""
     offsets = np.arange(how.window_px) - how.window_px // 2
-    taps = np.ones(how.window_px)
-    if how.weights == "gaussian":
-        taps = np.exp(-0.5 * (offsets / (GAUSSIAN_SHARE * how.window_px)) ** 2)
+    taps = how.taps(offsets)
     slope = taps * offsets / np.sum(taps * offsets**2)
     mean = taps / taps.sum()
     return _variance(np.convolve(slope, _box(along)), how) * _variance(np.convolve(mean, _box(across)), how)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from scorrnet_cli.errors import UsageError
 MEASURES = ("green-lagrange", "euler-almansi", "hencky", "small")
 WEIGHTS = ("uniform", "gaussian")
 LARGEST_WINDOW_PX = 501
+GAUSSIAN_SHARE = 0.25  # of the window is the standard deviation of Gaussian weights
 DEFAULT_PASSES = 4
 """Of the refinement with one window."""
 ADAPTIVE_AVERAGING_PX = 10.0
@@ -63,6 +65,12 @@ class StrainSettings:
             raise UsageError("Unknown strain measure", self.measure, f"Choose one of {', '.join(MEASURES)}")
         if self.weights not in WEIGHTS:
             raise UsageError("Unknown weights of the strain fit", self.weights, f"Choose {' or '.join(WEIGHTS)}")
+
+    def taps(self, offsets_px: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the weights along one axis, (N,), of points at distances (N,) from the middle of the window, px."""
+        if self.weights == "uniform":
+            return np.ones(len(offsets_px))
+        return np.asarray(np.exp(-0.5 * (offsets_px / (GAUSSIAN_SHARE * self.window_px)) ** 2), np.float64)
 
     @property
     def subset_px(self) -> float:

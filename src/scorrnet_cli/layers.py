@@ -27,7 +27,7 @@ LAYERS = (*LENGTHS, "zncc", *STRAINS, *DERIVED)
 _KEPT = 2  # frames in memory: that of the places read now, with strain and without
 
 
-class Box(NamedTuple):
+class Extent(NamedTuple):
     """A rectangle of whole pixels.
 
     Attributes
@@ -59,7 +59,7 @@ class Layers:
         Number of the frame, counted from 0.
     image : FrameInfo
         The deformed image.
-    box : Box
+    box : Extent
         Where the arrays lie.
     valid, mask : (h, w) bool
         As in `Field`.
@@ -69,7 +69,7 @@ class Layers:
 
     index: int
     image: FrameInfo
-    box: Box
+    box: Extent
     valid: BoolArray
     mask: BoolArray
     arrays: dict[str, FloatArray]
@@ -121,9 +121,9 @@ class LayeredResult:
         """The pixels (H, W) that belong to the mask of any frame asked for."""
         return self.stored.mask(self.frames)
 
-    def layers(self, index: int, box: Box | None = None, *, strain: bool = True) -> Layers:
+    def layers(self, index: int, box: Extent | None = None, *, strain: bool = True) -> Layers:
         """Read the layers of one frame, of all of it or of what a box holds; without those of strain if not wanted."""
-        box = box or Box(0, 0, self.shape[1], self.shape[0])
+        box = box or Extent(0, 0, self.shape[1], self.shape[0])
         field = self._frame(index, strain)
         part = box.slices
         arrays = {name: getattr(field, name)[0][part] for name in (*LENGTHS, "zncc")}
@@ -132,7 +132,7 @@ class LayeredResult:
             arrays |= {name: getattr(taken, name)[0] for name in (*STRAINS, *DERIVED)}
         return Layers(index, field.deformed[0], box, field.valid[0][part], field.mask[0][part], arrays)
 
-    def _strain(self, index: int, field: Field, box: Box) -> Strain:
+    def _strain(self, index: int, field: Field, box: Extent) -> Strain:
         """Return the strain within a box, which is the same whether it is stored or taken now."""
         rows, columns = box.slices
         stored = field.strain_field

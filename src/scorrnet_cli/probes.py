@@ -19,7 +19,7 @@ from scorrnet_cli.arrays import FloatArray
 from scorrnet_cli.averages import correlation, sigma_of_mean, sigma_of_mean_strain
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.gauge import StrainSettings
-from scorrnet_cli.layers import LENGTHS, STRAINS, Box, Layers
+from scorrnet_cli.layers import LENGTHS, STRAINS, Extent, Layers
 
 Array = NDArray[np.float64]
 Reading = dict[str, float]
@@ -47,7 +47,7 @@ class Probe(ABC):
 
     @property
     @abstractmethod
-    def box(self) -> Box:
+    def box(self) -> Extent:
         """The pixels it needs."""
 
     @abstractmethod
@@ -87,7 +87,7 @@ class Point(Probe):
     quantities: ClassVar[Mapping[str, bool]] = dict.fromkeys(LENGTHS, _LENGTH) | dict.fromkeys(STRAINS, _PLAIN)
 
     @property
-    def box(self) -> Box:
+    def box(self) -> Extent:
         """The pixels around it."""
         return _around((self.x,), (self.y,))
 
@@ -126,7 +126,7 @@ class Line(Probe):
             raise UsageError("A line needs two different ends", self.name)
 
     @property
-    def box(self) -> Box:
+    def box(self) -> Extent:
         """The pixels around its ends."""
         return _around((self.x1, self.x2), (self.y1, self.y2))
 
@@ -186,9 +186,9 @@ class Rectangle(Probe):
             raise UsageError("A rectangle is X,Y,W,H with W and H of at least 1 px", self.name)
 
     @property
-    def box(self) -> Box:
+    def box(self) -> Extent:
         """The pixels in it."""
-        return Box(self.x, self.y, self.width, self.height)
+        return Extent(self.x, self.y, self.width, self.height)
 
     def read(self, layers: Layers, how: StrainSettings) -> Reading:
         """Read means, their standard uncertainties, and the number of valid points."""
@@ -259,14 +259,14 @@ def sample(layers: Layers, name: str, x: ArrayLike, y: ArrayLike) -> Array:
     return total
 
 
-def _around(x: tuple[float, ...], y: tuple[float, ...]) -> Box:
+def _around(x: tuple[float, ...], y: tuple[float, ...]) -> Extent:
     """Return the pixels that bilinear interpolation at some points takes part of, and those between."""
     left, top = math.floor(min(x)), math.floor(min(y))
-    return Box(left, top, math.ceil(max(x)) - left + 1, math.ceil(max(y)) - top + 1)
+    return Extent(left, top, math.ceil(max(x)) - left + 1, math.ceil(max(y)) - top + 1)
 
 
-def _within(box: Box, outer: Box) -> tuple[slice, slice]:
-    return Box(box.left - outer.left, box.top - outer.top, box.width, box.height).slices
+def _within(box: Extent, outer: Extent) -> tuple[slice, slice]:
+    return Extent(box.left - outer.left, box.top - outer.top, box.width, box.height).slices
 
 
 def _mean(values: FloatArray) -> float:

@@ -26,7 +26,6 @@ from scorrnet_cli.local_fit import Window, binned, slope_variances, slopes, spre
 
 STRIP_POINTS = 2**18  # that are worked on at once, to bound the memory
 LARGEST_PREFERENCE = 10.0  # how many times the weight of a middling point the surest point has
-GAUSSIAN_SHARE = 0.25  # of the window is the standard deviation of Gaussian weights
 STEP = 1e-4  # of the numerical derivatives of strain by slope
 
 _Pair: TypeAlias = tuple[AnyFloatArray, AnyFloatArray]  # (H, W) each, along x and y
@@ -191,9 +190,7 @@ def _window(how: StrainSettings, bin_px: int) -> Window:
     bins = -(-(radius - bin_px // 2) // bin_px)
     reach = bins * bin_px + bin_px // 2
     offset = torch.arange(-reach, reach + 1, dtype=torch.float64)
-    taps = torch.ones_like(offset)
-    if how.weights == "gaussian":
-        taps = torch.exp(-0.5 * (offset / (GAUSSIAN_SHARE * how.window_px)) ** 2)
+    taps = torch.from_numpy(how.taps(offset.numpy()))
     return Window((taps * (offset.abs() <= radius)).view(-1, bin_px).mean(1), how.order)
 
 

@@ -16,7 +16,7 @@ from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field, FrameInfo, Process, Settings
 from scorrnet_cli.filters import gaussian
 from scorrnet_cli.gauge import Strain, StrainSettings
-from scorrnet_cli.layers import Box, LayeredResult, Layers, open_layers
+from scorrnet_cli.layers import Extent, LayeredResult, Layers, open_layers
 from scorrnet_cli.probes import Line, Point, Rectangle, profile, sample
 from scorrnet_cli.strain import strain, strain_of
 from scorrnet_cli.writers import Header, add_strain, open_writer
@@ -68,7 +68,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def layers_of(path: Path, index: int = T - 1, box: Box | None = None) -> Layers:
+def layers_of(path: Path, index: int = T - 1, box: Extent | None = None) -> Layers:
     with open_layers(path) as opened:
         return opened.layers(index, box)
 
@@ -126,7 +126,7 @@ def test_rotation_is_no_strain_of_a_line() -> None:
     layers = Layers(
         0,
         FrameInfo("", ""),
-        Box(0, 0, W, H),
+        Extent(0, 0, W, H),
         all_true,
         all_true,
         {name: values.astype(np.float64) for name, values in arrays.items()},

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scorrnet_cli.cli.console import Talk
-    from scorrnet_cli.pictures.images import Images
     from scorrnet_cli.pictures.stills import Artist
 
 _MOST_PANELS = 12
@@ -97,7 +96,8 @@ def plot(
         with talk.progress(len(chosen)):
             artist = Artist(Source(stored), shelf, wish)
             _save(output, artist, chosen if moving else None, rate, talk)
-        say_missing(talk, shelf)
+        if shelf.complaint:
+            talk.warn(shelf.complaint)
     if not quiet:
         shown = [
             (name, f"colours from {scale.written(scale.low)} to {scale.written(scale.high)} {scale.unit}".rstrip())
@@ -136,12 +136,3 @@ def _save(output: Path, artist: Artist, moving: list[int] | None, rate: float, t
             talk.advance()
 
     save_animation(output, each(), rate, [scale.colours for scale in artist.scales.values()])
-
-
-def say_missing(talk: Talk, images: Images) -> None:
-    """Say which images could not be shown: the first by name, of the others how many."""
-    if not images.missing:
-        return
-    name, why = next(iter(images.missing.items()))
-    more = f" (and {len(images.missing) - 1} more)" if len(images.missing) > 1 else ""
-    talk.warn(f"drawn without the image {name}{more}: {why}; --images FOLDER says where the images are")

@@ -49,7 +49,7 @@ Profiles = Annotated[
     ),
 ]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="CSV; stdout if not given.")]
-Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw the curves: a PNG.")]
+Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw the curves: a PNG, PDF or SVG.")]
 
 
 def probe(

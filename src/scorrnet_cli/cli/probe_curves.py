@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from scorrnet_cli.cli.console import Talk
-from scorrnet_cli.cli.evaluate.report import check_picture
 from scorrnet_cli.cli.probe_plot import draw
-from scorrnet_cli.errors import OutputError, UsageError
+from scorrnet_cli.errors import UsageError
 from scorrnet_cli.layers import LayeredResult, Layers, open_layers
+from scorrnet_cli.pictures.charts import check_chart
 from scorrnet_cli.probes import Line, Point, Probe, check_followed, profile
 from scorrnet_cli.writers.atomic import check_not_result, check_target, explained, written_whole
 
@@ -56,9 +56,7 @@ class Request:
             check_target(self.output, self.overwrite)
         if self.plot:
             check_not_result(self.plot, self.result)
-            if self.plot.suffix.lower() != ".png":
-                raise OutputError("No picture of curves has this suffix", str(self.plot), "Choose .png")
-            check_picture(self.plot, self.overwrite)
+            check_chart(self.plot, self.overwrite)
 
 
 def run(request: Request, probes: Sequence[Probe], talk: Talk, *, profiles: bool) -> None:

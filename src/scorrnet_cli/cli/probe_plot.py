@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scorrnet_cli.cli.evaluate.report import picture
 from scorrnet_cli.layers import LayeredResult
+from scorrnet_cli.pictures.charts import chart
 from scorrnet_cli.pictures.paper import any_script
 from scorrnet_cli.probes import Line, Probe
 
@@ -34,7 +34,7 @@ def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: Layer
     Parameters
     ----------
     path : Path
-        The PNG to write; it appears whole or not at all.
+        The picture to write, in the format of its suffix; it appears whole or not at all.
     probes : sequence of Probe
     rows : iterable of dict
         As in the table.
@@ -54,7 +54,7 @@ def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: Layer
     across = "distance" if profiles else "frame" if result.times_s is None else "time"
     label = {"distance": f"distance ({result.unit})", "frame": "frame", "time": "time (s)"}[across]
     panels = _panels(probes, result, profiles=profiles)
-    with any_script(), picture(path, len(panels)) as (figure, axes):
+    with any_script(), chart(path, len(panels)) as (figure, axes):
         for axis, (names, title, factor) in zip(axes, panels, strict=True):
             for number, probe in enumerate(probes):
                 mine = [row for row in rows if row["probe"] == probe.name]

@@ -45,7 +45,6 @@ def report(
     [bold]scorrnet report test.h5 --noise-floor still.h5 -o report.html[/bold]
     """
     from scorrnet_cli.cli import console
-    from scorrnet_cli.cli.plot import say_missing
     from scorrnet_cli.cli.summary import grid
     from scorrnet_cli.pictures.images import Images
     from scorrnet_cli.pictures.quantities import QUANTITIES, chosen_quantities
@@ -71,7 +70,8 @@ def report(
         with talk.progress(stored.shape[0]):
             content = page(Source(stored), shelf, order, talk.advance)
         write_page(output, content)
-        say_missing(talk, shelf)
+        if shelf.complaint:
+            talk.warn(shelf.complaint)
     if not quiet:
         size = f"{len(content.encode()) / 1e6:.1f} MB"
         console.show(grid([("frames", str(stored.shape[0])), ("size", size), ("written to", str(output))]))

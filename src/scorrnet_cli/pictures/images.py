@@ -47,6 +47,15 @@ class Images:
             raise UsageError("There is no such folder of images", str(folder), "Check --images")
         return cls([folder] if folder else [Path(result).parent, Path()], shape)
 
+    @property
+    def complaint(self) -> str:
+        """Which images could not be shown, the first by name, of the others how many; empty if none."""
+        if not self.missing:
+            return ""
+        name, why = next(iter(self.missing.items()))
+        more = f" (and {len(self.missing) - 1} more)" if len(self.missing) > 1 else ""
+        return f"drawn without the image {name}{more}: {why}; --images FOLDER says where the images are"
+
     def grey(self, info: FrameInfo) -> FloatArray | None:
         """Read an image, (H, W) float32 grey levels; None, and a line in `missing`, if it is not that of the result."""
         name, page = info.name, 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scorrnet_cli.gauge import StrainSettings
-from scorrnet_cli.layers import DERIVED, LENGTHS, STRAINS, Box, Layers
+from scorrnet_cli.layers import DERIVED, LENGTHS, STRAINS, Extent, Layers
 from scorrnet_cli.pictures.quantities import QUANTITIES, Quantity
 from scorrnet_cli.pictures.source import Snapshot
 from scorrnet_cli.probes import Line, Point, Probe, Reading, Rectangle, check_followed
@@ -74,7 +74,7 @@ class Probes:
         field, strain = shown.field, shown.strain
         arrays = {name: getattr(field, name)[0] for name in (*LENGTHS, "zncc")}
         arrays |= {name: getattr(strain, name)[0] for name in (*STRAINS, *DERIVED)}
-        box = Box(0, 0, field.shape[2], field.shape[1])
+        box = Extent(0, 0, field.shape[2], field.shape[1])
         layers = Layers(shown.index, field.deformed[0], box, field.valid[0], field.mask[0], arrays)
         for probe, readings in zip(self._probes, self._readings, strict=True):
             readings.append(probe.read(layers, gauge))

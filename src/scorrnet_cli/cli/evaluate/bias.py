@@ -38,7 +38,9 @@ def bias(
     window that the errors' correlation tells. --json has the mean and the
     standard deviation at every shift.
     """
-    report.check_picture(plot, overwrite)
+    from scorrnet_cli.pictures.charts import check_chart
+
+    check_chart(plot, overwrite)
     from scorrnet_cli.evaluation.bias import bias_curves
     from scorrnet_cli.evaluation.methods import chosen, load_methods
 
@@ -55,8 +57,10 @@ def bias(
 
 def _draw(path: Path, found: list[BiasCurve]) -> None:
     """Draw the mean error of u against the shift, with its standard deviation as a band; a panel for each noise."""
+    from scorrnet_cli.pictures.charts import chart
+
     noises = list(dict.fromkeys(each.noise for each in found))
-    with report.picture(path, len(noises)) as (_, panels):
+    with chart(path, len(noises)) as (_, panels):
         for noise, panel in zip(noises, panels, strict=True):
             for number, each in enumerate(each for each in found if each.noise == noise):
                 shifts = [one.shift_px for one in each.shifts]

@@ -12,4 +12,4 @@ Methods = Annotated[
     typer.Option(metavar="NAME,...", help="scorrnet, linear, network, icgn-affine, icgn-quadratic; all if not given."),
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")]
-PlotFile = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw the figures: a PNG.")]
+PlotFile = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw the figures: a PNG, PDF or SVG.")]

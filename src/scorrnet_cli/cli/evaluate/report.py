@@ -1,26 +1,19 @@
-"""Figures of an evaluation as a table for people, as JSON for machines, and as a picture."""
+"""Figures of an evaluation as a table for people and as JSON for machines."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.table import Table
 
 from scorrnet_cli import __version__
 from scorrnet_cli.cli import console
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 _SCHEMA = 1
-_DPI = 150
 
 Columns = Mapping[str, tuple[str, str]]
 """Title of each column, the name of its figure, and how to write it: a format, or empty for text."""
@@ -85,26 +78,3 @@ def _known(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_known(inner) for inner in value]
     return value
-
-
-def check_picture(path: Path | None, overwrite: bool) -> None:
-    """Make sure before measuring that a picture can be made; see `preview.check_preview`."""
-    if path is not None:
-        from scorrnet_cli.cli import preview
-
-        preview.check_preview(path, overwrite)
-
-
-@contextmanager
-def picture(path: Path, panels: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
-    """Give a figure with panels below each other to draw on, and write it as a PNG when the block ends."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from scorrnet_cli.writers.atomic import explained, written_whole
-
-    figure = Figure(figsize=(8.0, 3.6 * panels), layout="constrained")
-    FigureCanvasAgg(figure)
-    yield figure, list(figure.subplots(panels, 1, squeeze=False).flat)
-    with written_whole(path) as part, explained(path):
-        figure.savefig(part, format="png", dpi=_DPI)

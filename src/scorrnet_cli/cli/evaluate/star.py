@@ -49,7 +49,9 @@ def star(
     first and last crossing; n the noise of an unmoved scene, px; MEI = n l10.
     Less is better, and smoothing cannot buy it. Two minutes for each method.
     """
-    report.check_picture(plot, overwrite)
+    from scorrnet_cli.pictures.charts import check_chart
+
+    check_chart(plot, overwrite)
     from scorrnet_cli.evaluation.methods import chosen, load_methods
     from scorrnet_cli.evaluation.star import STARS, star_figures
 
@@ -73,8 +75,10 @@ def star(
 
 def _draw(path: Path, found: list[StarFigures]) -> None:
     """Draw measured over true amplitude against the period, points and polynomial, a panel for each star."""
+    from scorrnet_cli.pictures.charts import chart
+
     stars = list(dict.fromkeys(each.star for each in found))
-    with report.picture(path, len(stars)) as (_, panels):
+    with chart(path, len(stars)) as (_, panels):
         for name, panel in zip(stars, panels, strict=True):
             for number, each in enumerate(each for each in found if each.star == name):
                 period = each.curve.period_px

@@ -42,7 +42,9 @@ def synthetic(
     MAE and RMSE of u and v together over the valid points, px; filled is over
     all points, those that are not valid taken from the nearest that is.
     """
-    report.check_picture(plot, overwrite)
+    from scorrnet_cli.pictures.charts import check_chart
+
+    check_chart(plot, overwrite)
     from scorrnet_cli.evaluation.methods import chosen, load_methods
     from scorrnet_cli.evaluation.synthetic import synthetic_figures
 
@@ -61,9 +63,11 @@ def synthetic(
 
 def _draw(path: Path, found: list[SyntheticFigures]) -> None:
     """Draw the filled MAE of each group as bars, a panel for everything that points are sorted by."""
+    from scorrnet_cli.pictures.charts import chart
+
     kinds = list(dict.fromkeys(each.by for each in found if each.group))
     methods = list(dict.fromkeys(each.method for each in found))
-    with report.picture(path, len(kinds)) as (_, panels):
+    with chart(path, len(kinds)) as (_, panels):
         for kind, panel in zip(kinds, panels, strict=True):
             groups = list(dict.fromkeys(each.group for each in found if each.by == kind))
             for number, method in enumerate(methods):
