@@ -33,6 +33,7 @@ Output = Annotated[
         "-o",
         "--output",
         metavar="OUT",
+        readable=False,
         help="Result: .h5, .hdf5, .tif, .tiff or .ome.tif. Default: FOLDER/scorrnet.h5. "
         "With --recursive a name, for the same in each folder.",
     ),

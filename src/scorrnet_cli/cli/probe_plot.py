@@ -81,9 +81,10 @@ def _panels(
 ) -> list[tuple[dict[str, str], str, float]]:
     """Return what each panel shows: quantities and their labels, its title, and what values are multiplied by."""
     gauge = f"{result.gauge.measure} strain (%)\nVSG {result.gauge.vsg_size_px} px"
+    moved = "displacement\nfrom frame to frame" if result.stored.is_incremental else "displacement"
     panels: list[tuple[dict[str, str], str, float]] = []
     if profiles or not all(isinstance(probe, Line) for probe in probes):
-        panels += [(_LENGTHS, f"displacement ({result.unit})", 1.0), (_STRAINS, gauge, _PERCENT)]
+        panels += [(_LENGTHS, f"{moved} ({result.unit})", 1.0), (_STRAINS, gauge, _PERCENT)]
     if not profiles and any(isinstance(probe, Line) for probe in probes):
         panels.append((_EXTENSION, "engineering strain (%)", _PERCENT))
     return panels

@@ -33,7 +33,10 @@ _COLUMNS = {
 
 def noise_floor(
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMG...", help="Images of the scene at rest; the first is the reference.")
+        list[Path],
+        typer.Argument(
+            metavar="IMG...", help="Images of the scene at rest; the first is the reference.", readable=False
+        ),
     ],
     mask: options.Mask = None,
     methods: Annotated[str, typer.Option(metavar="NAME,...", help="As in the other evaluations.")] = "scorrnet",
