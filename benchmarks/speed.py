@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from scorrnet_cli import pipeline
-from scorrnet_cli.field import FrameInfo, Settings
+from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.frames import Frame
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
 

@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorrnet_cli import pipeline
-from scorrnet_cli.field import Field, Settings
+from scorrnet_cli.field import Field
 from scorrnet_cli.frames import read_frame
+from scorrnet_cli.settings import Settings
 
 RIM_PX = 15
 Truth = Callable[[NDArray[np.float64], NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]

@@ -14,7 +14,8 @@ os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side; set before torch 
 import numpy as np
 import pytest
 
-from scorrnet_cli.field import BoolArray, Field, FloatArray, FrameInfo, Process, Settings
+from scorrnet_cli.field import BoolArray, Field, FloatArray, FrameInfo, Process
+from scorrnet_cli.settings import Settings
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from scorrnet_cli.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from scorrnet_cli.field import Field, Settings
+    from scorrnet_cli.field import Field
     from scorrnet_cli.gauge import Strain
     from scorrnet_cli.result import Result
+    from scorrnet_cli.settings import Settings
 
 __all__ = ["Field", "Result", "Settings", "Strain", "__version__", "measure", "measure_sequence", "read"]
 
@@ -80,9 +81,9 @@ def measure_sequence(
         As `measure` does, at the frame concerned.
     """
     from scorrnet_cli import pipeline
-    from scorrnet_cli.field import Settings
     from scorrnet_cli.frames import read_frame, read_frames
     from scorrnet_cli.result import Result
+    from scorrnet_cli.settings import Settings
     from scorrnet_cli.strain import with_strain
     from scorrnet_cli.tracking import Tracker
 
@@ -112,7 +113,7 @@ def read(path: _PathLike) -> Result:
 
 def __getattr__(name: str) -> Any:
     """Import the classes when they are asked for: the command line answers without NumPy."""
-    homes = {"Field": "field", "Settings": "field", "Strain": "gauge", "Result": "result"}
+    homes = {"Field": "field", "Settings": "settings", "Strain": "gauge", "Result": "result"}
     if name in homes:
         return getattr(importlib.import_module(f"{__name__}.{homes[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,8 +17,7 @@ def keep_freed_memory() -> bool:
     """Let the GNU C library keep arrays that are freed, and make new ones from them.
 
     Otherwise it gives large ones back at once, and the system clears every page anew: a quarter of the time of a
-    measurement on a CPU. What the process holds at most grows by a tenth to a quarter. Elsewhere nothing
-    is done.
+    measurement on a CPU. What the process holds at most grows by a tenth to a quarter. Elsewhere nothing is done.
 
     Returns
     -------

@@ -15,7 +15,7 @@ from scorrnet_cli.allocation import keep_freed_memory
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.displace import Guide, guide
 from scorrnet_cli.errors import FrameError, MeasurementError
-from scorrnet_cli.field import PER_PIXEL, WHOLE_IMAGE, BoolArray, Field, FrameInfo, Process, Settings
+from scorrnet_cli.field import PER_PIXEL, BoolArray, Field, FrameInfo, Process
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask
 from scorrnet_cli.gauge import DEFAULT_PASSES
 from scorrnet_cli.levels import standard_levels
@@ -37,6 +37,7 @@ from scorrnet_cli.refine import (
 )
 from scorrnet_cli.search import search
 from scorrnet_cli.segment import LIKELY, paint_probability
+from scorrnet_cli.settings import WHOLE_IMAGE, Settings
 from scorrnet_cli.severed import Part, joined, severed
 from scorrnet_cli.sureness import Sureness, sureness
 from scorrnet_cli.version import __version__

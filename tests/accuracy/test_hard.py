@@ -10,8 +10,8 @@ from scorrnet_cli.evaluation.hard.bed import GIVEN, Points, frame, trials
 from scorrnet_cli.evaluation.hard.cases import chosen
 from scorrnet_cli.evaluation.hard.exchange import exchanges
 from scorrnet_cli.evaluation.hard.scale import scale_figures
-from scorrnet_cli.field import Settings
 from scorrnet_cli.pipeline import Instruments
+from scorrnet_cli.settings import Settings
 
 pytestmark = pytest.mark.weights
 

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from scorrnet_cli import pipeline, weights
 from scorrnet_cli.displace import common_shift, extrapolate, guide
-from scorrnet_cli.field import FrameInfo, Settings
+from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.matching import surface
 from scorrnet_cli.refine import Refinement, refine
 from scorrnet_cli.search import search
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
 

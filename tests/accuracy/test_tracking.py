@@ -17,8 +17,9 @@ from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.evaluation.fields import affine
 from scorrnet_cli.evaluation.rendering import Displacement, Outline, Scene, photograph
 from scorrnet_cli.evaluation.speckle import scatter_disks
-from scorrnet_cli.field import Field, FloatArray, FrameInfo, Settings
+from scorrnet_cli.field import Field, FloatArray, FrameInfo
 from scorrnet_cli.frames import Frame
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.tracking import Tracker
 
 pytestmark = pytest.mark.weights

@@ -21,8 +21,9 @@ import scorrnet_cli
 from scorrnet_cli import tracking
 from scorrnet_cli.cli import app
 from scorrnet_cli.errors import MeasurementError
-from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process, Settings
+from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.sureness import Sureness
 
 HEIGHT, WIDTH = 40, 60

@@ -14,8 +14,9 @@ from typer.testing import Result
 
 from scorrnet_cli.batch import run
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.field import Field, FloatArray, Settings
+from scorrnet_cli.field import Field, FloatArray
 from scorrnet_cli.frames import Frame
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.tracking import Tracker
 from scorrnet_cli.writers import read_hdf5, read_settings
 

@@ -35,8 +35,9 @@ from scorrnet_cli import archive, tracking, weights
 from scorrnet_cli.cli import app
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.errors import MeasurementError
-from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process, Settings
+from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process
 from scorrnet_cli.frames import Frame, read_mask
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.sureness import Sureness
 from scorrnet_cli.writers import read_hdf5, read_settings
 

@@ -25,7 +25,8 @@ from scorrnet_cli.evaluation.hard.bodies import Body
 from scorrnet_cli.evaluation.hard.case import Case
 from scorrnet_cli.evaluation.methods import Measured, Method
 from scorrnet_cli.evaluation.rendering import make_pair, photograph
-from scorrnet_cli.field import Field, Settings
+from scorrnet_cli.field import Field
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.writers import Header, open_writer
 
 

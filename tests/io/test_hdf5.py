@@ -16,7 +16,8 @@ import pytest
 import tifffile
 
 from scorrnet_cli.errors import OutputError, UsageError
-from scorrnet_cli.field import Field, Process, Settings
+from scorrnet_cli.field import Field, Process
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.writers import Header, open_writer, read_hdf5, read_settings, write_view
 
 MakeField = Callable[[int, int, int], Field]

@@ -13,8 +13,9 @@ import pytest
 import tifffile
 
 from scorrnet_cli.errors import OutputError, UsageError
-from scorrnet_cli.field import Field, Settings
+from scorrnet_cli.field import Field
 from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.strain import strain_of, with_strain
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, add_strain, open_result, open_writer, read_hdf5, set_units, write_view

@@ -11,8 +11,9 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from scorrnet_cli.cli import app
-from scorrnet_cli.field import Field, FloatArray, FrameInfo, Process, Settings
+from scorrnet_cli.field import Field, FloatArray, FrameInfo, Process
 from scorrnet_cli.frames import sha256
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.writers import Header, open_writer
 
 T, H, W = 3, 60, 80

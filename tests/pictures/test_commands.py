@@ -16,7 +16,7 @@ from PIL import Image
 from tests.pictures.conftest import SHIFT, STRAIN, H, Sequence, T, W, scorrnet, write
 
 from scorrnet_cli.field import FrameInfo
-from scorrnet_cli.pictures import paper
+from scorrnet_cli.pictures import lettering, paper
 from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.quantities import QUANTITIES
 from scorrnet_cli.pictures.scale import Scale
@@ -150,7 +150,7 @@ class TestNames:
             assert all(f">{name}</text>" in target.read_text(encoding="utf-8") for name in names)
 
     def test_fonts_that_are_found_help_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(paper, "_FALLBACKS", ("No Such Font", "DejaVu Serif"))
+        monkeypatch.setattr(lettering, "_FALLBACKS", ("No Such Font", "DejaVu Serif"))
         figure = self.drawn(["a.tif"], (60, 80), 1, shared=False)
         assert figure.axes[0].title.get_fontfamily() == ["sans-serif", "DejaVu Serif"]
 

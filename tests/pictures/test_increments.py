@@ -12,11 +12,12 @@ from PIL import Image
 from tests.pictures.conftest import Sequence, T, scorrnet, write
 from tests.pictures.test_report import Page
 
-from scorrnet_cli.field import PER_PIXEL, Settings
+from scorrnet_cli.field import PER_PIXEL
 from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.quantities import QUANTITIES
 from scorrnet_cli.pictures.source import Source
 from scorrnet_cli.pictures.stills import Artist, Wish
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.writers import open_result
 
 STEP = 4  # px that the surface has moved to the left in each frame

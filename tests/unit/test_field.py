@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.field import Field, Process, Settings
+from scorrnet_cli.field import Field, Process
+from scorrnet_cli.settings import Settings
 
 MakeField = Callable[[int, int, int], Field]
 ARRAYS = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")

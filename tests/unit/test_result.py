@@ -13,7 +13,8 @@ import pytest
 
 import scorrnet_cli as sc
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.field import Field, Process, Settings
+from scorrnet_cli.field import Field, Process
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.strain import strain_of, with_strain
 from scorrnet_cli.writers import Header, open_writer
 

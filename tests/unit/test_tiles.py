@@ -169,7 +169,8 @@ def test_too_little_memory_for_the_smallest_tile_is_said() -> None:
 _PEAK = """
 import resource, sys, numpy as np, torch
 from scorrnet_cli import pipeline, tiles
-from scorrnet_cli.field import FrameInfo, Settings
+from scorrnet_cli.field import FrameInfo
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.frames import Frame
 
 tiles.LARGEST_PX = 384

@@ -21,8 +21,9 @@ from scorrnet_cli.batch.reading import digest_of, read_image, read_pages
 from scorrnet_cli.batch.run import attempted
 from scorrnet_cli.batch.sources import Source
 from scorrnet_cli.errors import DeviceError, FrameError, UsageError
-from scorrnet_cli.field import Process, Settings
+from scorrnet_cli.field import Process
 from scorrnet_cli.figures import FrameSummary
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from scorrnet_cli.batch.sources import Plan, Source, make_plan
 from scorrnet_cli.batch.task import Listener, Outcome, Task
 from scorrnet_cli.batch.whole import check_size
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.field import Settings
 from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.frames import Frame
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.writers import Header
 
 

@@ -31,8 +31,9 @@ from scorrnet_cli.cli.batch_report import Progress, table, to_json
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError, ScorrnetError, UsageError
-from scorrnet_cli.field import Field, FloatArray, Settings
+from scorrnet_cli.field import Field, FloatArray
 from scorrnet_cli.frames import count_frames
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers.atomic import behind_link
 from scorrnet_cli.writers.own import is_ours

@@ -12,7 +12,7 @@ from scorrnet_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from scorrnet_cli.clock import Clock
-    from scorrnet_cli.field import Settings
+    from scorrnet_cli.settings import Settings
     from scorrnet_cli.units import Calibration
 
 _PANEL = "Settings, saved in the result"
@@ -265,7 +265,7 @@ def base(path: Path | None) -> Settings:
     UsageError
         If the file is missing, or is neither TOML nor a result.
     """
-    from scorrnet_cli.field import Settings
+    from scorrnet_cli.settings import Settings
 
     if path is None:
         return Settings()

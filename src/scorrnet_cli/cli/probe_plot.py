@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scorrnet_cli.layers import LayeredResult
 from scorrnet_cli.pictures.charts import chart
-from scorrnet_cli.pictures.paper import any_script
+from scorrnet_cli.pictures.lettering import any_script
 from scorrnet_cli.probes import Line, Probe
 
 if TYPE_CHECKING:

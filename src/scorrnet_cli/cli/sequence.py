@@ -16,9 +16,10 @@ from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.summary import tables, to_json
 from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, MeasurementError
-from scorrnet_cli.field import Field, FrameInfo, Settings
+from scorrnet_cli.field import Field, FrameInfo
 from scorrnet_cli.figures import FrameSummary, Report, summarise
 from scorrnet_cli.frames import Frame, check_same_shape, count_frames, printable, read_frame, read_frames
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, check_output, open_writer
 from scorrnet_cli.writers.probability import check_probability, probability_beside, write_probability

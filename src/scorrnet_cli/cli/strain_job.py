@@ -11,9 +11,10 @@ from scorrnet_cli.cli import console
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.summary import gauge_line, grid, strain_rows
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.field import Field, Settings
+from scorrnet_cli.field import Field
 from scorrnet_cli.figures import FrameSummary, summarise
 from scorrnet_cli.gauge import Strain
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.strain import strain_of
 from scorrnet_cli.writers import add_strain, open_result
 

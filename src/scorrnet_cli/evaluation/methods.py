@@ -17,8 +17,9 @@ from scorrnet_cli import pipeline
 from scorrnet_cli.errors import MeasurementError, UsageError
 from scorrnet_cli.evaluation.icgn import correlate
 from scorrnet_cli.evaluation.metrics import filled_by_nearest
-from scorrnet_cli.field import FrameInfo, Settings
+from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.frames import Frame
+from scorrnet_cli.settings import Settings
 
 
 class Measured(NamedTuple):

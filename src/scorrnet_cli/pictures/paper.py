@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import re
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import BoolArray, FloatArray
 from scorrnet_cli.pictures.coarse import averaged
 from scorrnet_cli.pictures.layout import INCH_PER_MM, figure_size
+from scorrnet_cli.pictures.lettering import any_script, shorten_titles
 from scorrnet_cli.pictures.scale import Scale
 from scorrnet_cli.pictures.vectors import Arrows
 from scorrnet_cli.version import __version__
@@ -31,30 +30,8 @@ SUFFIXES = (".png", ".pdf", ".svg")
 """Suffixes of still pictures."""
 DPI = 300
 _BAR_WIDTH_MM = 3.5
-_SUFFIX = re.compile(r"(?<=.)\.[A-Za-z]+$")  # of an image
-_ABOVE_BAR = 0.8  # of the room between two panels, for titles
 _CONTOURS = 10
 _CONTOUR_PX = 320  # contours are taken from fields averaged down to this, so that noise does not fray them
-_FALLBACKS = (
-    "Noto Sans CJK JP",  # one file of Chinese, Japanese and Korean
-    "Noto Sans CJK SC",
-    "Source Han Sans SC",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-    "Droid Sans Fallback",
-    "Microsoft YaHei",
-    "Yu Gothic",
-    "Malgun Gothic",
-    "PingFang HK",
-    "Hiragino Sans GB",
-    "Apple SD Gothic Neo",
-    "Arial Unicode MS",
-    "Nirmala UI",
-    "Noto Sans Devanagari",
-    "Noto Sans Thai",
-    "Leelawadee UI",
-)
-"""Fonts of systems and distributions with letters that those of matplotlib lack; of each script one is enough."""
 _STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 8.0,
@@ -190,19 +167,6 @@ def styled() -> Iterator[None]:
             yield
 
 
-@contextmanager
-def any_script() -> Iterator[None]:
-    """Draw names in the letters of any script that a font is found for; others are boxes, without a warning."""
-    import matplotlib
-    from matplotlib.font_manager import fontManager
-
-    found = {font.name for font in fontManager.ttflist}
-    families = [*matplotlib.rcParams["font.family"], *(name for name in _FALLBACKS if name in found)]
-    with matplotlib.rc_context({"font.family": families}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        yield
-
-
 def draw(panels: Sequence[Panel], columns: int, look: Look) -> Figure:
     """Make a figure of panels in rows of `columns`; all share their axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -229,7 +193,7 @@ def draw(panels: Sequence[Panel], columns: int, look: Look) -> Figure:
         _add_bars(figure, grid, panels, look)
         if look.note:
             figure.supxlabel(look.note, fontsize=6.5, color="0.35")
-        _shorten_titles(figure, grid[: len(panels)], columns, look)
+        shorten_titles(figure, grid[: len(panels)], columns, shared_bar=look.shared)
     return figure
 
 
@@ -256,24 +220,6 @@ def _fill(axes: Axes, panel: Panel, look: Look) -> None:
     if panel.arrows is not None:
         panel.arrows.draw(axes, mm)
     axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
-
-
-def _shorten_titles(figure: Figure, grid: Sequence[Axes], columns: int, look: Look) -> None:
-    """Cut titles that would touch others or the colour bar: the suffix, then the start; names differ at the end."""
-    engine = figure.get_layout_engine()
-    assert engine is not None
-    engine.execute(figure)
-    boxes = [axes.get_window_extent() for axes in grid[:columns]]
-    room = boxes[0].width
-    if not look.shared:  # then each has its colour bar beside it, with nothing above that
-        beside = boxes[1].x0 - boxes[0].x1 if len(boxes) > 1 else 2 * boxes[0].x0
-        room += _ABOVE_BAR * beside
-    for axes in grid:
-        stem = _SUFFIX.sub("", axes.get_title())
-        for shorter in (stem, *(f"\N{HORIZONTAL ELLIPSIS}{stem[start:]}" for start in range(1, len(stem)))):
-            if axes.title.get_window_extent().width <= room:
-                break
-            axes.title.set_text(shorter)
 
 
 def _add_contours(axes: Axes, panel: Panel, mm: float) -> None:

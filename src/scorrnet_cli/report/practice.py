@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scorrnet_cli.field import WHOLE_IMAGE, Process, Settings
+from scorrnet_cli.field import Process
 from scorrnet_cli.gauge import DEFAULT_PASSES, StrainSettings
 from scorrnet_cli.pictures.source import Source
 from scorrnet_cli.pictures.stills import measure_words
 from scorrnet_cli.report.noise import QUANTITIES, Noise
+from scorrnet_cli.settings import WHOLE_IMAGE, Settings
 
 KEPT = 0.9  # of the amplitude of a wave: the spatial resolution is the period of which so much is found
 ADAPTIVE_RESOLUTION_PX = 14.0

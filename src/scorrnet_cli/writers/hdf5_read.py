@@ -14,8 +14,9 @@ import h5py
 import numpy as np
 
 from scorrnet_cli.errors import OutputError, UsageError
-from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process, Settings
+from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process
 from scorrnet_cli.gauge import StrainSettings
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.writers.hdf5_make import DATA as DATA
 from scorrnet_cli.writers.hdf5_strain import read_strain, read_strain_settings
 from scorrnet_cli.writers.hdf5_units import read_scale, read_times

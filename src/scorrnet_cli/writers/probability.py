@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.field import Settings
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.version import __version__
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
 

@@ -98,7 +98,7 @@ def hard(
     from scorrnet_cli.evaluation.hard.exchange import SPECIMENS, exchanges
     from scorrnet_cli.evaluation.hard.holes import PERFORATIONS, hole_figures
     from scorrnet_cli.evaluation.hard.scale import SCALES, scale_figures
-    from scorrnet_cli.field import Settings
+    from scorrnet_cli.settings import Settings
 
     instruments = pipeline.load(Settings(device=device))
     whole = kinds is None

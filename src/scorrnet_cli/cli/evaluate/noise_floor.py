@@ -54,8 +54,8 @@ def noise_floor(
     from scorrnet_cli import pipeline
     from scorrnet_cli.evaluation.methods import chosen, load_methods
     from scorrnet_cli.evaluation.noise_floor import noise_floor as measure
-    from scorrnet_cli.field import Settings
     from scorrnet_cli.frames import check_same_shape, count_frames
+    from scorrnet_cli.settings import Settings
 
     names = chosen(methods)
     frames = _frames(images)
