@@ -5,8 +5,7 @@ As specified in the VTK documentation, "VTKHDF file format". VTK takes a still i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -15,38 +14,28 @@ import numpy as np
 from scorrnet_cli.exporters.base import Format, Grid
 from scorrnet_cli.exporters.vtk_image import point_arrays
 from scorrnet_cli.layers import Layers
-from scorrnet_cli.writers.hdf5_file import CalmFile, uninterrupted
+from scorrnet_cli.writers.hdf5_file import CalmFile
 
 
 def write_all(path: Path, grid: Grid, after_frame: Callable[[], None]) -> None:
     """Write all frames; OSError if the disk refuses them."""
     raw = CalmFile(path)
-    with _writing(raw):
+    with raw.writing():
         file = h5py.File(raw, "w")
     try:
-        with _writing(raw):
+        with raw.writing():
             _create_image(file, grid)
         for step, layers in enumerate(grid.frames()):
-            with _writing(raw):
+            with raw.writing():
                 _write_frame(file, len(grid.result.frames), step, layers)
                 file.flush()
             after_frame()
-        with _writing(raw):
+        with raw.writing():
             _create_steps(file, grid)
     finally:
-        with _writing(raw):
+        with raw.writing():
             file.close()
             raw.close()
-
-
-@contextmanager
-def _writing(raw: CalmFile) -> Iterator[None]:
-    """Let HDF5 write; OSError if the disk has refused it, whatever HDF5 says."""
-    try:
-        with uninterrupted():
-            yield
-    finally:
-        raw.check()
 
 
 def _create_image(file: h5py.File, grid: Grid) -> None:

@@ -118,11 +118,8 @@ class Hdf5Sink(Sink):
     @contextmanager
     def _writing(self) -> Iterator[h5py.File]:
         """Give the file for a change; OSError if the disk has refused it, whatever HDF5 says."""
-        try:
-            with uninterrupted():
-                yield self._file
-        finally:
-            self._raw.check()
+        with self._raw.writing():
+            yield self._file
 
 
 def write_view(path: Path, header: Header, parts: Sequence[str], times: Sequence[float | None] = ()) -> None:
@@ -146,12 +143,11 @@ def write_view(path: Path, header: Header, parts: Sequence[str], times: Sequence
         If the file cannot be written.
     """
     raw = CalmFile(path)
-    with uninterrupted():
+    with raw.writing():
         with h5py.File(raw, "w") as file:
             _create_all(file, header, parts)
             tell_vtk(file, 0, times)
         raw.close()
-    raw.check()
 
 
 def read_view(path: Path) -> tuple[Header, list[str]]:

@@ -31,21 +31,15 @@ class Change:
 
     def make(self, action: Callable[[h5py.File], None]) -> None:
         """Change the file; OSError if the disk has refused it."""
-        try:
-            with uninterrupted():
-                action(self._file)
-                self._file.flush()
-        finally:
-            self._raw.check()
+        with self._raw.writing():
+            action(self._file)
+            self._file.flush()
 
     def close(self) -> None:
         """Let go of the file; OSError if not all of it could be written."""
-        try:
-            with uninterrupted():
-                self._file.close()
-                self._raw.close()
-        finally:
-            self._raw.check()
+        with self._raw.writing():
+            self._file.close()
+            self._raw.close()
 
 
 def add_strain(

@@ -99,6 +99,15 @@ class CalmFile(io.RawIOBase):
         super().close()
 
     @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Let HDF5 write to the file, uninterrupted; OSError if the disk has refused it, whatever HDF5 says."""
+        try:
+            with uninterrupted():
+                yield
+        finally:
+            self.check()
+
+    @contextmanager
     def _keeping_errors(self) -> Iterator[None]:
         """Keep an OSError of the block for `check`, unless an earlier one is kept."""
         try:
