@@ -140,13 +140,13 @@ class Report:
         return sum(frame.points for frame in self.frames) / self.time_s
 
 
-def summarise(field: Field, time_s: float, error: str | None = None) -> FrameSummary:
+def summarise(field: Field, time_s: float) -> FrameSummary:
     """Take the figures of a field of one frame."""
     masked = int(field.mask.sum())
     points = int(field.valid.sum())
     return FrameSummary(
         image=field.deformed[0],
-        error=error,
+        error=field.deformed[0].failure or None,
         points=points,
         valid_share=points / masked if masked else 0.0,
         u=_spread(field.u),

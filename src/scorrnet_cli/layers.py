@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from scorrnet_cli.field import BoolArray, Field, FloatArray, FrameInfo
-from scorrnet_cli.gauge import ARRAYS, Strain
-from scorrnet_cli.pictures.source import chosen_frames
-from scorrnet_cli.strain import middling_variance, strain_within
+from scorrnet_cli.field import BoolArray, FloatArray, FrameInfo
+from scorrnet_cli.gauge import ARRAYS
+from scorrnet_cli.snapshots import Snapshots, chosen_frames
 from scorrnet_cli.writers import StoredResult, open_result
 
 LENGTHS = ("u", "v", "sigma_u", "sigma_v")
@@ -23,8 +22,6 @@ DERIVED = ("e1", "e2", "von_mises")
 """Layers that follow from those of strain; see `Strain`."""
 LAYERS = (*LENGTHS, "zncc", *STRAINS, *DERIVED)
 """All layers, in the order in which they are listed."""
-
-_KEPT = 2  # frames in memory: that of the places read now, with strain and without
 
 
 class Extent(NamedTuple):
@@ -91,8 +88,7 @@ class LayeredResult:
     def __init__(self, stored: StoredResult, frames: str) -> None:
         self.stored = stored
         self.frames = tuple(chosen_frames(frames, stored.shape[0]))
-        self._frame = lru_cache(maxsize=_KEPT)(self._read)
-        self._middling = lru_cache(maxsize=_KEPT)(self._read_middling)
+        self._snapshots = Snapshots(stored)
         self.gauge = stored.gauge or stored.process.settings.gauge
 
     @property
@@ -124,27 +120,13 @@ class LayeredResult:
     def layers(self, index: int, box: Extent | None = None, *, strain: bool = True) -> Layers:
         """Read the layers of one frame, of all of it or of what a box holds; without those of strain if not wanted."""
         box = box or Extent(0, 0, self.shape[1], self.shape[0])
-        field = self._frame(index, strain)
-        part = box.slices
+        shown = self._snapshots.at(index, strain=strain)
+        field, part = shown.field, box.slices
         arrays = {name: getattr(field, name)[0][part] for name in (*LENGTHS, "zncc")}
         if strain:
-            taken = self._strain(index, field, box)
+            taken = shown.strain_within(*part)
             arrays |= {name: getattr(taken, name)[0] for name in (*STRAINS, *DERIVED)}
         return Layers(index, field.deformed[0], box, field.valid[0][part], field.mask[0][part], arrays)
-
-    def _strain(self, index: int, field: Field, box: Extent) -> Strain:
-        """Return the strain within a box, which is the same whether it is stored or taken now."""
-        rows, columns = box.slices
-        stored = field.strain_field
-        if stored is None:
-            return strain_within(field, self.gauge, rows, columns, self._middling(index))
-        return replace(stored, **{name: getattr(stored, name)[:, rows, columns] for name in STRAINS})
-
-    def _read(self, index: int, strain: bool) -> Field:
-        return self.stored.frame(index, strain=strain)
-
-    def _read_middling(self, index: int) -> float:
-        return middling_variance(self._frame(index, True))
 
 
 @contextmanager

@@ -126,9 +126,9 @@ class Result(Field):
         """
         from scorrnet_cli.pictures.layout import arrangement
         from scorrnet_cli.pictures.paper import Look, Panel, check_matplotlib, draw
-        from scorrnet_cli.pictures.quantities import chosen_quantities
+        from scorrnet_cli.pictures.quantities import chosen_quantities, values_of
         from scorrnet_cli.pictures.scale import choose_scale, ends_of
-        from scorrnet_cli.pictures.source import Snapshot
+        from scorrnet_cli.snapshots import Snapshot
 
         check_matplotlib("plot")
         index = range(self.shape[0])[frame]
@@ -136,7 +136,7 @@ class Result(Field):
         mm_per_px = self.calibration.mm_per_px if self.calibration else None
         panels = []
         for quantity in chosen_quantities(list(quantities) or ["u", "v"]):
-            values = one.values(quantity)
+            values = values_of(quantity, one)
             scale = choose_scale(quantity, [ends_of(values)], mm_per_px)
             shown = values * np.float32(quantity.factor(mm_per_px))
             panels.append(Panel(one.name, None, shown, scale, quantity.symbol))

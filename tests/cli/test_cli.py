@@ -36,7 +36,7 @@ from scorrnet_cli.cli import app
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process
-from scorrnet_cli.frames import Frame, read_mask
+from scorrnet_cli.frames import Frame, check_same_shape, read_mask
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.sureness import Sureness
 from scorrnet_cli.writers import read_hdf5, read_settings
@@ -61,6 +61,7 @@ class FakeInstruments:
 class FakePrepared:
     frame: Frame
     mask: BoolArray
+    process: Process
     sureness: Sureness | None = None
 
 
@@ -76,14 +77,15 @@ def fake_prepare(instruments: FakeInstruments, reference: Frame, surface_mask: T
     mask[:, : WIDTH // 2] = True
     if instruments.settings.mask_file:
         mask = read_mask(instruments.settings.mask_file, reference.shape)
-        return FakePrepared(reference, mask)
-    return FakePrepared(reference, mask, Sureness(200 * mask.astype(np.uint8), 0.5, 0.001))
+        return FakePrepared(reference, mask, instruments.process())
+    return FakePrepared(reference, mask, instruments.process(), Sureness(200 * mask.astype(np.uint8), 0.5, 0.001))
 
 
 def fake_measure_pair(
     instruments: FakeInstruments, prepared: FakePrepared, deformed: Frame, start: Tensor | None = None
 ) -> Field:
     """Give the known field, with one invalid point; an image of one grey level cannot be measured."""
+    check_same_shape(prepared.frame, deformed)
     if np.ptp(deformed.grey) == 0:
         raise MeasurementError("Nothing matches", deformed.info.name)
     mask = prepared.mask[np.newaxis]

@@ -20,8 +20,8 @@ from scorrnet_cli.pictures import lettering, paper
 from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.quantities import QUANTITIES
 from scorrnet_cli.pictures.scale import Scale
-from scorrnet_cli.pictures.source import Source
 from scorrnet_cli.pictures.stills import Artist, Wish, overview
+from scorrnet_cli.snapshots import Snapshots
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import open_result
 
@@ -33,9 +33,9 @@ def shown(panel: Axes, image: int = 1) -> np.ma.MaskedArray[Any, Any]:
 
 def artist(sequence: Sequence, *names: str, frames: tuple[int, ...] = (T - 1,), **wish: Any) -> Artist:
     with open_result(sequence.result) as stored:
-        source = Source(stored)
+        source = Snapshots(stored)
         for index in frames:  # read while the file is open
-            source.snapshot(index)
+            source.at(index)
         images = Images.of(stored.path, stored.shape[1:], None)
         return Artist(source, images, Wish([QUANTITIES[name] for name in names], frames, **wish))
 
@@ -82,7 +82,7 @@ class TestFigures:
     def test_frames_of_a_sheet_share_one_scale(self, sequence: Sequence) -> None:
         with open_result(sequence.result) as stored:
             images = Images.of(stored.path, stored.shape[1:], None)
-            whole = Artist(Source(stored), images, Wish([QUANTITIES["u"], QUANTITIES["zncc"]], range(T)))
+            whole = Artist(Snapshots(stored), images, Wish([QUANTITIES["u"], QUANTITIES["zncc"]], range(T)))
             axes = whole.figure().axes
         panels = [panel for panel in axes if len(panel.images) == 2]
         assert len(panels) == 2 * T

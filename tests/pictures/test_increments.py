@@ -15,9 +15,9 @@ from tests.pictures.test_report import Page
 from scorrnet_cli.field import PER_PIXEL
 from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.quantities import QUANTITIES
-from scorrnet_cli.pictures.source import Source
 from scorrnet_cli.pictures.stills import Artist, Wish
 from scorrnet_cli.settings import Settings
+from scorrnet_cli.snapshots import Snapshots
 from scorrnet_cli.writers import open_result
 
 STEP = 4  # px that the surface has moved to the left in each frame
@@ -42,7 +42,7 @@ def shown_below(path: Path, frames: range) -> list[object]:
     """Return the image below each panel of u, as a list of grey levels; None where there is none."""
     with open_result(path) as stored:
         images = Images.of(stored.path, stored.shape[1:], None)
-        figure = Artist(Source(stored), images, Wish([QUANTITIES["u"]], frames)).figure()
+        figure = Artist(Snapshots(stored), images, Wish([QUANTITIES["u"]], frames)).figure()
     panels = [axes for axes in figure.axes if axes.get_title()]
     return [np.asarray(axes.images[0].get_array()).tolist() if len(axes.images) > 1 else None for axes in panels]
 

@@ -20,8 +20,8 @@ from scorrnet_cli.pictures.layout import arrangement
 from scorrnet_cli.pictures.moving import moved
 from scorrnet_cli.pictures.quantities import QUANTITIES, chosen_quantities
 from scorrnet_cli.pictures.scale import Scale, choose_scale, ends_of
-from scorrnet_cli.pictures.source import chosen_frames, spread_evenly
 from scorrnet_cli.pictures.vectors import magnification
+from scorrnet_cli.snapshots import chosen_frames, spread_evenly
 from scorrnet_cli.units import seconds, short
 
 

@@ -160,18 +160,16 @@ def test_a_profile_goes_from_end_to_end(result: Path) -> None:
     assert known.sum() > 30
 
 
-@pytest.fixture(scope="module")
-def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A result whose displacement is rough, and a hundred times less sure on the right than on the left."""
+def write_uneven(path: Path, window_px: int) -> None:
+    """Write a result whose displacement is rough, and a hundred times less sure on the right than on the left."""
     field = affine_field()
+    process = replace(field.process, settings=replace(field.process.settings, strain_window_px=window_px))
     rng = np.random.default_rng(7)
     u, v = (part + rng.normal(0, 0.05, part.shape).astype(np.float32) for part in (field.u, field.v))
     level = np.geomspace(1e-3, 1e-1, W) * rng.uniform(0.5, 2, (T, H, W))
     sigma = np.where(field.valid, level, np.nan).astype(np.float32)
-    path = tmp_path_factory.mktemp("probes") / "uneven.h5"
-    with open_writer(path, Header((H, W), T, field.reference, field.process)) as writer:
-        writer.append(replace(field, u=u, v=v, sigma_u=sigma, sigma_v=2 * sigma))
-    return path
+    with open_writer(path, Header((H, W), T, field.reference, process)) as writer:
+        writer.append(replace(field, u=u, v=v, sigma_u=sigma, sigma_v=2 * sigma, process=process))
 
 
 @pytest.mark.parametrize("window", [3, 25, 41])
@@ -181,16 +179,17 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=lambda probe: probe.name,
 )
 def test_a_part_gives_the_same_as_the_whole_and_as_stored(
-    uneven: Path, tmp_path: Path, probe: Point | Rectangle, window: int
+    tmp_path: Path, probe: Point | Rectangle, window: int
 ) -> None:
-    how = replace(HOW, window_px=window)
-    stored = tmp_path / "stored.h5"
-    add_strain(uneven, how, lambda field: strain_of(field, how), stored)
+    uneven, stored = tmp_path / "uneven.h5", tmp_path / "stored.h5"
+    write_uneven(uneven, window)
+    with open_layers(uneven) as opened:
+        how = opened.gauge
+    add_strain(uneven, how, strain_of, stored)
     readings = []
     for path in (stored, uneven):
         for box in (None, probe.box):
             with open_layers(path) as opened:
-                opened.gauge = how
                 readings.append(probe.read(opened.layers(T - 1, box), how))
     assert math.isfinite(readings[0]["exx"])
     assert math.isfinite(readings[0]["sigma_exy"])

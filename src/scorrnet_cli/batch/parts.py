@@ -187,7 +187,7 @@ class Parts:
         summary = self._figures.get(index)
         if summary is None:
             field = read_hdf5(self.shard(index))
-            summary = summarise(field, 0.0, field.deformed[0].failure or None)
+            summary = summarise(field, 0.0)
         if (summary.image.name, summary.image.sha256) == (name, digest) or _same_stack(summary.image, name, digest):
             return summary
         if summary.error is not None and summary.image.name == name:
@@ -217,7 +217,7 @@ class Parts:
             writer.append(field)
         with explained(self.folder):
             _bring_to_disk(self.folder)
-        return summarise(field, time_s, field.deformed[0].failure or None)
+        return summarise(field, time_s)
 
     def note(self, index: int, summary: FrameSummary) -> None:
         """Do the rest of `keep`, in the process that began or resumed the run."""

@@ -75,8 +75,8 @@ def plot(
     from scorrnet_cli.cli.summary import grid
     from scorrnet_cli.pictures.images import Images
     from scorrnet_cli.pictures.quantities import chosen_quantities
-    from scorrnet_cli.pictures.source import Source, chosen_frames, spread_evenly
     from scorrnet_cli.pictures.stills import Artist, Wish
+    from scorrnet_cli.snapshots import Snapshots, chosen_frames, spread_evenly
     from scorrnet_cli.writers import open_result
 
     talk = console.Talk(quiet)
@@ -94,7 +94,7 @@ def plot(
         if stored.gauge is None and any(each.needs_strain for each in quantities):
             talk.note(f"strain is computed for the picture; scorrnet strain {result} keeps it")
         with talk.progress(len(chosen)):
-            artist = Artist(Source(stored), shelf, wish)
+            artist = Artist(Snapshots(stored), shelf, wish)
             _save(output, artist, chosen if moving else None, rate, talk)
         if shelf.complaint:
             talk.warn(shelf.complaint)

@@ -48,8 +48,8 @@ def report(
     from scorrnet_cli.cli.summary import grid
     from scorrnet_cli.pictures.images import Images
     from scorrnet_cli.pictures.quantities import QUANTITIES, chosen_quantities
-    from scorrnet_cli.pictures.source import Source
     from scorrnet_cli.report.page import Order, page, write_page
+    from scorrnet_cli.snapshots import Snapshots
     from scorrnet_cli.writers import open_result
     from scorrnet_cli.writers.atomic import check_not_result, check_target
 
@@ -66,9 +66,9 @@ def report(
         stored = stack.enter_context(open_result(result))
         static = stack.enter_context(open_result(noise_floor)) if noise_floor else None
         shelf = Images.of(stored.path, stored.shape[1:], images)
-        order = Order(title or result.stem, quantities, Source(static) if static else None, probes)
+        order = Order(title or result.stem, quantities, Snapshots(static) if static else None, probes)
         with talk.progress(stored.shape[0]):
-            content = page(Source(stored), shelf, order, talk.advance)
+            content = page(Snapshots(stored), shelf, order, talk.advance)
         write_page(output, content)
         if shelf.complaint:
             talk.warn(shelf.complaint)

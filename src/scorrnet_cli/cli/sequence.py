@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scorrnet_cli.batch.places import check_spared, files_read
 from scorrnet_cli.batch.reading import printable_reason
+from scorrnet_cli.batch.run import attempted
 from scorrnet_cli.cli import console, preview
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.summary import tables, to_json
@@ -266,20 +268,16 @@ def _fields(
     tracker = Tracker(instruments, prepared)
     for number, (item, at_s) in enumerate(zip(items, times, strict=True), start=1):
         start = time.perf_counter()
-        reason = None
-        try:
-            frame = _readable(item, prepared.frame)
-            talk.doing(frame.info.name)
-            field = with_strain(tracker.measure(number - 1, frame))
-        except (FrameError, MeasurementError) as error:
-            if total == 1:
-                raise
-            reason = str(error)
-            talk.warn(f"pair {number} of {total} could not be measured: {reason}")
-            field = _empty(instruments, prepared, item, printable_reason(error))
+        measure = partial(tracker.measure, number - 1)
+        if total == 1:
+            field = with_strain(measure(_readable(item, prepared.frame)))
+        else:
+            field = attempted(measure, prepared, *_known(item))
         image = replace(field.deformed[0], at_s=at_s)
+        if image.failure:
+            talk.warn(f"pair {number} of {total} could not be measured: {image.failure} ({image.name})")
         field = replace(field, deformed=(image,), calibration=header.calibration, time_source=header.time_source)
-        yield field, summarise(field, time.perf_counter() - start, reason)
+        yield field, summarise(field, time.perf_counter() - start)
 
 
 def _readable(item: Frame | FrameError, reference: Frame) -> Frame:
@@ -289,10 +287,8 @@ def _readable(item: Frame | FrameError, reference: Frame) -> Frame:
     return item
 
 
-def _empty(instruments: Instruments, prepared: Prepared, item: Frame | FrameError, reason: str) -> Field:
-    """Make the field of a pair that could not be measured: nothing valid, all NaN."""
-    if isinstance(item, FrameError):
-        info = FrameInfo(printable(Path(item.where).name), "", reason)
-    else:
-        info = FrameInfo(item.info.name, item.info.sha256, reason)
-    return Field.empty(prepared.mask, prepared.frame.info, info, instruments.process())
+def _known(item: Frame | FrameError) -> tuple[FrameInfo, Frame | None]:
+    """Tell which image an item is, and give the image itself if it could be read."""
+    if isinstance(item, Frame):
+        return item.info, item
+    return FrameInfo(printable(Path(item.where).name), "", printable_reason(item)), None

@@ -29,10 +29,10 @@ def view(
     from rich.console import Console
 
     from scorrnet_cli.pictures.blocks import picture, scale_lines
-    from scorrnet_cli.pictures.quantities import chosen_quantities
+    from scorrnet_cli.pictures.quantities import PLAIN, chosen_quantities, values_of
     from scorrnet_cli.pictures.scale import choose_scale, ends_of
-    from scorrnet_cli.pictures.source import Source, chosen_frames
     from scorrnet_cli.pictures.stills import gauge_words
+    from scorrnet_cli.snapshots import Snapshots, chosen_frames
     from scorrnet_cli.writers import open_result
 
     screen = Console(highlight=False, markup=False)
@@ -41,17 +41,19 @@ def view(
     rows = screen.height - _BESIDE_ROWS if screen.is_terminal else _PLAIN_ROWS
     (quantity,) = chosen_quantities([field])
     with open_result(result) as stored:
-        source = Source(stored)
-        chosen = chosen_frames(frame, len(source))
-        factor = quantity.factor(source.mm_per_px)
-        ends = (ends_of(snapshot.values(quantity)) for snapshot in source.snapshots(chosen))
-        scale = choose_scale(quantity, ends, source.mm_per_px, options.pair(limits, "--limits"))
-        for snapshot in source.snapshots(chosen):
+        snapshots = Snapshots(stored)
+        chosen = chosen_frames(frame, len(snapshots))
+        factor = quantity.factor(snapshots.mm_per_px)
+        ends = (ends_of(values_of(quantity, snapshot)) for snapshot in snapshots.one_by_one(chosen))
+        scale = choose_scale(quantity, ends, snapshots.mm_per_px, options.pair(limits, "--limits"))
+        for snapshot in snapshots.one_by_one(chosen):
             words = f"{quantity.name}: {quantity.words}"
+            if stored.is_incremental and quantity.kind != PLAIN:
+                words += "; from frame to frame"
             if quantity.needs_strain:
                 words += f"; {gauge_words(snapshot.strain)}"
-            screen.print(f"{snapshot.name} (frame {snapshot.index} of 0..{len(source) - 1}), {words}")
-            lines = picture(snapshot.values(quantity) * factor, scale, columns, rows, coloured=coloured)
+            screen.print(f"{snapshot.name} (frame {snapshot.index} of 0..{len(snapshots) - 1}), {words}")
+            lines = picture(values_of(quantity, snapshot) * factor, scale, columns, rows, coloured=coloured)
             for line in lines:
                 screen.print(line, soft_wrap=True)
             widest = max(line.cell_len for line in lines)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.field import Field, FloatArray
-
-if TYPE_CHECKING:
-    from scorrnet_cli.gauge import Strain
+from scorrnet_cli.field import FloatArray
+from scorrnet_cli.snapshots import Snapshot
 
 LENGTH, STRAIN, PLAIN = "length", "strain", "plain"
 _PERCENT = 100.0
@@ -92,16 +89,8 @@ def chosen_quantities(names: list[str]) -> list[Quantity]:
     return [QUANTITIES[name] for name in dict.fromkeys(names)]
 
 
-def values_of(quantity: Quantity, field: Field, strain: Strain | None) -> FloatArray:
-    """Return a quantity as it is stored: px, or 1 for strain.
-
-    Parameters
-    ----------
-    quantity : Quantity
-    field : Field
-        T = 1.
-    strain : Strain, optional
-        Of the same frame; needed for quantities of the kind `STRAIN`.
+def values_of(quantity: Quantity, shown: Snapshot) -> FloatArray:
+    """Return a quantity of one frame as it is stored: px, or 1 for strain.
 
     Returns
     -------
@@ -109,9 +98,9 @@ def values_of(quantity: Quantity, field: Field, strain: Strain | None) -> FloatA
         NaN where there is no value.
     """
     if quantity.kind == STRAIN:
-        assert strain is not None
-        values: FloatArray = getattr(strain, quantity.name.replace("-", "_"))[0]
+        values: FloatArray = getattr(shown.strain, quantity.name.replace("-", "_"))[0]
         return values
+    field = shown.field
     if quantity.name == "magnitude":
         length: FloatArray = np.hypot(field.u[0], field.v[0])
         return length

@@ -14,10 +14,10 @@ from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.layout import arrangement
 from scorrnet_cli.pictures.moving import moved
 from scorrnet_cli.pictures.paper import Look, Panel, draw
-from scorrnet_cli.pictures.quantities import PLAIN, QUANTITIES, Quantity
+from scorrnet_cli.pictures.quantities import PLAIN, QUANTITIES, Quantity, values_of
 from scorrnet_cli.pictures.scale import Ends, Scale, choose_scale, ends_of
-from scorrnet_cli.pictures.source import Snapshot, Source
 from scorrnet_cli.pictures.vectors import arrows, longest_px, magnification
+from scorrnet_cli.snapshots import Snapshot, Snapshots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ class Artist:
 
     Parameters
     ----------
-    source : Source
+    snapshots : Snapshots
     images : Images
     wish : Wish
 
@@ -67,8 +67,8 @@ class Artist:
         By name of the quantity.
     """
 
-    def __init__(self, source: Source, images: Images, wish: Wish) -> None:
-        self._source = source
+    def __init__(self, snapshots: Snapshots, images: Images, wish: Wish) -> None:
+        self._snapshots = snapshots
         self._grey = lru_cache(maxsize=1)(images.grey)
         self._wish = wish
         self._magnified = 1.0
@@ -80,12 +80,12 @@ class Artist:
         ends: dict[str, list[Ends]] = {each.name: [] for each in wish.quantities}
         longest = 0.0
         if wish.limits is None or wish.vectors:
-            for shown in self._source.snapshots(wish.frames):
+            for shown in self._snapshots.one_by_one(wish.frames):
                 longest = max(longest, longest_px(shown.field))
                 for each in wish.quantities if wish.limits is None else ():
-                    ends[each.name].append(ends_of(shown.values(each)))
-        self._magnified = magnification(longest, self._source.result.shape[1:])
-        mm = self._source.mm_per_px
+                    ends[each.name].append(ends_of(values_of(each, shown)))
+        self._magnified = magnification(longest, self._snapshots.result.shape[1:])
+        mm = self._snapshots.mm_per_px
         return {each.name: choose_scale(each, ends[each.name], mm, wish.limits) for each in wish.quantities}
 
     def figure(self, frames: Sequence[int] | None = None) -> Figure:
@@ -95,8 +95,8 @@ class Artist:
         """
         frames = self._wish.frames if frames is None else frames
         quantities = self._wish.quantities
-        height, width = self._source.result.shape[1:]
-        rows = [[self._panel(shown, each) for each in quantities] for shown in self._source.snapshots(frames)]
+        height, width = self._snapshots.result.shape[1:]
+        rows = [[self._panel(shown, each) for each in quantities] for shown in self._snapshots.one_by_one(frames)]
         several = len(frames) > 1
         if several and len(quantities) > 1:
             if height > width:
@@ -104,13 +104,13 @@ class Artist:
             columns = len(rows[0])
         else:
             columns = arrangement(len(frames) * len(quantities), (height, width), shared=several)
-        look = Look((height, width), self._source.mm_per_px, self._wish.contours, shared=several, note=self._note())
+        look = Look((height, width), self._snapshots.mm_per_px, self._wish.contours, shared=several, note=self._note())
         return draw([panel for row in rows for panel in row], columns, look)
 
     def _panel(self, shown: Snapshot, quantity: Quantity) -> Panel:
         scale = self.scales[quantity.name]
-        values = shown.values(quantity) * np.float32(quantity.factor(self._source.mm_per_px))
-        image = self._source.result.image_under(shown.index)
+        values = values_of(quantity, shown) * np.float32(quantity.factor(self._snapshots.mm_per_px))
+        image = self._snapshots.result.image_under(shown.index)
         if self._wish.over_deformed:
             values = moved(values, shown.field.u[0], shown.field.v[0])
             image = shown.field.deformed[0]
@@ -124,10 +124,10 @@ class Artist:
         """Say what the figure does not show by itself."""
         parts = []
         moving = self._wish.vectors or any(each.kind != PLAIN for each in self._wish.quantities)
-        if self._source.result.is_incremental and moving:
+        if self._snapshots.result.is_incremental and moving:
             parts.append("from frame to frame")
         if any(each.needs_strain for each in self._wish.quantities):
-            parts.append(gauge_words(self._source.snapshot(self._wish.frames[-1]).strain))
+            parts.append(gauge_words(self._snapshots.at(self._wish.frames[-1]).strain))
         if self._wish.vectors:
             parts.append(f"arrows: displacement \N{MULTIPLICATION SIGN} {self._magnified:g}")
         return "; ".join(parts)

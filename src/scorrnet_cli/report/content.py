@@ -13,11 +13,11 @@ from PIL import Image
 
 from scorrnet_cli.field import FloatArray
 from scorrnet_cli.pictures import colours
-from scorrnet_cli.pictures.quantities import PLAIN, Quantity
+from scorrnet_cli.pictures.quantities import PLAIN, Quantity, values_of
 from scorrnet_cli.pictures.scale import Scale, choose_scale, ends_of
-from scorrnet_cli.pictures.source import Snapshot, Source
 from scorrnet_cli.report.means import FrameMeans
 from scorrnet_cli.report.packing import Grid, pack
+from scorrnet_cli.snapshots import Snapshot, Snapshots
 from scorrnet_cli.units import seconds
 
 _IMAGE_PX = 900  # longer side
@@ -29,7 +29,7 @@ class Album:
 
     Parameters
     ----------
-    source : Source
+    snapshots : Snapshots
     quantities : sequence of Quantity
         What is shown.
 
@@ -38,17 +38,17 @@ class Album:
     grid : Grid
     """
 
-    def __init__(self, source: Source, quantities: Sequence[Quantity]) -> None:
+    def __init__(self, snapshots: Snapshots, quantities: Sequence[Quantity]) -> None:
         self._quantities = quantities
-        self._mm = source.mm_per_px
-        self._increments = source.result.is_incremental
-        self.grid = Grid.around(source.result.mask(range(len(source))), len(source) * len(quantities))
+        self._mm = snapshots.mm_per_px
+        self._increments = snapshots.result.is_incremental
+        self.grid = Grid.around(snapshots.result.mask(range(len(snapshots))), len(snapshots) * len(quantities))
         self._cells: list[list[FloatArray]] = [[] for _ in quantities]
 
     def add(self, shown: Snapshot) -> None:
         """Take in a frame."""
         for quantity, cells in zip(self._quantities, self._cells, strict=True):
-            cells.append(self.grid.averaged(shown.values(quantity)))
+            cells.append(self.grid.averaged(values_of(quantity, shown)))
 
     def to_json(
         self, frames: Sequence[FrameMeans], grey: FloatArray | None, marks: Sequence[Mapping[str, object]]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scorrnet_cli.field import FloatArray
-from scorrnet_cli.pictures.quantities import QUANTITIES
-from scorrnet_cli.pictures.source import Snapshot
+from scorrnet_cli.pictures.quantities import QUANTITIES, values_of
+from scorrnet_cli.snapshots import Snapshot
 
 AVERAGED = ("u", "v", "exx", "eyy", "exy")
 
@@ -55,7 +55,7 @@ def means_of(shown: Snapshot) -> FrameMeans:
         failure=field.deformed[0].failure,
         at_s=field.deformed[0].at_s,
         valid_share=int(field.valid.sum()) / masked if masked else 0.0,
-        means={name: _mean(shown.values(QUANTITIES[name])) for name in AVERAGED},
+        means={name: _mean(values_of(QUANTITIES[name], shown)) for name in AVERAGED},
         zncc=_median(field.zncc),
         sigma_u=_median(field.sigma_u),
         sigma_v=_median(field.sigma_v),

@@ -8,8 +8,8 @@ import numpy as np
 
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.gauge import StrainSettings
-from scorrnet_cli.pictures.source import Source
 from scorrnet_cli.report.means import FrameMeans
+from scorrnet_cli.snapshots import Snapshots
 from scorrnet_cli.strain import strain_of
 
 QUANTITIES = ("u", "v", "exx", "eyy", "exy")
@@ -37,14 +37,14 @@ class Noise:
     remark: str = ""
 
 
-def measured_noise(static: Source, like: Source, gauge: StrainSettings) -> Noise:
+def measured_noise(static: Snapshots, like: Snapshots, gauge: StrainSettings) -> Noise:
     """Take the noise floor from a result of images between which nothing moved.
 
     Parameters
     ----------
-    static : Source
+    static : Snapshots
         That result.
-    like : Source
+    like : Snapshots
         The result that the report is about.
     gauge : StrainSettings
         How its strain was taken.
@@ -62,7 +62,7 @@ def measured_noise(static: Source, like: Source, gauge: StrainSettings) -> Noise
     """
     variances: dict[str, list[float]] = {name: [] for name in QUANTITIES}
     means: dict[str, list[float]] = {name: [] for name in QUANTITIES}
-    for shown in static.snapshots(range(len(static))):
+    for shown in static.one_by_one(range(len(static))):
         strain = strain_of(shown.field, gauge)
         for name in QUANTITIES:
             values = getattr(shown.field if name in ("u", "v") else strain, name)
@@ -95,7 +95,7 @@ def stated_noise(frame: FrameMeans) -> Noise:
     return Noise(sigma, {}, source, "no static images were given (--noise-floor)")
 
 
-def _difference(static: Source, like: Source) -> str:
+def _difference(static: Snapshots, like: Snapshots) -> str:
     """Say in what the two results were made differently."""
     one, other = static.result.process, like.result.process
     for word, first, second in (

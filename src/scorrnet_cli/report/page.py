@@ -14,7 +14,6 @@ from string import Template
 from scorrnet_cli.field import FloatArray
 from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.quantities import LENGTH, QUANTITIES, Quantity
-from scorrnet_cli.pictures.source import Source
 from scorrnet_cli.pictures.stills import gauge_words
 from scorrnet_cli.probes import Probe
 from scorrnet_cli.report.charts import Curve, chart
@@ -23,6 +22,7 @@ from scorrnet_cli.report.means import FrameMeans, means_of
 from scorrnet_cli.report.noise import Noise, measured_noise, stated_noise
 from scorrnet_cli.report.practice import Section, sections
 from scorrnet_cli.report.probing import Probes
+from scorrnet_cli.snapshots import Snapshots
 from scorrnet_cli.units import seconds, short
 from scorrnet_cli.version import __version__
 
@@ -39,7 +39,7 @@ class Order:
     title : str
     quantities : sequence of Quantity
         What is shown.
-    static : Source, optional
+    static : Snapshots, optional
         A result of images at rest, for the noise floor.
     probes : sequence of Probe
         Places of which curves are drawn.
@@ -47,16 +47,16 @@ class Order:
 
     title: str
     quantities: Sequence[Quantity]
-    static: Source | None = None
+    static: Snapshots | None = None
     probes: Sequence[Probe] = ()
 
 
-def page(source: Source, images: Images, order: Order, step: Callable[[], None]) -> str:
+def page(snapshots: Snapshots, images: Images, order: Order, step: Callable[[], None]) -> str:
     """Write a report; frames are read one after the other.
 
     Parameters
     ----------
-    source : Source
+    snapshots : Snapshots
     images : Images
         Where the reference image is looked for.
     order : Order
@@ -73,26 +73,26 @@ def page(source: Source, images: Images, order: Order, step: Callable[[], None])
     UsageError
         As `Probes` does, or if nothing was measured in the static images.
     """
-    probes = Probes(order.probes, source.result)
-    album = Album(source, order.quantities)
+    probes = Probes(order.probes, snapshots.result)
+    album = Album(snapshots, order.quantities)
     frames = []
-    for shown in source.snapshots(range(len(source))):
+    for shown in snapshots.one_by_one(range(len(snapshots))):
         album.add(shown)
         frames.append(means_of(shown))
         probes.add(shown, shown.strain.how)
         step()
-    strain = source.snapshot(len(source) - 1).strain
-    noise = _noise(source, order, frames)
-    increments = source.result.is_incremental
-    grey = None if increments else images.grey(source.result.reference)
+    strain = snapshots.at(len(snapshots) - 1).strain
+    noise = _noise(snapshots, order, frames)
+    increments = snapshots.result.is_incremental
+    grey = None if increments else images.grey(snapshots.result.reference)
     parts = {
         "title": html.escape(order.title),
-        "summary": html.escape(_summary(source)),
+        "summary": html.escape(_summary(snapshots)),
         "last": str(len(frames) - 1),
         "sampling": html.escape(f"{_sampling(album.grid.step, gauge_words(strain))}{_below(grey, increments)}"),
-        "curves": _curves(frames, probes, source) if len(frames) > 1 else _readings(probes, source.mm_per_px),
-        "practice": _practice(sections(source, strain.how, noise)),
-        "frames": _frames(frames, source.mm_per_px),
+        "curves": _curves(frames, probes, snapshots) if len(frames) > 1 else _readings(probes, snapshots.mm_per_px),
+        "practice": _practice(sections(snapshots, strain.how, noise)),
+        "frames": _frames(frames, snapshots.mm_per_px),
         "footer": f"Made by scorrnet {__version__}.",
         "data": album.to_json(frames, grey, probes.marks()),
         "style": _read("report.css"),
@@ -101,21 +101,21 @@ def page(source: Source, images: Images, order: Order, step: Callable[[], None])
     return Template(_read("template.html")).substitute(parts)
 
 
-def _noise(source: Source, order: Order, frames: Sequence[FrameMeans]) -> Noise:
+def _noise(snapshots: Snapshots, order: Order, frames: Sequence[FrameMeans]) -> Noise:
     if order.static is not None:
-        return measured_noise(order.static, source, source.snapshot(len(source) - 1).strain.how)
+        return measured_noise(order.static, snapshots, snapshots.at(len(snapshots) - 1).strain.how)
     good = [frame for frame in frames if not frame.failure]
     return stated_noise(good[-1] if good else frames[-1])
 
 
-def _summary(source: Source) -> str:
-    count, height, width = source.result.shape
+def _summary(snapshots: Snapshots) -> str:
+    count, height, width = snapshots.result.shape
     images = "one deformed image" if count == 1 else f"{count} deformed images"
-    process = source.result.process
-    to = "from frame to frame, beginning with" if source.result.is_incremental else "to"
+    process = snapshots.result.process
+    to = "from frame to frame, beginning with" if snapshots.result.is_incremental else "to"
     return (
         f"Displacement and strain of {images} of {width} x {height} px {to} the reference "
-        f"{source.result.reference.name}; "
+        f"{snapshots.result.reference.name}; "
         f"measured {process.date[:10]} by scorrnet {process.version} on {process.device}."
     )
 
@@ -148,10 +148,10 @@ def _readings(probes: Probes, mm_per_px: float | None) -> str:
     return f'<section>\n<h2>Probes</h2>\n<div class="wide">\n{"".join(lines)}\n</div>\n</section>'
 
 
-def _curves(frames: Sequence[FrameMeans], probes: Probes, source: Source) -> str:
+def _curves(frames: Sequence[FrameMeans], probes: Probes, snapshots: Snapshots) -> str:
     """Draw means and probes over the frames, two or more."""
-    mm_per_px = source.mm_per_px
-    between = " from frame to frame" if source.result.is_incremental else ""
+    mm_per_px = snapshots.mm_per_px
+    between = " from frame to frame" if snapshots.result.is_incremental else ""
     times = [frame.at_s for frame in frames if frame.at_s is not None]
     rising = len(times) == len(frames) and all(one < two for one, two in pairwise(times))
     x, x_label = (times, "time (s)") if rising else ([float(index) for index in range(len(frames))], "frame")

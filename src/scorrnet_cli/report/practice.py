@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from scorrnet_cli.field import Process
 from scorrnet_cli.gauge import DEFAULT_PASSES, StrainSettings
-from scorrnet_cli.pictures.source import Source
 from scorrnet_cli.pictures.stills import measure_words
 from scorrnet_cli.report.noise import QUANTITIES, Noise
 from scorrnet_cli.settings import WHOLE_IMAGE, Settings
+from scorrnet_cli.snapshots import Snapshots
 
 KEPT = 0.9  # of the amplitude of a wave: the spatial resolution is the period of which so much is found
 ADAPTIVE_RESOLUTION_PX = 14.0
@@ -41,30 +41,30 @@ class Section:
     facts: tuple[Fact, ...]
 
 
-def sections(source: Source, gauge: StrainSettings, noise: Noise) -> list[Section]:
+def sections(snapshots: Snapshots, gauge: StrainSettings, noise: Noise) -> list[Section]:
     """Put the table together.
 
     Parameters
     ----------
-    source : Source
+    snapshots : Snapshots
     gauge : StrainSettings
         How strain was taken.
     noise : Noise
     """
     return [
-        Section("Images and set-up", _set_up(source)),
-        Section("Displacement", _displacement(source.result.process.settings)),
-        Section("Strain", _strain(gauge, source.mm_per_px)),
-        Section("Noise floor", _noise(noise, source.mm_per_px)),
-        Section("Software", _software(source.result.process)),
+        Section("Images and set-up", _set_up(snapshots)),
+        Section("Displacement", _displacement(snapshots.result.process.settings)),
+        Section("Strain", _strain(gauge, snapshots.mm_per_px)),
+        Section("Noise floor", _noise(noise, snapshots.mm_per_px)),
+        Section("Software", _software(snapshots.result.process)),
     ]
 
 
-def _set_up(source: Source) -> tuple[Fact, ...]:
-    result = source.result
+def _set_up(snapshots: Snapshots) -> tuple[Fact, ...]:
+    result = snapshots.result
     count, height, width = result.shape
     scale = result.calibration
-    masked = int(source.snapshot(0).field.mask.sum())
+    masked = int(snapshots.at(0).field.mask.sum())
     last = f" to {result.deformed[-1].name}" if count > 1 else ""
     return (
         Fact("Reference image", f"{result.reference.name}, sha256 {result.reference.sha256}"),

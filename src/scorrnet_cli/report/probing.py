@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from scorrnet_cli.gauge import StrainSettings
 from scorrnet_cli.layers import DERIVED, LENGTHS, STRAINS, Extent, Layers
 from scorrnet_cli.pictures.quantities import QUANTITIES, Quantity
-from scorrnet_cli.pictures.source import Snapshot
 from scorrnet_cli.probes import Line, Point, Probe, Reading, Rectangle, check_followed
 from scorrnet_cli.report.charts import Curve
+from scorrnet_cli.snapshots import Snapshot
 from scorrnet_cli.writers import StoredResult
 
 _CHARTS: tuple[tuple[type[Probe], str, tuple[str, ...], str], ...] = (

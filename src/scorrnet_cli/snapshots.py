@@ -1,21 +1,17 @@
-"""A result as pictures need it: one frame at a time, with its strain and its images."""
+"""A result read frame by frame, each with its strain, and which of its frames are meant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.field import Field, FloatArray
-from scorrnet_cli.pictures.quantities import Quantity, values_of
+from scorrnet_cli.field import Field
+from scorrnet_cli.gauge import ARRAYS, Strain
 from scorrnet_cli.writers import StoredResult
-
-if TYPE_CHECKING:
-    from scorrnet_cli.gauge import Strain
 
 _KEPT = 2  # frames in memory
 
@@ -49,12 +45,23 @@ class Snapshot:
 
         return strain_of(self.field)
 
-    def values(self, quantity: Quantity) -> FloatArray:
-        """Return a quantity as it is stored, (H, W) float32: px, or 1 for strain; NaN where unknown."""
-        return values_of(quantity, self.field, self.strain if quantity.needs_strain else None)
+    def strain_within(self, rows: slice, columns: slice) -> Strain:
+        """Return what `strain` has in some rows and columns, (1, h, w); not more is computed."""
+        stored = self.field.strain_field
+        if stored is not None:
+            return replace(stored, **{name: getattr(stored, name)[:, rows, columns] for name in ARRAYS})
+        from scorrnet_cli.strain import strain_within
+
+        return strain_within(self.field, self.field.process.settings.gauge, rows, columns, self._middling_variance)
+
+    @cached_property
+    def _middling_variance(self) -> float:
+        from scorrnet_cli.strain import middling_variance
+
+        return middling_variance(self.field)
 
 
-class Source:
+class Snapshots:
     """Gives the frames of a result.
 
     Attributes
@@ -66,19 +73,19 @@ class Source:
 
     def __init__(self, result: StoredResult) -> None:
         self.result = result
-        self.snapshot = lru_cache(maxsize=_KEPT)(self._snapshot)
+        self.at = lru_cache(maxsize=_KEPT)(self._at)
         self.mm_per_px = result.calibration.mm_per_px if result.calibration else None
 
     def __len__(self) -> int:
         return self.result.shape[0]
 
-    def _snapshot(self, index: int) -> Snapshot:
-        """Read a frame, counted from 0."""
-        return Snapshot(index, self.result.frame(index))
+    def _at(self, index: int, *, strain: bool = True) -> Snapshot:
+        """Read a frame, counted from 0; without the strain that is stored if that is not wanted."""
+        return Snapshot(index, self.result.frame(index, strain=strain))
 
-    def snapshots(self, indices: Sequence[int]) -> Iterator[Snapshot]:
+    def one_by_one(self, indices: Sequence[int]) -> Iterator[Snapshot]:
         """Read frames one after the other."""
-        return map(self.snapshot, indices)
+        return map(self.at, indices)
 
 
 def chosen_frames(text: str, count: int) -> list[int]:
