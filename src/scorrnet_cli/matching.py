@@ -9,13 +9,16 @@ from torch import Tensor
 
 from scorrnet_cli import spline
 from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, plane_at, plane_through, wide_mean
-from scorrnet_cli.morphology import eroded
+from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.tiles import Box
 
 SHINE_PX = 2  # rim of the surface into which blur and interpolation carry the background
 PHOTOMETRY_WINDOWS = 3.0  # width of the window for gain and offset, in windows of the displacement
 OUTLIER_SPREADS = 6.0  # residuals beyond so many standard deviations count little
 SMALLEST_SPREAD = 0.05  # of the residuals, in standard deviations of the surface: below, none is an outlier
+GLINT = 6.0  # difference between the images, in standard deviations of the pattern, that no misfit makes
+GLINT_PX = 3  # into which blur, slope and interpolation carry it
+DIMMED = 4.0  # brightest and darkest detail, in standard deviations nearby, that counts as contrast of the pattern
 LARGEST_GAIN = 10.0  # between the images: beyond, one of them has no contrast there
 SMALLEST_ZNCC = 0.5
 SMALLEST_SUPPORT = 0.3  # share of the window that must match: less is extrapolation
@@ -32,6 +35,7 @@ class Surface(NamedTuple):
     slope: Tensor  # (2, H, W), gradient of `grey`, per px
     mask: Tensor  # (H, W) bool
     core: Tensor  # (H, W), 0 outside the mask and at its rim, where the background shines in, else 1
+    contrast: Tensor  # (H, W), standard deviation of `grey` nearby, at least that of the whole, 1
     place: spline.Place | None = None  # in the image, of a part
     motion: Tensor | None = None  # (2, H, W) plane through the displacement of the whole, of a part
 
@@ -47,8 +51,16 @@ class Surface(NamedTuple):
         """Return what lies in a box; `motion` (3, 2) is the plane that displaces the whole (see `fitted_plane`)."""
         height, width = self.mask.shape
         plane = plane_at(motion, box, (height, width))
-        arrays = (box.of(self.grey), self.scale, box.of(self.slope), box.of(self.mask), box.of(self.core))
-        return Surface(*arrays, spline.Place(box.top, box.left, height, width), plane)
+        return Surface(
+            box.of(self.grey),
+            self.scale,
+            box.of(self.slope),
+            box.of(self.mask),
+            box.of(self.core),
+            box.of(self.contrast),
+            spline.Place(box.top, box.left, height, width),
+            plane,
+        )
 
 
 class Spline(NamedTuple):
@@ -70,12 +82,28 @@ def surface(reference: Tensor, mask: Tensor) -> Surface:
     scale = reference[mask].std().clamp_min(1e-6)
     grey = (reference - reference[mask].mean()) / scale
     slope = torch.cat(gradient(grey[None]))
-    return Surface(grey, scale, slope, mask, _core(mask))
+    return Surface(grey, scale, slope, mask, _core(mask), _contrast(grey, mask))
 
 
 def _core(mask: Tensor) -> Tensor:
     """0 (H, W) outside a mask and at its rim, else 1."""
     return eroded(mask, SHINE_PX).float()
+
+
+def _contrast(grey: Tensor, mask: Tensor) -> Tensor:
+    """Standard deviation (H, W) of a pattern nearby, at least that of the whole, as if nothing shone on it."""
+    cover = mask.float()
+    for _ in range(2):  # the first time glints are in the contrast by which they are judged
+        light, detail, contrast = _parts(grey, cover)
+        grey = light + detail.clamp(-DIMMED * contrast, DIMMED * contrast)
+    return torch.maximum(_parts(grey, cover)[2], grey[mask].std())
+
+
+def _parts(grey: Tensor, cover: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Light, detail and the detail's standard deviation nearby, (H, W) each."""
+    light = wide_mean(grey[None], cover, NEIGHBOURHOOD_PX)[0]
+    detail = grey - light
+    return light, detail, wide_mean(detail[None] ** 2, cover, NEIGHBOURHOOD_PX)[0].sqrt()
 
 
 class Comparison(NamedTuple):
@@ -121,14 +149,17 @@ def compare(
     moved = spline.spline_sample(coefficients, field, reference.place)
     gain, offset = light or _match_light(reference.grey, moved, within, window_px * PHOTOMETRY_WINDOWS)
     residual = reference.grey - gain * moved - offset
+    glints = residual.abs() * within > GLINT * reference.contrast
+    if bool(glints.any()):  # or dust, or pixels that do not work: nothing of the surface
+        within = within * ~dilated(glints, GLINT_PX)
+        gain, offset = light or _match_light(reference.grey, moved, within, window_px * PHOTOMETRY_WINDOWS)
+        residual = reference.grey - gain * moved - offset
     return Comparison(moved, within * _trust(residual, within), residual, (gain, offset), reference.motion)
 
 
 def judge(reference: Surface, field: Tensor, state: Comparison, window_px: float) -> tuple[Tensor, Tensor]:
     """Correlation (H, W), and True (H, W) where the images agree at the field, at the point and around it."""
-    zncc = correlation(
-        reference.grey, state.moved, reference.core * spline.inside(field, spline.RIM_PX, reference.place)
-    )
+    zncc = correlation(reference.grey, state.moved, (state.weight > 0).float())  # without glints
     trusted, there = gaussian(torch.stack([state.weight, reference.core]), window_px)
     supported: Tensor = trusted >= SMALLEST_SUPPORT * there.clamp_min(1e-3)
     in_sight = reference.mask & spline.inside(field, place=reference.place)
