@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import math
 import re
+import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import tifffile
@@ -71,10 +73,13 @@ class Clock:
         """
         if self.fps is not None:
             return number / self.fps
-        return _name_time(path) if self.stamps == "names" else _tiff_time(path, page)
+        return _name_time(path, page) if self.stamps == "names" else _tiff_time(path, page)
 
 
-def _name_time(path: Path) -> float:
+def _name_time(path: Path, page: int) -> float:
+    if page > 0:
+        what = "The file holds several images, and its name tells the time of one"
+        raise FrameError(what, str(path), "Give --fps, or --times tiff")
     dates, seconds = _DATE.findall(path.stem), _SECONDS.findall(path.stem)
     if len(dates) + len(seconds) != 1:
         found = "several times" if dates or seconds else "no time"
@@ -87,15 +92,21 @@ def _name_time(path: Path) -> float:
 
 def _tiff_time(path: Path, page: int) -> float:
     try:
-        with tifffile.TiffFile(path) as file:
-            tag = [each for _, each in full_pages(file)][page].tags.get("DateTime")
-            text = "" if tag is None else str(tag.value)
-    except (OSError, ValueError, IndexError) as error:
+        text = _tiff_dates(path, path.stat().st_mtime_ns)[page]
+    except (OSError, ValueError, IndexError, struct.error) as error:
         raise FrameError(f"The TIFF tags cannot be read: {error}", str(path), "Give --fps instead") from error
     match = _TIFF_DATE.fullmatch(text)
     if match is None:
         raise FrameError("The image has no TIFF tag DateTime", f"{path}, image {page}", "Give --fps instead")
     return _timestamp(match.groups(default=""), path)
+
+
+@lru_cache(maxsize=1)
+def _tiff_dates(path: Path, _changed_ns: int) -> tuple[str, ...]:
+    """Tag DateTime of every image of a file, read once until it changes; empty where missing."""
+    with tifffile.TiffFile(path) as file:
+        tags = (page.tags.get("DateTime") for page in full_pages(file))
+        return tuple("" if tag is None else str(tag.value) for tag in tags)
 
 
 def _timestamp(parts: tuple[str, ...], path: Path) -> float:

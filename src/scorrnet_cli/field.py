@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -13,6 +14,8 @@ from scorrnet_cli.arrays import FloatArray as FloatArray
 from scorrnet_cli.gauge import Strain
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
+
+_PAGE = re.compile(r"(?P<name>.+)\[(?P<page>\d+)\]")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,12 @@ class FrameInfo:
     failure: str = ""
     at_s: float | None = None
     reference_frame: int = -1
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Name of the file, and which of its images it is, counted from 0."""
+        parts = _PAGE.fullmatch(self.name)
+        return (parts["name"], int(parts["page"])) if parts else (self.name, 0)
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,8 @@ class Report:
         Where the times of the images are known from; empty if they are not.
     gauge : StrainSettings, optional
         How strain was taken, if it was asked for.
+    earlier_points : int
+        Valid points of the frames that an earlier run had measured.
     """
 
     output: Path
@@ -133,11 +135,12 @@ class Report:
     calibration: Calibration | None = None
     time_source: str = ""
     gauge: StrainSettings | None = None
+    earlier_points: int = 0
 
     @property
     def points_per_s(self) -> float:
-        """Valid points of all frames over the time."""
-        return sum(frame.points for frame in self.frames) / self.time_s
+        """Valid points of the frames that this run measured over its time."""
+        return (sum(frame.points for frame in self.frames) - self.earlier_points) / self.time_s
 
 
 def summarise(field: Field, time_s: float) -> FrameSummary:

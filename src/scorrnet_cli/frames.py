@@ -76,7 +76,7 @@ def read_frames(path: str | os.PathLike[str], wanted: Container[int] = ALL) -> G
     digest = None
     with closing(read_rasters(path, wanted)) as rasters:
         for raster in rasters:
-            digest = digest or sha256(path)
+            digest = digest or _digest(path)
             name = printable(path.name) + raster.page
             grey = _grey(raster, path)
             if min(grey.shape) < SMALLEST_PX:
@@ -178,6 +178,15 @@ def _grey(raster: Raster, path: Path) -> FloatArray:
             "Fill them with a grey level, and leave them out with a mask",
         )
     return grey
+
+
+def _digest(path: Path) -> str:
+    """Return the sha256 of an image that has been read; FrameError if it is no longer there."""
+    try:
+        return sha256(path)
+    except OSError as error:
+        what = f"The image cannot be read again: {error.strerror or error}"
+        raise FrameError(what, str(path), "Give it when it is written") from error
 
 
 def sha256(path: Path) -> str:

@@ -68,4 +68,4 @@ def page_shapes(path: Path) -> list[Shape | None]:
 def _tiff(path: Path) -> list[Shape | None]:
     """Return the sizes of the pages of a TIFF, thumbnails left out; of one that ends before it lists them, None."""
     with tifffile.TiffFile(path) as file:
-        return [(page.imagelength, page.imagewidth) for _, page in full_pages(file)] or [None]
+        return [(page.imagelength, page.imagewidth) for page in full_pages(file)] or [None]

@@ -27,7 +27,6 @@ from scorrnet_cli.overview import overview
 from scorrnet_cli.patchwork import Stage, by_tiles
 from scorrnet_cli.refine import (
     ASSESSMENT_HALO_PX,
-    HALO_PX,
     Refined,
     Refinement,
     assess,
@@ -256,7 +255,7 @@ def _refined(instruments: Instruments, part: Part, deformed: Spline) -> Refined:
     """Refine the field that the network has found of a part that moves as one, as the settings say."""
     settings = instruments.settings
     if not settings.refine:
-        return by_tiles(assess, part.surface, deformed, part.field, HALO_PX)
+        return by_tiles(assess, part.surface, deformed, part.field, ASSESSMENT_HALO_PX)
     seen = overview(part.surface, deformed.coefficients, part.field)
     stage = _stage(instruments, seen.noise)
     return by_tiles(stage, part.surface, deformed, part.field, halo_px(settings.window_px), seen.motion)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -144,18 +145,19 @@ def _tiff(path: Path, wanted: Container[int]) -> Iterator[Raster]:
                 str(path),
                 "Save it as single images or as an OME-TIFF",
             )
-        for given, (index, page) in enumerate(full_pages(file)):
-            if given in wanted:
+        is_stack = sum(1 for _ in islice(full_pages(file), 2)) > 1
+        for index, page in enumerate(full_pages(file)):
+            if index in wanted:
                 pixels, full_scale = _tiff_pixels(page, path)
-                yield Raster(pixels, full_scale, f"[{index}]" if count > 1 else "")
+                yield Raster(pixels, full_scale, f"[{index}]" if is_stack else "")
 
 
-def full_pages(file: tifffile.TiffFile) -> Iterator[tuple[int, tifffile.TiffPage]]:
-    """Give the pages of a TIFF file that are images and no thumbnails, each with its number among all pages."""
+def full_pages(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
+    """Give the pages of a TIFF file that are images and no thumbnails."""
     for index in range(len(file.pages)):
         page = file.pages[index].aspage()
         if index == 0 or not page.is_reduced:
-            yield index, page
+            yield page
 
 
 def _check_page_chain(file: tifffile.TiffFile) -> None:

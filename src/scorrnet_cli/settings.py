@@ -89,6 +89,9 @@ class Settings:
         if self.update_every and (self.increments or not self.warm_start):
             how = "increments = true" if self.increments else "warm_start = false"
             raise UsageError("There is no reference to update so", f"update = {self.update}, {how}", "Leave one out")
+        if self.increments and not self.warm_start:
+            what = "Increments are measured from one frame to the next, not each frame by itself"
+            raise UsageError(what, "increments = true, warm_start = false", "Leave one out")
         _ = self.gauge  # raises what is wrong with it
 
     @property

@@ -297,6 +297,34 @@ def test_a_campaign_goes_on_in_the_folder_where_it_was_stopped(
     assert not pipeline.measured
 
 
+def test_a_folder_of_another_run_does_not_stop_the_others(
+    folder: Path, scorrnet: Run, draw: Draw, pipeline: Any
+) -> None:
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        for number in range(3):
+            draw(folder / name / f"{name}_{number}.png", number)
+    stop_at(pipeline, "a_2.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder, "--recursive", "--resume").exit_code == 130
+    go_on(pipeline)
+    result = scorrnet("batch", folder, "--recursive", "--resume", "--strain", "--json")
+    assert (result.exit_code, "a could not be measured" in result.stderr) == (6, True), result.stderr
+    assert [Path(each["output"]).parent for each in json.loads(result.stdout)["sequences"]] == [folder / "b"]
+
+
+def test_points_per_second_are_those_of_this_run(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    last = sorted(path.name for path in folder.glob("*.png"))[-1]
+    stop_at(pipeline, last, KeyboardInterrupt())
+    assert scorrnet("batch", folder).exit_code == 130
+    go_on(pipeline)
+    result = scorrnet("batch", folder, "--resume", "--json")
+    (sequence,) = json.loads(result.stdout)["sequences"]
+    valid = read_hdf5(folder / "scorrnet.h5").valid
+    assert len(pipeline.measured) < len(valid)
+    points = valid[-len(pipeline.measured) :].sum()
+    assert sequence["points_per_s"] * sequence["time_s"] == pytest.approx(points)
+
+
 def test_a_place_that_is_taken_is_told_of_before_anything_is_measured(
     folder: Path, scorrnet: Run, pipeline: Any, draw: Draw
 ) -> None:

@@ -269,6 +269,26 @@ def test_a_folder_that_cannot_be_measured_does_not_stop_the_others(folder: Path,
     assert (folder / "b" / "scorrnet.h5").exists()
 
 
+def test_a_watch_that_cannot_end_well_does_not_begin(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    result = scorrnet("batch", folder, "--watch", "--idle", "0.9", "--strain", "-o", "w.tif")
+    assert (result.exit_code, "no strain" in result.stderr) == (7, True), result.stderr
+    assert not pipeline.measured
+
+
+@pytest.mark.parametrize(("flags", "under"), [((), 0), (("--reference", "previous"), -2)])
+def test_the_picture_lies_over_the_image_that_the_last_frame_was_compared_with(
+    folder: Path, scorrnet: Run, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], under: int
+) -> None:
+    drawn = []
+    monkeypatch.setattr(
+        "scorrnet_cli.cli.preview.save_preview", lambda path, frame, field: drawn.append(frame.info.name)
+    )
+    images = [path.name for path in find_images(folder)]
+    result = scorrnet("batch", folder, "--plot", "-o", "out.h5", *flags)
+    assert result.exit_code == 0, result.stderr
+    assert drawn == [images[under]]
+
+
 def test_an_image_is_neither_left_out_nor_replaced(folder: Path, scorrnet: Run, draw: Draw) -> None:
     before = draw(folder / "ref.png", 3).read_bytes()
     assert scorrnet("batch", folder, "-o", folder / "ref.h5").exit_code == 0

@@ -93,6 +93,11 @@ def test_what_makes_no_sense_is_refused(settings: dict[str, Any]) -> None:
         Settings(**settings)
 
 
+def test_increments_of_frames_by_themselves_are_refused() -> None:
+    with pytest.raises(UsageError, match="not each frame by itself"):
+        Settings(increments=True, warm_start=False)
+
+
 def test_usage(images: Path, scorrnet: Run) -> None:
     for flags in (
         ("--update", "0"),

@@ -179,9 +179,30 @@ def test_tiff_pages_may_differ_and_thumbnails_are_skipped(tmp_path: Path) -> Non
     frames = list(read_frames(path))
     assert [(f.info.name, f.shape, f.full_scale) for f in frames] == [
         ("stack.tif[0]", (H, W), 255.0),
-        ("stack.tif[2]", (35, 33), 65535.0),
+        ("stack.tif[1]", (35, 33), 65535.0),
     ]
+    assert [next(read_frames(path, {frame.info.place[1]})).info for frame in frames] == [f.info for f in frames]
     np.testing.assert_array_equal(frames[1].grey, second)
+
+
+def test_an_image_with_a_thumbnail_is_no_stack(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "one.tif") as tiff:
+        tiff.write(noise("uint8"), metadata=None)
+        tiff.write(noise("uint8")[::2, ::2], metadata=None, subfiletype=1)
+    assert read_frame(tmp_path / "one.tif").info.name == "one.tif"
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_a_failed_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", noise("uint8"))
+
+    def gone(path: Path) -> str:
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    monkeypatch.setattr("scorrnet_cli.frames.sha256", gone)
+    with pytest.raises(FrameError, match="cannot be read again: No such file"):
+        read_frame(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate", "packbits"])

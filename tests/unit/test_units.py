@@ -11,6 +11,7 @@ import tifffile
 
 from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, UsageError
+from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.units import Calibration
 
 
@@ -97,3 +98,23 @@ def test_tags_are_those_of_the_images_and_not_of_thumbnails(tmp_path: Path) -> N
     clock = Clock(None, "tiff")
     first = clock.read(tmp_path / "a.tif", 0, 0)
     assert [clock.read(tmp_path / "a.tif", page, page) - first for page in range(3)] == [0, 10, 20]
+
+
+def test_the_name_of_a_file_of_several_images_tells_no_times() -> None:
+    clock = Clock(None, "names")
+    assert clock.read(Path("cam_12.5s.tif"), 0, 0) == 12.5
+    with pytest.raises(FrameError, match="holds several images"):
+        clock.read(Path("cam_12.5s.tif"), 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("a.tif", ("a.tif", 0)),
+        ("a.tif[12]", ("a.tif", 12)),
+        ("cam[2]_5s.tif", ("cam[2]_5s.tif", 0)),
+        ("b[1].tif[3]", ("b[1].tif", 3)),
+    ],
+)
+def test_only_what_ends_a_name_is_a_page(name: str, place: tuple[str, int]) -> None:
+    assert FrameInfo(name, "").place == place

@@ -21,7 +21,6 @@ holds at most twice the size of the result.
 from __future__ import annotations
 
 import json
-import os
 import re
 from contextlib import suppress
 from dataclasses import asdict
@@ -45,6 +44,7 @@ from scorrnet_cli.field import Field, FrameInfo, Process
 from scorrnet_cli.figures import FrameSummary, summarise
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, explained, open_writer, read_hdf5, write_view, written_whole
+from scorrnet_cli.writers.atomic import bring_to_disk
 
 _FORMAT = 2
 _SMALLEST_VIEW = 64  # frames, of a folder that is watched; doubled when it gets too small
@@ -123,9 +123,10 @@ class Parts:
             with explained(self.folder):
                 hold(self.folder / RUN).close()
         remove(self.folder)
+        with explained(self.folder):
+            self.folder.mkdir()  # not in what follows: one that is there belongs to another run
         try:
             with explained(self.folder):
-                self.folder.mkdir()
                 _write(self.folder / RUN, json.dumps(self._identity() | {"date": self.process.date}, indent=1))
                 self._lock = hold(self.folder / RUN)
             self._view(total or _SMALLEST_VIEW)
@@ -188,7 +189,7 @@ class Parts:
         if summary is None:
             field = read_hdf5(self.shard(index))
             summary = summarise(field, 0.0)
-        if (summary.image.name, summary.image.sha256) == (name, digest) or _same_stack(summary.image, name, digest):
+        if (summary.image.name, summary.image.sha256) == (name, digest):
             return summary
         if summary.error is not None and summary.image.name == name:
             return None
@@ -216,7 +217,7 @@ class Parts:
         with open_writer(self.shard(index), self.header(1), overwrite=True) as writer:
             writer.append(field)
         with explained(self.folder):
-            _bring_to_disk(self.folder)
+            bring_to_disk(self.folder)
         return summarise(field, time_s)
 
     def note(self, index: int, summary: FrameSummary) -> None:
@@ -278,23 +279,7 @@ class Parts:
         self._viewed = frames
 
 
-def _same_stack(image: FrameInfo, name: str, digest: str) -> bool:
-    """Tell whether two names are of the same bytes: thumbnails between the pages of a TIFF shift their numbers."""
-    return image.sha256 == digest and image.name.partition("[")[0] == name.partition("[")[0] and "[" in name
-
-
 def _write(path: Path, text: str) -> None:
     """Write a small file that is whole as soon as it has its name."""
     with written_whole(path) as part:
         part.write_text(text, encoding="utf-8")
-    _bring_to_disk(path.parent)
-
-
-def _bring_to_disk(folder: Path) -> None:
-    """Make sure that names given in a folder last through a power cut, where the system can be told to."""
-    with suppress(PermissionError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

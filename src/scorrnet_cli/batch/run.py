@@ -62,8 +62,7 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
     listener.doing("loading the networks")
     instruments = load()
     process = instruments.process()
-    if plan.total is not None:
-        check_size(task.output, Header(reference.shape, plan.total, reference.info, process), split=task.split)
+    check_size(task.output, Header(reference.shape, plan.total or 1, reference.info, process), split=task.split)
     parts = parts_of(task, reference, process)
     with closing(parts):
         if resume:
@@ -120,7 +119,7 @@ class _Run:
         self._listener = listener
         self._summaries: dict[int, FrameSummary] = {}
         self._places: dict[int, tuple[Path, int]] = {}
-        self._resumed = 0
+        self._resumed = self._earlier_points = 0
         self._compute_s = 0.0
 
     def measure(self, reference: Frame, resume: bool) -> Outcome:
@@ -137,11 +136,14 @@ class _Run:
         try:
             self._measure_frames(prepared)
             sure = prepared.sureness
-            report = finish(self._task, self._parts, reference, self._summaries, start, self._listener, sure)
+            report = finish(
+                self._task, self._parts, reference, self._summaries, start, self._listener, sure, self._image
+            )
         finally:
             if not self._parts.count():
                 self._parts.remove()
         self._parts.remove()
+        report = replace(report, earlier_points=self._earlier_points)
         return Outcome(report, self._resumed, self._compute_s)
 
     def _doubt(self, prepared: Prepared) -> None:
@@ -159,7 +161,7 @@ class _Run:
         tracker = Tracker(
             self._instruments,
             prepared,
-            image=lambda index: read_image(*self._places[index]),
+            image=self._image,
             kept=lambda index: read_hdf5(self._parts.shard(index)),
         )
         items = ahead(
@@ -171,6 +173,10 @@ class _Run:
             for measured in together(partial(self._measured, tracker, prepared), wanted, at_once):
                 self._compute_s += measured[2] / at_once
                 behind.give(measured)
+
+    def _image(self, index: int) -> Frame:
+        """Read a deformed image again."""
+        return read_image(*self._places[index])
 
     def _at_once(self) -> int:
         """Return how many frames are measured at once: several only if none needs what is found of another."""
@@ -187,6 +193,7 @@ class _Run:
                 continue
             tracker.note(item.index, item.kept)
             self._resumed += 1
+            self._earlier_points += item.kept.points
             self._summaries[item.index] = item.kept
             self._listener.resumed(item.kept)
 
@@ -224,8 +231,12 @@ def finish(
     start: float,
     listener: Listener,
     sure: Sureness | None = None,
+    image: Callable[[int], Frame] | None = None,
 ) -> Report:
-    """Put the result of all frames in its place, draw it, and say what it came to; `start` is when it began."""
+    """Put the result of all frames in its place, draw it, and say what it came to.
+
+    `start` is when it began; `image` reads a deformed image again, over which increments are drawn.
+    """
     frames = tuple(found[index] for index in sorted(found))
     if not frames:
         raise FrameError("There are too few images to compare", task.where, "Give at least two")
@@ -240,7 +251,9 @@ def finish(
     drawn = None
     if task.picture and measured:
         listener.doing("drawing")
-        drawn = task.picture(reference.grey, read_hdf5(parts.shard(measured[-1])))
+        last = read_hdf5(parts.shard(measured[-1]))
+        before = last.deformed[0].reference_frame if parts.process.settings.increments else -1
+        drawn = task.picture(image(before) if image and before >= 0 else reference, last)
     return Report(
         output=written,
         plot=drawn,

@@ -89,7 +89,7 @@ def _measure(
         found |= {index: known[page] for index, page in enumerate(source.pages, source.first) if page in known}
     for summary in found.values():
         listener.resumed(summary)
-    resumed = len(found)
+    resumed, earlier_points = len(found), sum(summary.points for summary in found.values())
     listener.doing("measuring")
     computed_s = 0.0
     try:
@@ -98,7 +98,7 @@ def _measure(
             found[index] = summary
             computed_s += summary.time_s
             listener.kept(summary)
-        report = finish(task, parts, reference, found, start, listener)
+        report = replace(finish(task, parts, reference, found, start, listener), earlier_points=earlier_points)
     finally:
         if not parts.count():
             parts.remove()

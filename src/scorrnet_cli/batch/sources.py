@@ -130,8 +130,8 @@ def find_images(folder: Path, pattern: str | None = None, leave_out: Collection[
     else:
         names = fnmatch.filter(names, pattern)
     without = {path.resolve() for path in leave_out}
-    paths = (folder / name for name in sorted(names, key=natural_key))
-    return [path for path in paths if path.resolve() not in without]
+    paths = [folder / name for name in sorted(names, key=natural_key)]
+    return [path for path in paths if path.resolve() not in without] if without else paths
 
 
 def find_folders(root: Path) -> list[Path]:

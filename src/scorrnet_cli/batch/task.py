@@ -9,8 +9,9 @@ from typing import Protocol
 
 from scorrnet_cli.batch.sources import Plan, Selection, Source
 from scorrnet_cli.clock import Clock
-from scorrnet_cli.field import Field, FloatArray, Process
+from scorrnet_cli.field import Field, Process
 from scorrnet_cli.figures import FrameSummary, Report
+from scorrnet_cli.frames import Frame
 from scorrnet_cli.units import Calibration
 
 
@@ -59,7 +60,7 @@ class Task:
     overwrite: bool
     resume: bool
     hurry: Callable[[], None] | None = None
-    picture: Callable[[FloatArray, Field], Path] | None = None
+    picture: Callable[[Frame, Field], Path] | None = None
     probability: Path | None = None
     calibration: Calibration | None = None
     clock: Clock | None = None

@@ -30,9 +30,17 @@ from scorrnet_cli.cli import console, preview
 from scorrnet_cli.cli.batch_report import Progress, table, to_json
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.clock import Clock
-from scorrnet_cli.errors import FrameError, MeasurementError, OutputError, ScorrnetError, UsageError
-from scorrnet_cli.field import Field, FloatArray
-from scorrnet_cli.frames import count_frames
+from scorrnet_cli.errors import (
+    DeviceError,
+    FrameError,
+    MeasurementError,
+    OutputError,
+    ScorrnetError,
+    UsageError,
+    WeightsError,
+)
+from scorrnet_cli.field import Field
+from scorrnet_cli.frames import Frame, count_frames
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers.atomic import behind_link
@@ -232,8 +240,8 @@ def _measure(
     for task in tasks:
         try:
             outcomes.append(_measure_one(task, measure, progress, talk))
-        except (FrameError, MeasurementError) as error:
-            if len(tasks) == 1:
+        except ScorrnetError as error:
+            if len(tasks) == 1 or isinstance(error, DeviceError | WeightsError):
                 raise
             failed += 1
             talk.warn(f"{task.where} could not be measured: {error}")
@@ -282,6 +290,6 @@ def _picture(output: Path) -> Path:
     return output.with_name(f"{output.stem.removesuffix('.ome')}.png")
 
 
-def _draw(path: Path, reference: FloatArray, field: Field) -> Path:
-    preview.save_preview(path, reference, field)
+def _draw(path: Path, under: Frame, field: Field) -> Path:
+    preview.save_preview(path, under, field)
     return path

@@ -153,7 +153,7 @@ Limits = Annotated[
 ]
 
 
-def pair(text: str | None, option: str) -> tuple[float, float] | None:
+def limits_of(text: str | None) -> tuple[float, float] | None:
     """Read two finite numbers, of which the first is lower.
 
     Raises
@@ -166,11 +166,11 @@ def pair(text: str | None, option: str) -> tuple[float, float] | None:
     try:
         low, high = (float(value) for value in text.split(","))
     except ValueError:
-        raise UsageError("Limits are two numbers, LO,HI", f"{option} {text}") from None
+        raise UsageError("Limits are two numbers, LO,HI", f"--limits {text}") from None
     if not math.isfinite(high - low):
-        raise UsageError("Limits are finite numbers, LO,HI", f"{option} {text}")
+        raise UsageError("Limits are finite numbers, LO,HI", f"--limits {text}")
     if not low < high:
-        raise UsageError("The first limit must be below the second", f"{option} {text}")
+        raise UsageError("The first limit must be below the second", f"--limits {text}")
     return low, high
 
 

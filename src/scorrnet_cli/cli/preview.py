@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scorrnet_cli.field import Field, FloatArray
+from scorrnet_cli.field import Field
+from scorrnet_cli.frames import Frame
 from scorrnet_cli.pictures.paper import check_picture, save_figure
 
 
@@ -13,8 +14,8 @@ def check_preview(path: Path, overwrite: bool) -> None:
     check_picture(path, overwrite, "--plot")
 
 
-def save_preview(path: Path, grey: FloatArray, field: Field) -> None:
-    """Draw a field of one frame over the reference image, (H, W) float32, to a PNG.
+def save_preview(path: Path, under: Frame, field: Field) -> None:
+    """Draw a field of one frame over the image at whose pixels it lies, to a PNG.
 
     Raises
     ------
@@ -23,4 +24,4 @@ def save_preview(path: Path, grey: FloatArray, field: Field) -> None:
     """
     from scorrnet_cli.pictures.stills import overview
 
-    save_figure(path, overview(grey, field))
+    save_figure(path, overview(under, field))

@@ -138,16 +138,17 @@ class Job:
 
 def _pages(path: Path) -> Iterator[Frame | FrameError]:
     """Give as many items as the file has pages: those behind a damaged one, or that are not there, come as an error."""
+    pages = max(1, count_frames(path))
     given = 0
     reason = FrameError("The file has fewer images than its header says", str(path))
     try:
-        for frame in read_frames(path):
+        for frame in read_frames(path, range(pages)):
             given += 1
             yield frame
     except FrameError as error:
         reason = error
-    for _ in range(max(1, count_frames(path)) - given):
-        yield reason
+    for page in range(given, pages):
+        yield FrameError(reason.what, f"{path}[{page}]" if pages > 1 else str(path), reason.todo)
 
 
 def run(job: Job, talk: Talk, *, json: bool) -> None:
@@ -225,7 +226,7 @@ def _measure(job: Job, reference: Frame, times: Sequence[float | None], talk: Ta
     elapsed_s = time.perf_counter() - start
     if job.picture:
         talk.doing("drawing")
-        preview.save_preview(job.picture, reference.grey, last)
+        preview.save_preview(job.picture, _under(job, reference, last), last)
     return Report(
         output=job.output,
         plot=job.picture,
@@ -242,6 +243,13 @@ def _measure(job: Job, reference: Frame, times: Sequence[float | None], talk: Ta
         time_source=job.time_source,
         gauge=job.settings.asked_gauge,
     )
+
+
+def _under(job: Job, reference: Frame, field: Field) -> Frame:
+    """Return the image at whose pixels a field lies: that before, if displacements are from one to the next."""
+    before = field.deformed[0].reference_frame if job.settings.increments else -1
+    item = next(islice(job.items(), before, None)) if before >= 0 else reference
+    return _readable(item, reference)
 
 
 def _doubt(job: Job, sure: Sureness, talk: Talk) -> None:

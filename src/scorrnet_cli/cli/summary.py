@@ -34,7 +34,7 @@ def to_json(report: Report) -> str:
         mask_unsure     pixels that may be speckle or not over masked pixels; null if the mask was given
         warnings        why the mask may be wrong, as texts
         time_s          mask and all frames, without the start of the program
-        points_per_s    valid points of all frames over time_s
+        points_per_s    valid points of the frames that this run measured, over time_s
         mm_per_px       scale of the images
         scale_source    where that is known from, such as "--mm-per-px"
         time_source     where the times of the images are known from

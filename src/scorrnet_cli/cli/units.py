@@ -77,6 +77,6 @@ def _seconds(path: Path, clock: Clock) -> list[float]:
     from scorrnet_cli.writers import open_result
 
     with open_result(path) as result:
-        names = [info.name.partition("[")[0] for info in (result.reference, *result.deformed)]
-    start, *rest = (clock.read(Path(name), 0, number) for number, name in enumerate(names))
+        places = [info.place for info in (result.reference, *result.deformed)]
+    start, *rest = (clock.read(Path(name), page, number) for number, (name, page) in enumerate(places))
     return [time - start for time in rest]

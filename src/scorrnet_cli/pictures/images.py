@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,8 +10,6 @@ from pathlib import Path
 from scorrnet_cli.errors import FrameError, UsageError
 from scorrnet_cli.field import FloatArray, FrameInfo
 from scorrnet_cli.frames import read_frames, sha256
-
-_PAGE = re.compile(r"(?P<name>.+)\[(?P<page>\d+)\]")
 
 
 @dataclass
@@ -58,10 +55,10 @@ class Images:
 
     def grey(self, info: FrameInfo) -> FloatArray | None:
         """Read an image, (H, W) float32 grey levels; None, and a line in `missing`, if it is not that of the result."""
-        name, page = info.name, 0
-        path = self._path(name)
-        if path is None and (parts := _PAGE.fullmatch(name)):
-            path, page = self._path(parts["name"]), int(parts["page"])
+        path, page = self._path(info.name), 0
+        if path is None:
+            name, page = info.place
+            path = self._path(name)
         if path is None:
             self.missing[info.name] = "it was not found"
             return None

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scorrnet_cli.field import Field, FloatArray
+from scorrnet_cli.field import Field
+from scorrnet_cli.frames import Frame
 from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.layout import arrangement
 from scorrnet_cli.pictures.moving import moved
@@ -143,20 +144,21 @@ def measure_words(measure: str) -> str:
     return "-".join(part.capitalize() for part in measure.split("-")) if measure != "small" else measure
 
 
-def overview(grey: FloatArray, field: Field) -> Figure:
-    """Draw what a measurement gave in one figure: the mask's outline over the reference, u, v and zncc.
+def overview(under: Frame, field: Field) -> Figure:
+    """Draw what a measurement gave in one figure: the mask's outline, u, v and zncc.
 
     Lengths are in mm where the scale is known, as in `Artist`.
 
     Parameters
     ----------
-    grey : (H, W) float32
-        The reference image.
+    under : Frame
+        The image at whose pixels they lie: the reference, or for increments the one before.
     field : Field
         T = 1.
     """
     mm_per_px = field.calibration.mm_per_px if field.calibration else None
-    panels = [Panel(f"{field.reference.name}: mask", grey, outline=field.mask[0])]
+    grey = under.grey
+    panels = [Panel(f"{under.info.name}: mask", grey, outline=field.mask[0])]
     for name in ("u", "v", "zncc"):
         quantity = QUANTITIES[name]
         values = getattr(field, name)[0]

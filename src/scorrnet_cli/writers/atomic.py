@@ -7,7 +7,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scorrnet_cli.errors import OutputError
@@ -67,9 +67,20 @@ def written_whole(path: Path) -> Iterator[Path]:
             with part.open("r+b") as file:
                 os.fsync(file.fileno())  # where full network disks and quotas are first heard of
             part.replace(target)
+            bring_to_disk(target.parent)  # what it was made of may be removed now
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def bring_to_disk(folder: Path) -> None:
+    """Make sure that names given in a folder last through a power cut, where the system can be told to."""
+    with suppress(PermissionError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def behind_link(path: Path) -> Path:
