@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from scorrnet_cli.gauge import Strain
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 
+_LONGEST_STEM = 60  # of letters with up to four bytes; most file systems allow 255
 _PAGE = re.compile(r"(?P<name>.+)\[(?P<page>\d+)\]")
 
 
@@ -47,6 +49,11 @@ class FrameInfo:
         """Name of the file, and which of its images it is, counted from 0."""
         parts = _PAGE.fullmatch(self.name)
         return (parts["name"], int(parts["page"])) if parts else (self.name, 0)
+
+    @property
+    def stem(self) -> str:
+        """Part of the names of files that are made of the image: plain, and short enough for every file system."""
+        return re.sub(r"[^\w.-]+", "_", Path(self.name).stem).strip("_")[:_LONGEST_STEM]
 
 
 @dataclass(frozen=True)

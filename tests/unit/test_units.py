@@ -118,3 +118,9 @@ def test_the_name_of_a_file_of_several_images_tells_no_times() -> None:
 )
 def test_only_what_ends_a_name_is_a_page(name: str, place: tuple[str, int]) -> None:
     assert FrameInfo(name, "").place == place
+
+
+def test_a_stem_is_plain_and_short() -> None:
+    assert FrameInfo("a b (1)/\u00e9.tif[3]", "").stem.replace("\u00e9", "e") == "e"
+    assert FrameInfo(" Cam 1 (left).png", "").stem == "Cam_1_left"
+    assert len(FrameInfo("x" * 240 + ".tif", "").stem) == 60

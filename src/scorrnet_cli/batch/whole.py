@@ -170,8 +170,7 @@ def _split(parts: Parts, output: Path, summaries: Sequence[FrameSummary]) -> Pat
     with explained(made):
         made.mkdir()
     for index, summary in enumerate(summaries):
-        plain = re.sub(r"[^\w.-]+", "_", Path(summary.image.name).stem).strip("_")
-        path = made / f"{index:06d}_{plain}{suffix}"
+        path = made / f"{index:06d}_{summary.image.stem}{suffix}"
         if is_hdf5(output):
             with explained(path):
                 _duplicate(parts.shard(index), path)

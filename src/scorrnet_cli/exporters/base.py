@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +13,6 @@ from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import FloatArray
 from scorrnet_cli.layers import LENGTHS, LayeredResult, Layers
 from scorrnet_cli.writers.atomic import check_not_result, check_target, explained, written_whole
-
-_LONGEST_STEM = 80
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ def targets(kind: Format, grid: Grid, output: Path) -> list[Path]:
         return [output]
     digits = max(4, len(str(grid.result.stored.shape[0] - 1)))
     infos = grid.result.stored.deformed
-    files = [output / f"{index:0{digits}d}_{_stem(infos[index].name)}{kind.suffix}" for index in grid.result.frames]
+    files = [output / f"{index:0{digits}d}_{infos[index].stem}{kind.suffix}" for index in grid.result.frames]
     return files + ([output / f"{output.name}{kind.index_suffix}"] if kind.write_index else [])
 
 
@@ -170,8 +167,3 @@ def export(kind: Format, grid: Grid, output: Path, *, overwrite: bool, after_fra
         with written_whole(files[-1]) as part, explained(files[-1]):
             kind.write_index(part, grid, [path.name for path in files[:-1]])
     return files
-
-
-def _stem(name: str) -> str:
-    """Make a part of a file name of the name of an image."""
-    return re.sub(r"[^\w.-]+", "_", Path(name).stem)[:_LONGEST_STEM]
