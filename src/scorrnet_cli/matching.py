@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ SMALLEST_SPREAD = 0.05  # of the residuals, in standard deviations of the surfac
 GLINT = 6.0  # difference between the images, in standard deviations of the pattern, that no misfit makes
 GLINT_PX = 3  # into which blur, slope and interpolation carry it
 DIMMED = 4.0  # brightest and darkest detail, in standard deviations nearby, that counts as contrast of the pattern
+SOME = 100_000  # points that are enough for a median; every so many-th, an odd number, so that no column is left out
 LARGEST_GAIN = 10.0  # between the images: beyond, one of them has no contrast there
 SMALLEST_ZNCC = 0.5
 SMALLEST_SUPPORT = 0.3  # share of the window that must match: less is extrapolation
@@ -36,6 +38,7 @@ class Surface(NamedTuple):
     mask: Tensor  # (H, W) bool
     core: Tensor  # (H, W), 0 outside the mask and at its rim, where the background shines in, else 1
     contrast: Tensor  # (H, W), standard deviation of `grey` nearby, at least that of the whole, 1
+    rounding: Tensor  # standard deviation of what the camera's grey levels leave of a difference between two images
     place: spline.Place | None = None  # in the image, of a part
     motion: Tensor | None = None  # (2, H, W) plane through the displacement of the whole, of a part
 
@@ -58,6 +61,7 @@ class Surface(NamedTuple):
             box.of(self.mask),
             box.of(self.core),
             box.of(self.contrast),
+            self.rounding,
             spline.Place(box.top, box.left, height, width),
             plane,
         )
@@ -82,7 +86,7 @@ def surface(reference: Tensor, mask: Tensor) -> Surface:
     scale = reference[mask].std().clamp_min(1e-6)
     grey = (reference - reference[mask].mean()) / scale
     slope = torch.cat(gradient(grey[None]))
-    return Surface(grey, scale, slope, mask, _core(mask), _contrast(grey, mask))
+    return Surface(grey, scale, slope, mask, _core(mask), _contrast(grey, mask), _rounding(grey[mask]))
 
 
 def _core(mask: Tensor) -> Tensor:
@@ -104,6 +108,13 @@ def _parts(grey: Tensor, cover: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     light = wide_mean(grey[None], cover, NEIGHBOURHOOD_PX)[0]
     detail = grey - light
     return light, detail, wide_mean(detail[None] ** 2, cover, NEIGHBOURHOOD_PX)[0].sqrt()
+
+
+def _rounding(values: Tensor) -> Tensor:
+    """Standard deviation of the difference of two numbers that are rounded as some grey levels (N,) are."""
+    levels: Tensor = torch.unique(values[:: values.numel() // SOME | 1])
+    step: Tensor = levels.diff().amin() if levels.numel() > 1 else levels.new_zeros(())
+    return step / math.sqrt(6)
 
 
 class Comparison(NamedTuple):
@@ -154,7 +165,8 @@ def compare(
         within = within * ~dilated(glints, GLINT_PX)
         gain, offset = light or _match_light(reference.grey, moved, within, window_px * PHOTOMETRY_WINDOWS)
         residual = reference.grey - gain * moved - offset
-    return Comparison(moved, within * _trust(residual, within), residual, (gain, offset), reference.motion)
+    weight = within * _trust(residual, within, reference.rounding)
+    return Comparison(moved, weight, residual, (gain, offset), reference.motion)
 
 
 def judge(reference: Surface, field: Tensor, state: Comparison, window_px: float) -> tuple[Tensor, Tensor]:
@@ -204,13 +216,17 @@ def _possible(reference: Surface, field: Tensor, window_px: float) -> Tensor:
     return possible
 
 
-def _trust(residual: Tensor, within: Tensor) -> Tensor:
-    """Weight (H, W) of each residual in a robust fit (Geman, McClure, 1985), 1 for those of common size."""
+def _trust(residual: Tensor, within: Tensor, rounding: Tensor) -> Tensor:
+    """Weight (H, W) of each residual in a robust fit (Geman, McClure, 1985), 1 for those of common size.
+
+    Where there are few grey levels most residuals are nothing and those of edges, which tell the motion, are whole
+    steps: no outliers.
+    """
     common = residual[within > 0].abs()
     if common.numel() == 0:
         return torch.zeros_like(residual)
-    some = common[:: common.numel() // 100_000 | 1]  # odd, so that no column is left out
-    spread = (1.4826 * some.median()).clamp_min(SMALLEST_SPREAD)
+    some = common[:: common.numel() // SOME | 1]
+    spread = torch.maximum((1.4826 * some.median()).clamp_min(SMALLEST_SPREAD), rounding)
     trust: Tensor = (1 + (residual / (OUTLIER_SPREADS * spread)) ** 2) ** -2
     return trust
 

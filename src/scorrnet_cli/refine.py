@@ -155,7 +155,8 @@ def refine_adaptively(
     fallback = ~_at_pixels(known[0], reference.mask.shape)
     field, sigma = torch.where(fallback, found.middle, field), torch.where(fallback, found.sigma, sigma)
     zncc, matched = judge(reference, field, state, MIDDLE[0])
-    return Refined(field, matched & (sigma.amax(0) < LARGEST_SIGMA_PX), zncc, sigma, fallback)
+    seen = found.sigma.isfinite().all(0)  # lines show no motion along them
+    return Refined(field, matched & seen & (sigma.amax(0) < LARGEST_SIGMA_PX), zncc, sigma, fallback)
 
 
 def approach(reference: Surface, coefficients: Tensor, start: Tensor, noise: Tensor) -> Evidence:

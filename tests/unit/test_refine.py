@@ -176,6 +176,18 @@ def test_points_that_shine_elsewhere_in_the_other_image_are_left_out() -> None:
     assert float(error.square().mean().sqrt()) < 0.03
 
 
+@pytest.mark.parametrize("levels", [2, 4])
+def test_few_grey_levels_do_not_hold_the_field_at_whole_pixels(levels: int) -> None:
+    x, y = _grid()
+    pattern = _Waves(8)
+    images = [((pattern.at(x - moved, y) / 256).clamp(0, 0.999) * levels).floor() for moved in (0.0, 0.2)]
+    mask = torch.ones(SIZE, SIZE, dtype=torch.bool)
+    result = refine(surface(images[0], mask), images[1], torch.zeros(2, SIZE, SIZE), Refinement(5.0, 6))
+    u = result.displacement[0, 10:-10, 10:-10]
+    assert float(u.mean()) == pytest.approx(0.2, abs=0.08)  # 0.00 with the steps taken for outliers
+    assert float((u - 0.2).abs().median()) < 2.0 * float(result.sigma[0, 10:-10, 10:-10].median())
+
+
 def test_few_dots_are_no_glints() -> None:
     paint = _few_dots(7)
     shift = torch.tensor([0.8, -0.6])

@@ -15,6 +15,7 @@ from scorrnet_cli.models.fusion import ACROSS, DOWN, PLAIN, Fusion, FusionNet, V
 from scorrnet_cli.refine import approach, look_again, refine_adaptively
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
+from scorrnet_cli.weights import load_network
 from scorrnet_cli.windows import Evidence, weigh
 
 SIZE = 128
@@ -134,6 +135,19 @@ def test_corrections_point_at_what_is_wrong() -> None:
     inner = left.differences[..., 20:-20, 20:-20]
     assert float(inner.mean()) == pytest.approx(-0.05, abs=0.003)
     assert inner.shape[1] == 8
+
+
+@pytest.mark.weights
+def test_lines_show_no_motion_along_them() -> None:
+    network, _ = load_network("refinement", torch.device("cpu"))
+    assert isinstance(network, FusionNet)
+    generator = torch.Generator().manual_seed(3)
+    lines = 128 + 60 * torch.sin(torch.arange(float(SIZE)) / 2)[:, None].expand(SIZE, SIZE)
+    images = [lines + 2 * torch.randn(SIZE, SIZE, generator=generator) for _ in range(2)]
+    seen = surface(images[0], torch.ones(SIZE, SIZE, dtype=torch.bool))
+    with torch.no_grad():
+        result = refine_adaptively(seen, images[1], torch.zeros(2, SIZE, SIZE), network, NOISE)
+    assert float(result.valid.float().mean()) < 0.05
 
 
 def test_refinement_without_training_stays_near_the_truth_and_knows_what_left_the_image() -> None:
