@@ -12,6 +12,7 @@ from scorrnet_cli.gauge import noise_gain
 from scorrnet_cli.matching import Comparison, Surface
 
 LARGEST_STEP_PX = 1.0
+LINES = 10.0  # squared slope across lines over that along them
 GRADIENT_NOISE = 130 / 144  # sum of the squares of the coefficients of the 5-point formula
 
 
@@ -55,6 +56,14 @@ def uncertainty(slope: Tensor, state: Comparison, window_px: float, passes: int)
     vv = ixy * (ixy * sxx + iyy * sxy) + iyy * (ixy * sxy + iyy * syy)
     sigma = torch.stack([uu, vv]).clamp_min(0).sqrt() * noise_gain(passes)
     return torch.where(_is_pattern(matrix, weight, variance, window_px), sigma, torch.full_like(sigma, math.inf))
+
+
+def lines(slope: Tensor, state: Comparison, window_px: float) -> Tensor:
+    """True (H, W) where the image varies in one direction by far more than in the other."""
+    xx, xy, yy = gaussian(normal_matrix(slope, state.weight), window_px)
+    middle, radius = 0.5 * (xx + yy), torch.hypot(0.5 * (xx - yy), xy)
+    varied: Tensor = middle + radius > LINES * (middle - radius)
+    return varied
 
 
 def normal_matrix(slope: Tensor, weight: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from scorrnet_cli.device import network_precision
 from scorrnet_cli.filters import gaussian, masked_gaussian, wide_mean
-from scorrnet_cli.least_squares import LARGEST_STEP_PX, correction, moved_slope, uncertainty
+from scorrnet_cli.least_squares import LARGEST_STEP_PX, correction, lines, moved_slope, uncertainty
 from scorrnet_cli.matching import Comparison, Spline, Surface, compare, deformed_spline, judge
 from scorrnet_cli.models.fusion import ACROSS, DOWN, PLAIN, Fusion, FusionNet, View, Weigher
 from scorrnet_cli.windows import MIDDLE, Evidence, corrections, evidence, weigh
@@ -155,7 +155,7 @@ def refine_adaptively(
     fallback = ~_at_pixels(known[0], reference.mask.shape)
     field, sigma = torch.where(fallback, found.middle, field), torch.where(fallback, found.sigma, sigma)
     zncc, matched = judge(reference, field, state, MIDDLE[0])
-    seen = found.sigma.isfinite().all(0)  # lines show no motion along them
+    seen = found.sigma.isfinite().all(0) | ~lines(reference.slope, state, MIDDLE[0])
     return Refined(field, matched & seen & (sigma.amax(0) < LARGEST_SIGMA_PX), zncc, sigma, fallback)
 
 
