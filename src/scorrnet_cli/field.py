@@ -33,7 +33,8 @@ class FrameInfo:
     failure : str
         Why nothing was measured in this image; empty if something was.
     at_s : float, optional
-        When it was taken, s after the first image; None if that is not known.
+        When it was taken, s after the reference, or, by a frame rate, after the first image of the sequence; None if
+        that is not known.
     reference_frame : int
         Which deformed image it was compared with, counted from 0; -1 is the reference image.
     """
@@ -148,6 +149,14 @@ class Field:
         """Frames, height and width: (T, H, W)."""
         frames, height, width = self.u.shape
         return frames, height, width
+
+    @property
+    def lies_at(self) -> int:
+        """The deformed image at whose pixels the arrays of a frame (T = 1) lie, counted from 0; -1 is the reference.
+
+        Only displacements from frame to frame lie elsewhere than at the reference.
+        """
+        return self.deformed[0].reference_frame if self.process.settings.increments else -1
 
     @staticmethod
     def empty(mask: BoolArray, reference: FrameInfo, deformed: FrameInfo, process: Process) -> Field:

@@ -1,9 +1,9 @@
-"""Gaussian filters of images and fields."""
+"""Means around points of images and fields, most of them Gaussian, and what follows from them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -100,6 +100,28 @@ def wide_mean(x: Tensor, weight: Tensor, sigma: float) -> Tensor:
     mean = small[:-1] / small[-1:].clamp_min(1e-6)
     size = (height + fill[3], width + fill[1])
     return F.interpolate(mean[None], size, mode="bilinear", align_corners=False)[0, :, :height, :width]
+
+
+def light_and_detail(image: Tensor, mean: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the light of an image, its detail, and the detail's standard deviation nearby.
+
+    Parameters
+    ----------
+    image : (..., H, W) float32
+    mean : callable
+        Gives the mean around each point, in the same shape.
+    """
+    light = mean(image)
+    detail = image - light
+    return light, detail, mean(detail**2).clamp_min(0).sqrt()
+
+
+def dimmed(image: Tensor, mean: Callable[[Tensor], Tensor], most: float) -> Tensor:
+    """Dim what shines: detail beyond `most` standard deviations nearby; parameters are those of `light_and_detail`."""
+    for _ in range(2):  # the first time what shines is in the contrast by which it is judged
+        light, detail, contrast = light_and_detail(image, mean)
+        image = light + detail.clamp(-most * contrast, most * contrast)
+    return image
 
 
 def halved(x: Tensor) -> Tensor:

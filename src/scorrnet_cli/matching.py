@@ -9,7 +9,16 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli import spline
-from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, plane_at, plane_through, wide_mean
+from scorrnet_cli.filters import (
+    dimmed,
+    gaussian,
+    gradient,
+    light_and_detail,
+    masked_gaussian,
+    plane_at,
+    plane_through,
+    wide_mean,
+)
 from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.tiles import Box
 
@@ -97,17 +106,12 @@ def _core(mask: Tensor) -> Tensor:
 def _contrast(grey: Tensor, mask: Tensor) -> Tensor:
     """Standard deviation (H, W) of a pattern nearby, at least that of the whole, as if nothing shone on it."""
     cover = mask.float()
-    for _ in range(2):  # the first time glints are in the contrast by which they are judged
-        light, detail, contrast = _parts(grey, cover)
-        grey = light + detail.clamp(-DIMMED * contrast, DIMMED * contrast)
-    return torch.maximum(_parts(grey, cover)[2], grey[mask].std())
 
+    def nearby(image: Tensor) -> Tensor:
+        return wide_mean(image[None], cover, NEIGHBOURHOOD_PX)[0]
 
-def _parts(grey: Tensor, cover: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Light, detail and the detail's standard deviation nearby, (H, W) each."""
-    light = wide_mean(grey[None], cover, NEIGHBOURHOOD_PX)[0]
-    detail = grey - light
-    return light, detail, wide_mean(detail[None] ** 2, cover, NEIGHBOURHOOD_PX)[0].sqrt()
+    paint = dimmed(grey, nearby, DIMMED)
+    return torch.maximum(light_and_detail(paint, nearby)[2], paint[mask].std())
 
 
 def _rounding(values: Tensor) -> Tensor:
@@ -158,15 +162,21 @@ def compare(
     """
     within = reference.core * spline.inside(field, spline.RIM_PX, reference.place)
     moved = spline.spline_sample(coefficients, field, reference.place)
-    gain, offset = light or _match_light(reference.grey, moved, within, window_px * PHOTOMETRY_WINDOWS)
-    residual = reference.grey - gain * moved - offset
+    matched, residual = _left(reference.grey, moved, within, light, window_px)
     glints = residual.abs() * within > GLINT * reference.contrast
     if bool(glints.any()):  # or dust, or pixels that do not work: nothing of the surface
         within = within * ~dilated(glints, GLINT_PX)
-        gain, offset = light or _match_light(reference.grey, moved, within, window_px * PHOTOMETRY_WINDOWS)
-        residual = reference.grey - gain * moved - offset
+        matched, residual = _left(reference.grey, moved, within, light, window_px)
     weight = within * _trust(residual, within, reference.rounding)
-    return Comparison(moved, weight, residual, (gain, offset), reference.motion)
+    return Comparison(moved, weight, residual, matched, reference.motion)
+
+
+def _left(
+    f: Tensor, moved: Tensor, within: Tensor, light: tuple[Tensor, Tensor] | None, window_px: float
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Gain and offset, those given or matched anew, and what they leave between two images; (H, W) each."""
+    gain, offset = light or _match_light(f, moved, within, window_px * PHOTOMETRY_WINDOWS)
+    return (gain, offset), f - gain * moved - offset
 
 
 def judge(reference: Surface, field: Tensor, state: Comparison, window_px: float) -> tuple[Tensor, Tensor]:

@@ -155,6 +155,7 @@ def refine_adaptively(
     fallback = ~_at_pixels(known[0], reference.mask.shape)
     field, sigma = torch.where(fallback, found.middle, field), torch.where(fallback, found.sigma, sigma)
     zncc, matched = judge(reference, field, state, MIDDLE[0])
+    # What one window cannot tell from noise several may, as in faded speckle; but not the motion along lines.
     seen = found.sigma.isfinite().all(0) | ~lines(reference.slope, state, MIDDLE[0])
     return Refined(field, matched & seen & (sigma.amax(0) < LARGEST_SIGMA_PX), zncc, sigma, fallback)
 

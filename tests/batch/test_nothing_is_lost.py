@@ -51,6 +51,14 @@ def go_on(pipeline: Any) -> None:
     pipeline.measured.clear()
 
 
+def draw_campaign(folder: Path, draw: Draw, *names: str) -> None:
+    """Put folders of three images each into a folder."""
+    for name in names:
+        (folder / name).mkdir()
+        for number in range(3):
+            draw(folder / name / f"{name}_{number}.png", number)
+
+
 # -- bad frames --------------------------------------------------------------------------------------------------
 
 
@@ -279,10 +287,7 @@ def test_a_failed_frame_stays_one_if_its_figures_are_lost(
 def test_a_campaign_goes_on_in_the_folder_where_it_was_stopped(
     folder: Path, scorrnet: Run, pipeline: Any, draw: Draw
 ) -> None:
-    for name in ("b", "c"):
-        (folder / name).mkdir()
-        for number in range(3):
-            draw(folder / name / f"{name}_{number}.png", number)
+    draw_campaign(folder, draw, "b", "c")
     stop_at(pipeline, "b_2.png", KeyboardInterrupt())
     assert scorrnet("batch", folder, "--recursive").exit_code == 130
     go_on(pipeline)
@@ -300,16 +305,26 @@ def test_a_campaign_goes_on_in_the_folder_where_it_was_stopped(
 def test_a_folder_of_another_run_does_not_stop_the_others(
     folder: Path, scorrnet: Run, draw: Draw, pipeline: Any
 ) -> None:
-    for name in ("a", "b"):
-        (folder / name).mkdir()
-        for number in range(3):
-            draw(folder / name / f"{name}_{number}.png", number)
+    draw_campaign(folder, draw, "a", "b")
     stop_at(pipeline, "a_2.png", KeyboardInterrupt())
     assert scorrnet("batch", folder, "--recursive", "--resume").exit_code == 130
     go_on(pipeline)
     result = scorrnet("batch", folder, "--recursive", "--resume", "--strain", "--json")
     assert (result.exit_code, "a could not be measured" in result.stderr) == (6, True), result.stderr
     assert [Path(each["output"]).parent for each in json.loads(result.stdout)["sequences"]] == [folder / "b"]
+
+
+def test_a_run_that_begins_at_the_same_moment_is_left_alone(
+    folder: Path, scorrnet: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_begins(path: Path) -> None:
+        path.mkdir()
+        (path / "run.json").write_text("of the other")
+
+    monkeypatch.setattr("scorrnet_cli.batch.parts.remove", other_begins)
+    result = scorrnet("batch", folder)
+    assert (result.exit_code, "at this moment" in result.stderr) == (7, True), result.stderr
+    assert (parts(folder) / "run.json").read_text() == "of the other"
 
 
 def test_points_per_second_are_those_of_this_run(folder: Path, scorrnet: Run, pipeline: Any) -> None:

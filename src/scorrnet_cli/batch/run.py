@@ -119,7 +119,7 @@ class _Run:
         self._listener = listener
         self._summaries: dict[int, FrameSummary] = {}
         self._places: dict[int, tuple[Path, int]] = {}
-        self._resumed = self._earlier_points = 0
+        self._earlier: list[FrameSummary] = []
         self._compute_s = 0.0
 
     def measure(self, reference: Frame, resume: bool) -> Outcome:
@@ -143,8 +143,8 @@ class _Run:
             if not self._parts.count():
                 self._parts.remove()
         self._parts.remove()
-        report = replace(report, earlier_points=self._earlier_points)
-        return Outcome(report, self._resumed, self._compute_s)
+        report = replace(report, earlier_points=sum(summary.points for summary in self._earlier))
+        return Outcome(report, len(self._earlier), self._compute_s)
 
     def _doubt(self, prepared: Prepared) -> None:
         """Say and show how sure the mask is, if it was not given."""
@@ -192,8 +192,7 @@ class _Run:
                 yield item
                 continue
             tracker.note(item.index, item.kept)
-            self._resumed += 1
-            self._earlier_points += item.kept.points
+            self._earlier.append(item.kept)
             self._summaries[item.index] = item.kept
             self._listener.resumed(item.kept)
 
@@ -252,8 +251,7 @@ def finish(
     if task.picture and measured:
         listener.doing("drawing")
         last = read_hdf5(parts.shard(measured[-1]))
-        before = last.deformed[0].reference_frame if parts.process.settings.increments else -1
-        drawn = task.picture(image(before) if image and before >= 0 else reference, last)
+        drawn = task.picture(image(last.lies_at) if image and last.lies_at >= 0 else reference, last)
     return Report(
         output=written,
         plot=drawn,

@@ -246,9 +246,9 @@ def _measure(job: Job, reference: Frame, times: Sequence[float | None], talk: Ta
 
 
 def _under(job: Job, reference: Frame, field: Field) -> Frame:
-    """Return the image at whose pixels a field lies: that before, if displacements are from one to the next."""
-    before = field.deformed[0].reference_frame if job.settings.increments else -1
-    item = next(islice(job.items(), before, None)) if before >= 0 else reference
+    """Return the image at whose pixels a field lies, read again if it is not the reference."""
+    place = field.lies_at
+    item = reference if place < 0 else next(islice(job.items(), place, None))
     return _readable(item, reference)
 
 
@@ -277,10 +277,12 @@ def _fields(
     for number, (item, at_s) in enumerate(zip(items, times, strict=True), start=1):
         start = time.perf_counter()
         measure = partial(tracker.measure, number - 1)
+        info, frame = _known(item)
+        talk.doing(info.name)
         if total == 1:
             field = with_strain(measure(_readable(item, prepared.frame)))
         else:
-            field = attempted(measure, prepared, *_known(item))
+            field = attempted(measure, prepared, info, frame)
         image = replace(field.deformed[0], at_s=at_s)
         if image.failure:
             talk.warn(f"pair {number} of {total} could not be measured: {image.failure} ({image.name})")

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scorrnet_cli.filters import dimmed, light_and_detail
+
 _STAGE_2: dict[str, dict[str, Any]] = {
     "regular2_1": {},
     "dilated2_2": {"dilation": 2},
@@ -80,12 +82,10 @@ class ENet(nn.Module):
         Detail is brought half the way (as a ratio) to the same contrast everywhere: beside a bright or rough background
         a faint pattern would be lost. Glints, which would make all else faint, are dimmed. H and W are multiples of 8.
         """
-        for _ in range(2):  # the first time glints are in the contrast by which they are judged
-            light, detail, contrast = _parts(images)
-            images = light + detail.clamp(-GLINT * contrast, GLINT * contrast)
+        images = dimmed(images, _around, GLINT)
         mean = images.mean(dim=(1, 2, 3), keepdim=True)
         spread = images.std(dim=(1, 2, 3), keepdim=True) + 1e-6
-        light, detail, contrast = _parts(images)
+        light, detail, contrast = light_and_detail(images, _around)
         return 0.5 + 0.25 * ((light - mean) / spread + detail * torch.rsqrt((contrast + FAINT * spread) * spread))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -120,13 +120,6 @@ class ENet(nn.Module):
         x = self.regular5_1(x)
         scores: Tensor = self.transposed_conv(x, output_size=list(images.shape[-2:]))
         return scores
-
-
-def _parts(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Light, detail and the detail's contrast, its standard deviation nearby; each as `images`, (N, 1, H, W)."""
-    light = _around(images)
-    detail = images - light
-    return light, detail, _around(detail**2).clamp_min(0).sqrt()
 
 
 def _around(x: Tensor) -> Tensor:

@@ -118,6 +118,7 @@ def _create_part(path: Path) -> Path:
 _NOT_WRITABLE = ("The folder is not writable", "Choose another folder or change its permissions")
 _FULL = ("The disk is full", "Free some space or choose another disk")
 _REASONS = {
+    errno.EEXIST: ("Another has made something of this name at this moment", "Try again"),
     errno.ENOENT: ("The folder does not exist", "Create it first"),
     errno.ENOTDIR: ("The folder is a file", "Choose another folder"),
     errno.EACCES: _NOT_WRITABLE,
