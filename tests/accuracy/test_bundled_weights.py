@@ -18,9 +18,9 @@ from scorrnet_cli.frames import read_mask
 from scorrnet_cli.segment import segment
 from scorrnet_cli.training import backgrounds, camera, rough, specimens, textures
 from scorrnet_cli.training.compared import refinement_figures
-from scorrnet_cli.training.recipe import bundled_recipe, load_recipe
+from scorrnet_cli.training.recipe import SynthRecipe, bundled_recipe, load_recipe
 from scorrnet_cli.training.rng import Rng
-from scorrnet_cli.training.synth import Material, SynthRecipe, make_references
+from scorrnet_cli.training.synth import Material, make_references
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CPU = torch.device("cpu")

@@ -314,6 +314,7 @@ def test_a_folder_of_another_run_does_not_stop_the_others(
     assert [Path(each["output"]).parent for each in json.loads(result.stdout)["sequences"]] == [folder / "b"]
 
 
+@pytest.mark.usefixtures("pipeline")
 def test_a_run_that_begins_at_the_same_moment_is_left_alone(
     folder: Path, scorrnet: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

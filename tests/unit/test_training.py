@@ -24,9 +24,9 @@ from scorrnet_cli.training import backgrounds, camera, fields, loop, processing,
 from scorrnet_cli.training.loop import AVERAGED, CHECKPOINT, LOG, Trainer
 from scorrnet_cli.training.loss import displacement_figures, displacement_loss, segmentation_figures, segmentation_loss
 from scorrnet_cli.training.material import load_photographs
-from scorrnet_cli.training.recipe import NETWORKS, Recipe, bundled_recipe, load_recipe
+from scorrnet_cli.training.recipe import NETWORKS, Recipe, SynthRecipe, bundled_recipe, load_recipe
 from scorrnet_cli.training.rng import Rng
-from scorrnet_cli.training.synth import Material, SynthRecipe, make_pairs, make_references
+from scorrnet_cli.training.synth import Material, make_pairs, make_references
 from scorrnet_cli.training.torus import sample_torus
 from scorrnet_cli.weights import Role
 
@@ -130,7 +130,7 @@ def test_soft_paint_is_blurred_as_asked_for_and_keeps_its_range() -> None:
 def test_recipe_says_how_much_of_the_paint_is_soft() -> None:
     detail = []
     for share in (0.0, 1.0):
-        recipe = synth.SynthRecipe(size=64, whole_frame=1.0, dot_px=(4.0, 6.0), noise=(0.01, 0.01), soft_share=share)
+        recipe = SynthRecipe(size=64, whole_frame=1.0, dot_px=(4.0, 6.0), noise=(0.01, 0.01), soft_share=share)
         images, _ = synth.make_references(Rng((6,), CPU), 12, recipe, Material())
         detail.append(float((images.diff(dim=-1).std(dim=(1, 2, 3)) / images.std(dim=(1, 2, 3))).mean()))
     assert detail[1] < 0.8 * detail[0]

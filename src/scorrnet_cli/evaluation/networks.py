@@ -12,8 +12,9 @@ from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.segment import segment
 from scorrnet_cli.training.loss import SMALLEST_SPECIMEN
+from scorrnet_cli.training.recipe import SynthRecipe
 from scorrnet_cli.training.rng import Rng
-from scorrnet_cli.training.synth import Material, SynthRecipe, make_pairs, make_references
+from scorrnet_cli.training.synth import Material, make_pairs, make_references
 
 EVALUATION = 2  # first part of the key of random numbers; training and its validation use 0 and 1
 WHOLE_FRAME = 0.06  # share of the images without an edge in sight, which are easy to segment

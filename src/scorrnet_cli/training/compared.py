@@ -15,8 +15,9 @@ from scorrnet_cli.overview import least, misfits, overview
 from scorrnet_cli.refine import FIRST_VIEWS, VIEWS, approach, look_again
 from scorrnet_cli.training.loss import SMALLEST_SPECIMEN
 from scorrnet_cli.training.masks import careless
+from scorrnet_cli.training.recipe import SynthRecipe
 from scorrnet_cli.training.rng import Rng
-from scorrnet_cli.training.synth import Material, Pairs, SynthRecipe, make_pairs
+from scorrnet_cli.training.synth import Material, Pairs, make_pairs
 from scorrnet_cli.windows import MIDDLE, Evidence, weigh
 
 SMALL_IMAGES = 0.4  # share of the pairs whose noise is estimated from what little they show

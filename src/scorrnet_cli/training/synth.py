@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,87 +20,13 @@ from torch import Tensor
 from scorrnet_cli.segment import MAGNIFICATIONS, REDUCTION, magnified
 from scorrnet_cli.training import backgrounds, camera, fields, processing, specimens, textures
 from scorrnet_cli.training.camera import MARGIN, OVERSAMPLING
+from scorrnet_cli.training.recipe import SynthRecipe
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.torus import sample_torus
 
 SOFT_PX = (0.7, 3.5)  # standard deviation of the blur of soft paint: fine mist around drops, or the lens out of focus
 DISCERNIBLE = 0.6  # diameter of the finest dots of a reduced image, of the finest of others
 BRIGHTEST_GROUND = 0.65  # of full scale: highlights may saturate in the camera, never the whole surface
-
-
-@dataclass(frozen=True)
-class SynthRecipe:
-    """What is drawn, and how often.
-
-    Attributes
-    ----------
-    size : int
-        Height and width of the images, px.
-    whole_frame : float
-        Share of pairs without an edge in sight.
-    dot_px : sequence of float
-        Range of dot diameters, px.
-    contrast : sequence of float
-        Range of the difference between paint and ground, of full scale.
-    noise : sequence of float
-        Range of the standard deviation of the camera's noise, of 255 grey levels.
-    cloud_share : float
-        Share of surfaces with grain of all sizes, as stone has it, instead of speckle.
-    mist_share : float
-        Share of speckles with drops of all sizes.
-    varied_share : float
-        Share of speckles that are irregular: of many tones, netted, patchy or grainy, or printed in jittered rows.
-    soft_share : float
-        Share of surfaces whose paint has soft edges, or lies out of focus.
-    alike_share : float
-        Share of backgrounds that have the brightness and the contrast of the paint.
-    perforated_share : float
-        Share of specimens with rows of holes as wide as some dots.
-    window_share : float
-        Share of specimens that are larger than the image, so that a part of them is seen, or nothing.
-    several_share : float
-        Share of images with two specimens instead of one.
-    magnified_share : float
-        Share of the segmentation's images that are drawn smaller and magnified, as `segment` looks at them.
-    reduced_share : float
-        Share of the others that are drawn larger and reduced, as `segment` looks at them, too.
-    glint_share : float
-        Share of the segmentation's images in which points shine, on the surface or everywhere.
-    processed_share : float
-        Share of the segmentation's images that are sharpened or compressed.
-    displacement_px, rotation_deg, stretch, gradient, element_share, wave_share : float
-        Limits of the fields, see `fields.FieldRange`.
-    """
-
-    size: int = 128
-    whole_frame: float = 0.45
-    dot_px: Sequence[float] = (1.5, 12.0)
-    contrast: Sequence[float] = (0.08, 0.95)
-    noise: Sequence[float] = (0.2, 4.0)
-    cloud_share: float = 0.04
-    mist_share: float = 0.0
-    varied_share: float = 0.0
-    soft_share: float = 0.0
-    alike_share: float = 0.0
-    perforated_share: float = 0.0
-    window_share: float = 0.0
-    several_share: float = 0.0
-    magnified_share: float = 0.0
-    reduced_share: float = 0.0
-    glint_share: float = 0.0
-    processed_share: float = 0.0
-    displacement_px: float = 32.0
-    rotation_deg: float = 20.0
-    stretch: float = 0.3
-    gradient: float = 0.12
-    element_share: float = 0.75
-    wave_share: float = 0.35
-
-    @property
-    def limits(self) -> fields.FieldRange:
-        """Limits of the displacement fields."""
-        named = {item.name: getattr(self, item.name) for item in dataclasses.fields(fields.FieldRange)}
-        return fields.FieldRange(**named)
 
 
 @dataclass(frozen=True)
