@@ -13,13 +13,13 @@ from torch import Tensor
 from scorrnet_cli import weights
 from scorrnet_cli.allocation import keep_freed_memory
 from scorrnet_cli.device import choose_device, describe
-from scorrnet_cli.displace import Guide, guide
 from scorrnet_cli.errors import FrameError, MeasurementError
 from scorrnet_cli.field import PER_PIXEL, BoolArray, Field, FrameInfo, Process
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask
 from scorrnet_cli.gauge import DEFAULT_PASSES
 from scorrnet_cli.levels import standard_levels
-from scorrnet_cli.matching import Spline, Surface, deformed_spline, surface
+from scorrnet_cli.location import Located, Seen, locate, seen, seen_without_glints
+from scorrnet_cli.matching import Spline, Surface, deformed_spline
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.fusion import FusionNet
@@ -34,7 +34,6 @@ from scorrnet_cli.refine import (
     refine,
     refine_adaptively,
 )
-from scorrnet_cli.search import search
 from scorrnet_cli.segment import LIKELY, paint_probability
 from scorrnet_cli.settings import WHOLE_IMAGE, Settings
 from scorrnet_cli.severed import Part, joined, severed
@@ -87,20 +86,23 @@ class Prepared:
     ----------
     frame : Frame
         The reference image.
-    guide : Guide
-        For the network.
-    surface : Surface
-        For the refinement.
+    seen, bare : Seen
+        Ready for the stages: as it is, and without what shines on it.
     process : Process
     sureness : Sureness or None
         Of the mask; None if that was given.
     """
 
     frame: Frame
-    guide: Guide
-    surface: Surface
+    seen: Seen
+    bare: Seen
     process: Process
     sureness: Sureness | None = None
+
+    @property
+    def surface(self) -> Surface:
+        """The image as it is, for comparison."""
+        return self.seen.surface
 
     @property
     def mask(self) -> BoolArray:
@@ -182,13 +184,13 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
         raise MeasurementError(what, name, "Give a larger region, or the surface with --mask")
     if count < SMALLEST_SURFACE_PX:
         raise MeasurementError("No speckled surface was found in the reference image", name, todo)
-    ready = surface(grey, mask)
-    if int(ready.core.sum()) < SMALLEST_SURFACE_PX:
+    plain = seen(instruments.displacement, grey, mask)
+    if int(plain.surface.core.sum()) < SMALLEST_SURFACE_PX:
         raise MeasurementError("The surface is too thin or too scattered to be measured", name, todo)
     if float(grey[mask].std()) == 0:
         raise MeasurementError("The surface has no contrast at all", name, todo)
-    ready_guide = guide(instruments.displacement, ready.grey, mask)
-    return Prepared(reference, ready_guide, ready, instruments.process(), sure)
+    bare = seen_without_glints(instruments.displacement, grey, mask, plain)
+    return Prepared(reference, plain, bare, instruments.process(), sure)
 
 
 def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, start: Tensor | None = None) -> Field:
@@ -215,13 +217,9 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, 
         If not one point could be measured.
     """
     check_same_shape(prepared.frame, deformed)
-    grey = _standard(deformed, instruments.where)
-    is_last = not instruments.settings.refine
-    field = search(instruments.displacement, prepared.guide, prepared.surface, grey, start, is_last=is_last)
-    ready = Spline(deformed_spline(prepared.surface, grey))
-    del grey
-    parts = severed(prepared.surface, ready, field)
-    result = joined(parts, [_refined(instruments, part, ready) for part in parts])
+    found = _found_again(instruments, prepared, deformed, start, is_last=not instruments.settings.refine)
+    parts = severed(*found)
+    result = joined(parts, [_refined(instruments, part, found.deformed) for part in parts])
     if not bool(result.valid.any()):
         what = "No point of the surface was found again in the deformed image"
         raise MeasurementError(what, deformed.info.name, "Does it show the same specimen?")
@@ -248,7 +246,14 @@ def located(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Te
     It means something inside the mask. Parameters and errors are those of `measure_pair`.
     """
     check_same_shape(prepared.frame, deformed)
-    return search(instruments.displacement, prepared.guide, prepared.surface, _standard(deformed, instruments.where))
+    return _found_again(instruments, prepared, deformed).field
+
+
+def _found_again(
+    instruments: Instruments, prepared: Prepared, deformed: Frame, start: Tensor | None = None, *, is_last: bool = False
+) -> Located:
+    grey = _standard(deformed, instruments.where)
+    return locate(instruments.displacement, prepared.seen, prepared.bare, grey, start, is_last=is_last)
 
 
 def _refined(instruments: Instruments, part: Part, deformed: Spline) -> Refined:

@@ -18,7 +18,7 @@ from scorrnet_cli import spline
 from scorrnet_cli.consensus import affine_consensus, moving_parts, nearest_part
 from scorrnet_cli.displace import Guide, common_shift, displace, extrapolate
 from scorrnet_cli.filters import masked_gaussian
-from scorrnet_cli.matching import SMALLEST_ZNCC, Spline, Surface, deformed_spline
+from scorrnet_cli.matching import SMALLEST_ZNCC, Spline, Surface
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.patchwork import assessed
 from scorrnet_cli.turning import turned
@@ -50,6 +50,7 @@ def search(
     guide: Guide,
     surface: Surface,
     deformed: Tensor,
+    ready: Spline,
     start: Tensor | None = None,
     *,
     is_last: bool = False,
@@ -65,6 +66,8 @@ def search(
         The reference image for the comparison.
     deformed : (H, W) float32
         Grey levels.
+    ready : Spline
+        The same for the comparison.
     start : (2, H, W) float32, optional
         Field to search around, px; nothing is sought beyond the reach of the network then, unless it has led astray.
     is_last : bool
@@ -75,7 +78,6 @@ def search(
     (2, H, W) float32
         u, v in px at reference pixels.
     """
-    ready = Spline(deformed_spline(surface, deformed))
     if start is not None:
         led = _look(surface, ready, start)
         if not is_last and _is_close(surface, led):

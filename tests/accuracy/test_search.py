@@ -10,7 +10,7 @@ from scorrnet_cli import pipeline, weights
 from scorrnet_cli.displace import common_shift, extrapolate, guide
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.frames import Frame
-from scorrnet_cli.matching import surface
+from scorrnet_cli.matching import Spline, deformed_spline, surface
 from scorrnet_cli.refine import Refinement, refine
 from scorrnet_cli.search import search
 from scorrnet_cli.settings import Settings
@@ -94,7 +94,9 @@ def test_unrelated_images_are_not_measured() -> None:
     network, _ = weights.load_network("displacement", CPU)
     seen, ready = guide(network, reference, mask), surface(reference, mask)
     with torch.no_grad():
-        result = refine(ready, other, search(network, seen, ready, other), Refinement(4.0, 6))
+        result = refine(
+            ready, other, search(network, seen, ready, other, Spline(deformed_spline(ready, other))), Refinement(4.0, 6)
+        )
     assert float(result.valid.float().mean()) < 0.005
 
 
