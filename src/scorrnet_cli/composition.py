@@ -35,7 +35,7 @@ def compose(first: Refined, second: Refined) -> Refined:
     """
     motion = filled(first.displacement, first.valid)
     onward = filled(second.displacement, second.valid)
-    place, arrives = _landing(motion)
+    place, arrives = landing(motion)
     valid = first.valid & arrives & second.valid.flatten()[place]
     zncc = second.zncc.flatten()[place].where(first.valid & arrives, torch.nan)
     smooth = masked_gaussian(onward, second.valid.float(), SLOPE_WINDOW_PX)
@@ -90,6 +90,15 @@ def carry(values: Tensor, field: Tensor, known: Tensor) -> tuple[Tensor, Tensor]
     return mean * reached, reached
 
 
+def landing(motion: Tensor) -> tuple[Tensor, Tensor]:
+    """Pixel, counted along rows, on which each point lands (H, W), and whether that lies in the image."""
+    height, width = motion.shape[-2:]
+    x = (torch.arange(width, device=motion.device) + motion[0]).round().long()
+    y = (torch.arange(height, device=motion.device)[:, None] + motion[1]).round().long()
+    arrives = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    return y.clamp(0, height - 1) * width + x.clamp(0, width - 1), arrives
+
+
 def _arrive(sums: Tensor, carried: Tensor, known: Tensor, rows: slice) -> None:
     """Add up, at the pixels where they land, the values of some rows of `carried` (2 + C, H, W), taken at twice the
     density, whose first two say how far they go; the last of `sums` (C + 1, H W) counts them.
@@ -105,12 +114,3 @@ def _arrive(sums: Tensor, carried: Tensor, known: Tensor, rows: slice) -> None:
     arrives = from_there & (x >= 0) & (x < width) & (y >= 0) & (y < height)
     place = (y * width + x)[arrives]
     sums.index_add_(1, place, torch.cat([fine[2:], torch.ones_like(fine[:1])])[:, arrives])
-
-
-def _landing(motion: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixel, counted along rows, on which each point lands (H, W), and whether that lies in the image."""
-    height, width = motion.shape[-2:]
-    x = (torch.arange(width, device=motion.device) + motion[0]).round().long()
-    y = (torch.arange(height, device=motion.device)[:, None] + motion[1]).round().long()
-    arrives = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return y.clamp(0, height - 1) * width + x.clamp(0, width - 1), arrives

@@ -65,4 +65,5 @@ def _outliers(image: Tensor, surface: Tensor) -> Tensor:
     """True (H, W) where a surface is far from most of its grey levels, however much of it is."""
     levels = image[surface]
     low, high = levels[:: levels.numel() // SOME | 1].quantile(levels.new_tensor([TAIL, 1 - TAIL]))
-    return surface & ((image - (low + high) / 2).abs() > SPREADS * (high - low) / 2)
+    far: Tensor = (image - (low + high) / 2).abs() > SPREADS * (high - low) / 2
+    return surface & far

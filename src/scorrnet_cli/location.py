@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli import spline
-from scorrnet_cli.composition import carry
-from scorrnet_cli.displace import Guide, guide
+from scorrnet_cli.composition import carry, landing
+from scorrnet_cli.displace import Guide, displace, guide
 from scorrnet_cli.filters import halved
 from scorrnet_cli.glints import BLUR_PX, cleared
 from scorrnet_cli.matching import SHINE_PX, Spline, Surface, deformed_spline, surface
@@ -27,6 +27,7 @@ FEW, ENOUGH = 0.01, 0.995  # so few glints do no harm where so many points match
 PATTERN = 0.5  # share of the points matched with glints that must match without, or the glints are the pattern
 MORE = 0.01  # share of the surface that must match without glints, and does not with them
 FEWER = 0.02  # share that may be matched by glints alone
+NEAR_PX = 2  # error of the field where glints of the deformed image are brought back
 
 
 class Seen(NamedTuple):
@@ -89,18 +90,29 @@ def locate(
         return as_it_is
     images = bare.surface, Spline(deformed_spline(bare.surface, rest.image))
     explained = _share(Located(*images, as_it_is.field), between)
-    if explained < PATTERN * matched:
-        return as_it_is
+    if (
+        explained < PATTERN * matched
+    ):  # nothing of the rest moves like that; a look tells whether it moves as one at all
+        look = displace(network, bare.guide, rest.image, start)
+        if _share(Located(*images, look), between) < PATTERN * matched:
+            return as_it_is
     without = _located(network, bare, rest.image, start, is_last=is_last)
     found = _share(without, between)
     is_better = found > min(matched, explained) + MORE and found > matched - FEWER
-    return without if is_better else as_it_is
+    return _without(without, rest.glints) if is_better else as_it_is
 
 
 def _located(network: CorrNet, reference: Seen, deformed: Tensor, start: Tensor | None, *, is_last: bool) -> Located:
     ready = Spline(deformed_spline(reference.surface, deformed))
     field = search(network, reference.guide, reference.surface, deformed, ready, start, is_last=is_last)
     return Located(reference.surface, ready, field)
+
+
+def _without(found: Located, glints: Tensor) -> Located:
+    """Leave out what of a surface lies under the glints (H, W) of the deformed image."""
+    place, arrives = landing(found.field)
+    hidden = dilated(arrives & glints.flatten()[place], NEAR_PX)
+    return found._replace(surface=found.surface._replace(core=found.surface.core * ~hidden))
 
 
 def _share(found: Located, where: Tensor) -> float:
