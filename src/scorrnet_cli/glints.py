@@ -44,7 +44,6 @@ def cleared(image: Tensor, surface: Tensor) -> Cleared:
     if not bool(surface.any()):
         return Cleared(image, nothing)
     glints = _outliers(image, surface)
-    light = image
     for _ in range(ROUNDS):  # as long as there are others: those that are left out raise the spread no more
         pattern = (surface & ~glints).float()
         light = wide_mean(image[None], pattern, NEARBY_PX)[0]
@@ -58,7 +57,13 @@ def cleared(image: Tensor, surface: Tensor) -> Cleared:
         glints = glints | more
     if int(glints.sum()) > MOST * int(surface.sum()):
         return Cleared(image, nothing)
-    return Cleared(torch.where(glints, light, image), glints)
+    return Cleared(painted_over(image, glints, surface), glints)
+
+
+def painted_over(image: Tensor, points: Tensor, surface: Tensor) -> Tensor:
+    """Give some points (H, W) bool of an image (H, W) the grey level of the surface (H, W) bool around them."""
+    light = wide_mean(image[None], (surface & ~points).float(), NEARBY_PX)[0]
+    return torch.where(points, light, image)
 
 
 def _outliers(image: Tensor, surface: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""Where a surface is found in the deformed image: as both images are, or without what shines on them.
+"""Where a surface is found in the deformed image: as both images are, or without what is not of the surface.
 
 Glints of the surface itself move with it and help to find it. Reflections of a lamp, scratches of a window and pixels
-that do not work do not, and the network follows them. Which they are the images tell: without what shines the rest must
-match, and at more points than before, or at points that the field found before does not explain.
+that do not work do not, and the network follows them. Which they are the images tell: without them the rest must match,
+and at more points than before, or at points that the field found before does not explain.
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ from torch import Tensor
 
 from scorrnet_cli import spline
 from scorrnet_cli.composition import carry, landing
+from scorrnet_cli.consensus import affine_consensus
 from scorrnet_cli.displace import Guide, displace, guide
 from scorrnet_cli.filters import halved
-from scorrnet_cli.glints import BLUR_PX, cleared
+from scorrnet_cli.glints import BLUR_PX, cleared, painted_over
+from scorrnet_cli.islands import islands
 from scorrnet_cli.matching import SHINE_PX, Spline, Surface, deformed_spline, surface
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.patchwork import assessed
 from scorrnet_cli.search import search
 
-FEW, ENOUGH = 0.01, 0.995  # so few glints do no harm where so many points match
-PATTERN = 0.5  # share of the points matched with glints that must match without, or the glints are the pattern
-MORE = 0.01  # share of the surface that must match without glints, and does not with them
-FEWER = 0.02  # share that may be matched by glints alone
-NEAR_PX = 2  # error of the field where glints of the deformed image are brought back
+FEW, ALL = 0.01, 0.995  # so few glints do no harm where so much of the surface matches
+MOST, LEAST = 0.99, 0.002  # islands are sought where less matches, and cover more
+PATTERN = 0.5  # share of the points matched before that must match without, or what was taken off is the pattern
+FEWER = 0.02  # share of the surface that may be matched by what was taken off alone
+MORE, LESS_LEFT = 0.003, 0.75  # share that must match besides, and of what did not match the share that still may not
+NEAR_PX = 2  # error of the field where what is in the deformed image is brought back
 
 
 class Seen(NamedTuple):
@@ -54,10 +57,13 @@ def seen(network: CorrNet, reference: Tensor, mask: Tensor) -> Seen:
 def seen_without_glints(network: CorrNet, reference: Tensor, mask: Tensor, plain: Seen) -> Seen:
     """Prepare a reference image (H, W) without what shines on it; `plain`, the one as it is, if nothing does."""
     bare = cleared(reference, eroded(mask, SHINE_PX))
-    if not bool(bare.glints.any()):
-        return plain
-    found = seen(network, bare.image, mask)
-    core = found.surface.core * ~dilated(bare.glints, BLUR_PX)
+    return _seen_but(network, bare.image, mask, bare.glints) if bool(bare.glints.any()) else plain
+
+
+def _seen_but(network: CorrNet, painted: Tensor, mask: Tensor, hidden: Tensor) -> Seen:
+    """Prepare a reference image that was painted over where something hides the surface, (H, W) bool."""
+    found = seen(network, painted, mask)
+    core = found.surface.core * ~dilated(hidden, BLUR_PX)
     return found._replace(surface=found.surface._replace(core=core))
 
 
@@ -65,7 +71,7 @@ def seen_without_glints(network: CorrNet, reference: Tensor, mask: Tensor, plain
 def locate(
     network: CorrNet, plain: Seen, bare: Seen, deformed: Tensor, start: Tensor | None = None, *, is_last: bool = False
 ) -> Located:
-    """Measure the displacement of every pixel, whatever shines on the surface.
+    """Measure the displacement of every pixel, whatever lies on the images that is not of the surface.
 
     Parameters
     ----------
@@ -79,40 +85,84 @@ def locate(
     is_last : bool
         As for `search`.
     """
-    as_it_is = _located(network, plain, deformed, start, is_last=is_last)
-    rest = cleared(deformed, _where(plain.surface.mask, as_it_is.field))
-    between = bare.surface.core
-    shining = max(int(rest.glints.sum()), int(plain.surface.core.sum() - between.sum()))
-    if shining == 0:
-        return as_it_is
-    matched = _share(as_it_is, between)
-    if matched > ENOUGH and shining < FEW * int(between.sum()):
-        return as_it_is
-    images = bare.surface, Spline(deformed_spline(bare.surface, rest.image))
-    explained = _share(Located(*images, as_it_is.field), between)
+    found, share = _located(network, plain, deformed, start, is_last=is_last)
+    glints = _without_glints(plain, bare, deformed, found, share)
+    better = None if glints is None else _better(network, found, glints, start, is_last=is_last)
+    if better is None:
+        rest = _without_islands(network, plain, deformed, found, share)
+        better = None if rest is None else _better(network, found, rest, start, is_last=is_last)
+    return better or found
+
+
+def _located(
+    network: CorrNet, reference: Seen, deformed: Tensor, start: Tensor | None, *, is_last: bool
+) -> tuple[Located, float]:
+    """Search in the images as they are; and the share of the surface that matches."""
+    ready = Spline(deformed_spline(reference.surface, deformed))
+    sought = search(network, reference.guide, reference.surface, deformed, ready, start, is_last=is_last)
+    return Located(reference.surface, ready, sought.field), sought.share
+
+
+class _Without(NamedTuple):
+    """The images without what may not be of the surface, and True (H, W) where it was in the deformed one."""
+
+    reference: Seen
+    deformed: Tensor
+    hidden: Tensor
+
+
+def _without_glints(plain: Seen, bare: Seen, deformed: Tensor, found: Located, share: float) -> _Without | None:
+    """Take glints off both images, if there are so many that they can do harm."""
+    rest = cleared(deformed, _where(plain.surface.mask, found.field))
+    there = int(plain.surface.core.sum())
+    shining = max(int(rest.glints.sum()), there - int(bare.surface.core.sum()))
+    if shining == 0 or (shining < FEW * there and share > ALL):
+        return None
+    return _Without(bare, rest.image, rest.glints)
+
+
+def _without_islands(network: CorrNet, plain: Seen, deformed: Tensor, found: Located, share: float) -> _Without | None:
+    """Take what is at rest in the midst of the moving surface off both images, if something does not match."""
+    if share > MOST:
+        return None
+    motion = affine_consensus(found.field, assessed(*found)[1])
+    if motion is None:
+        return None
+    hidden = islands(plain.surface, found.deformed, motion)
+    if int(hidden.sum()) < LEAST * int(plain.surface.core.sum()):
+        return None
+    mask = plain.surface.mask
+    painted = painted_over(plain.surface.grey, hidden, mask)
+    return _Without(_seen_but(network, painted, mask, hidden), painted_over(deformed, hidden, mask), hidden)
+
+
+def _better(
+    network: CorrNet, found: Located, images: _Without, start: Tensor | None, *, is_last: bool
+) -> Located | None:
+    """Search in the images without what may not be of the surface; None if it is of the surface."""
+    reference, deformed, hidden = images
+    between = reference.surface.core
+    matched = _share(found, between)
+    ready = Spline(deformed_spline(reference.surface, deformed))
+    explained = _share(Located(reference.surface, ready, found.field), between)
     if (
         explained < PATTERN * matched
     ):  # nothing of the rest moves like that; a look tells whether it moves as one at all
-        look = displace(network, bare.guide, rest.image, start)
-        if _share(Located(*images, look), between) < PATTERN * matched:
-            return as_it_is
-    without = _located(network, bare, rest.image, start, is_last=is_last)
-    found = _share(without, between)
-    is_better = found > min(matched, explained) + MORE and found > matched - FEWER
-    return _without(without, rest.glints) if is_better else as_it_is
+        look = displace(network, reference.guide, deformed, start)
+        if _share(Located(reference.surface, ready, look), between) < PATTERN * matched:
+            return None
+    without, _ = _located(network, reference, deformed, start, is_last=is_last)
+    share, before = _share(without, between), min(matched, explained)
+    if share < matched - FEWER or share < before + MORE or 1 - share > LESS_LEFT * (1 - before):
+        return None
+    return _without(without, hidden)
 
 
-def _located(network: CorrNet, reference: Seen, deformed: Tensor, start: Tensor | None, *, is_last: bool) -> Located:
-    ready = Spline(deformed_spline(reference.surface, deformed))
-    field = search(network, reference.guide, reference.surface, deformed, ready, start, is_last=is_last)
-    return Located(reference.surface, ready, field)
-
-
-def _without(found: Located, glints: Tensor) -> Located:
-    """Leave out what of a surface lies under the glints (H, W) of the deformed image."""
+def _without(found: Located, hidden: Tensor) -> Located:
+    """Leave out what of a surface is hidden in the deformed image, (H, W) bool."""
     place, arrives = landing(found.field)
-    hidden = dilated(arrives & glints.flatten()[place], NEAR_PX)
-    return found._replace(surface=found.surface._replace(core=found.surface.core * ~hidden))
+    back = dilated(arrives & hidden.flatten()[place], NEAR_PX)
+    return found._replace(surface=found.surface._replace(core=found.surface.core * ~back))
 
 
 def _share(found: Located, where: Tensor) -> float:

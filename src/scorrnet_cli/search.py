@@ -10,6 +10,7 @@ network is not asked at all.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,6 +34,13 @@ NEIGHBOURHOOD_PX = 8.0
 AGREEING = 0.8  # share of its neighbourhood that must match for a point to be built upon
 
 
+class Sought(NamedTuple):
+    """A displacement (2, H, W), px, and the share of the surface in sight that matches."""
+
+    field: Tensor
+    share: float
+
+
 @dataclass(frozen=True)
 class _Found:
     """A field, how well it matches, and how much of the surface in sight does."""
@@ -54,7 +62,7 @@ def search(
     start: Tensor | None = None,
     *,
     is_last: bool = False,
-) -> Tensor:
+) -> Sought:
     """Measure the displacement of every pixel, beyond the reach of the network too.
 
     Parameters
@@ -75,19 +83,19 @@ def search(
 
     Returns
     -------
-    (2, H, W) float32
-        u, v in px at reference pixels.
+    Sought
+        u, v at reference pixels.
     """
     if start is not None:
         led = _look(surface, ready, start)
         if not is_last and _is_close(surface, led):
-            return start
+            return Sought(start, led.share)
         near = _around(network, guide, surface, deformed, ready, led)
         if near is not None:
             return near
     found = _look(surface, ready, displace(network, guide, deformed))
     if found.share >= ENOUGH:
-        return found.field
+        return Sought(found.field, found.share)
     known = _dependable(surface, found)
     around = affine_consensus(found.field, known)
     if around is None:
@@ -98,7 +106,7 @@ def search(
     for _ in range(ROUNDS):
         candidate = _look(surface, ready, displace(network, guide, deformed, around))
         if candidate.share >= ENOUGH:
-            return candidate.field
+            return Sought(candidate.field, candidate.share)
         better = _better(surface, found, candidate)
         grown, found = better.matched - found.matched, better
         known = _dependable(surface, found)
@@ -111,7 +119,7 @@ def search(
         around = torch.where(known, found.field, rest)
     around = torch.where(known, found.field, _continued(surface, ready, found, known))
     last = _better(surface, found, _look(surface, ready, displace(network, guide, deformed, around)))
-    return torch.where(_dependable(surface, last), last.field, around)
+    return Sought(torch.where(_dependable(surface, last), last.field, around), last.share)
 
 
 def _is_close(surface: Surface, led: _Found) -> bool:
@@ -123,16 +131,18 @@ def _is_close(surface: Surface, led: _Found) -> bool:
 
 def _around(
     network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, ready: Spline, led: _Found
-) -> Tensor | None:
+) -> Sought | None:
     """Search around a field, once; None if it has led astray, so far that parts may lie beyond the network's reach."""
     found = _look(surface, ready, displace(network, guide, deformed, led.field))
     if float((found.field - led.field).abs().amax(0)[surface.mask].median()) > ASTRAY_PX:
         return None
     if found.share >= ENOUGH:
-        return found.field
+        return Sought(found.field, found.share)
     best = _better(surface, led, found)
     known = _dependable(surface, best)
-    return torch.where(known, best.field, _continued(surface, ready, best, known)) if bool(known.any()) else led.field
+    if not bool(known.any()):
+        return Sought(led.field, led.share)
+    return Sought(torch.where(known, best.field, _continued(surface, ready, best, known)), best.share)
 
 
 def _continued(surface: Surface, deformed: Spline, found: _Found, known: Tensor) -> Tensor:

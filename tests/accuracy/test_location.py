@@ -74,6 +74,18 @@ def test_reflections_that_stay_in_the_image_are_not_followed(count: int, radius:
 
 @pytest.mark.weights
 @pytest.mark.slow
+@pytest.mark.parametrize(("count", "radius", "level"), [(20, 7.0, 255.0), (4, 22.0, 255.0), (20, 7.0, 20.0)])
+def test_reflections_and_dust_no_brighter_or_darker_than_the_pattern(count: int, radius: float, level: float) -> None:
+    pair = photographed(make_pair((SIZE, SIZE), TURNED, 11), 12)
+    spots = _spots(count, radius, 8)
+    first, later = (image + (level - image) * spots for image in (pair.reference, pair.deformed))
+    result = _measured(pair._replace(reference=first, deformed=later))
+    assert result.valid > 0.9
+    assert result.rmse < 0.05
+
+
+@pytest.mark.weights
+@pytest.mark.slow
 def test_pixels_that_do_not_work() -> None:
     hot = (torch.rand(SIZE, SIZE, generator=torch.Generator().manual_seed(4)) < 0.02).float()
     result = _measured(_shining(_dark(), 0.6 * hot, 0.6 * hot))

@@ -95,7 +95,10 @@ def test_unrelated_images_are_not_measured() -> None:
     seen, ready = guide(network, reference, mask), surface(reference, mask)
     with torch.no_grad():
         result = refine(
-            ready, other, search(network, seen, ready, other, Spline(deformed_spline(ready, other))), Refinement(4.0, 6)
+            ready,
+            other,
+            search(network, seen, ready, other, Spline(deformed_spline(ready, other))).field,
+            Refinement(4.0, 6),
         )
     assert float(result.valid.float().mean()) < 0.005
 
