@@ -10,55 +10,76 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli.filters import gaussian, masked_gaussian
+from scorrnet_cli.filters import gaussian, masked_gaussian, wide_mean
 from scorrnet_cli.matching import Spline, Surface, compare, correlation
 from scorrnet_cli.morphology import dilated, eroded
 
-FASTER_PX = 3.0  # than this moves the surface where something at rest can be told from it
+FASTER_PX, STILL_PX = 3.0, 1.0  # motion around an island, and most that may have been found upon it
+AROUND_PX = 16.0
 LIGHT_WINDOW_PX, WINDOW_PX, MISFIT_WINDOW_PX = 4.0, 3.0, 2.0
 ALIKE = 0.8  # correlation of the images at rest, which speckle that has moved does not reach
 CONTRAST = 0.25  # least variance where that is asked, as a share of the surface's
-SAME = 0.1  # largest misfit at rest, likewise, of the inside of an island, which may have no contrast
 CROWD_WINDOW_PX, CROWD = 4.0, 0.22  # share of the points around that are alike: by chance it is less
+SAME = 0.1  # largest misfit at rest, likewise, of the inside of an island, which may have no contrast
 LARGEST_RADIUS_PX = 64
 PART_PX = 48  # width of what reaches to the edge and is part of the surface
-RIM_PX = 2  # of an island
+RIM_PX = 3  # of an island
 MOST = 0.3  # share of a surface: more is no island
 
 
-def islands(surface: Surface, deformed: Spline, motion: Tensor) -> Tensor:
+def islands(surface: Surface, deformed: Spline, field: Tensor, known: Tensor) -> Tensor:
     """Find what is at rest in the midst of a surface that moves.
 
     Parameters
     ----------
     surface : Surface
     deformed : Spline
-    motion : (2, H, W) float32
-        Of the surface as a whole, px.
+    field : (2, H, W) float32
+        Displacement, px, that may be wrong upon islands and near them.
+    known : (H, W) bool
+        Where it matches.
 
     Returns
     -------
     (H, W) bool
     """
     mask, core = surface.mask, surface.core
-    moves = mask & (torch.hypot(*motion) > FASTER_PX)
-    state = compare(surface, deformed.coefficients, torch.zeros_like(motion), None, LIGHT_WINDOW_PX)
+    around = wide_mean(field, moving(field, known).float(), AROUND_PX)
+    moves = mask & (torch.hypot(*around) > FASTER_PX)
+    nothing = torch.zeros_like(mask)
+    if not bool(moves.any()):
+        return nothing
+    state = compare(surface, deformed.coefficients, torch.zeros_like(field), None, LIGHT_WINDOW_PX)
     mean, square = masked_gaussian(torch.stack([surface.grey, surface.grey**2]), core, WINDOW_PX)
     (misfit,) = masked_gaussian(state.residual[None] ** 2, core, MISFIT_WINDOW_PX)
     alike = correlation(surface.grey, state.moved, core, WINDOW_PX) > ALIKE
     edges = moves & alike & (square - mean**2 > CONTRAST)
     crowded = edges & (gaussian(edges.float()[None], CROWD_WINDOW_PX)[0] > CROWD)
-    at_rest = _reached(crowded, moves & (misfit < SAME) | edges)
+    if not bool(crowded.any()):
+        return nothing
+    same = moves & (misfit < SAME) | edges
+    half = _without_parts(crowded[::2, ::2], same[::2, ::2], mask[::2, ::2])
+    found = half.repeat_interleave(2, 0).repeat_interleave(2, 1)[: mask.shape[0], : mask.shape[1]]
+    found = dilated(found, RIM_PX) & mask
+    return found if int(found.sum()) < MOST * int(mask.sum()) else nothing
+
+
+def moving(field: Tensor, known: Tensor) -> Tensor:
+    """True (H, W) where a surface is known, (H, W) bool, to move by a field (2, H, W), px."""
+    return known & (torch.hypot(*field) > STILL_PX)
+
+
+def _without_parts(start: Tensor, same: Tensor, mask: Tensor) -> Tensor:
+    """Grow islands (h, w) at half size from where they are sure, and leave out parts of the surface (h, w)."""
+    at_rest = _reached(start, same)
     inland = F.pad(mask[1:-1, 1:-1], (1, 1, 1, 1)) & eroded(mask, 1)
     ashore = _reached(at_rest & ~inland, at_rest)
-    parts = _reached(eroded(ashore, PART_PX // 2), ashore)
-    found = dilated(at_rest & ~parts, RIM_PX) & mask
-    return found if int(found.sum()) < MOST * int(mask.sum()) else torch.zeros_like(found)
+    return at_rest & ~_reached(eroded(ashore, PART_PX // 4), ashore)
 
 
 def _reached(start: Tensor, within: Tensor) -> Tensor:
-    """Grow a set (H, W) within another one, step by step."""
-    for _ in range(LARGEST_RADIUS_PX):
+    """Grow a set (h, w) at half size within another one, step by step."""
+    for _ in range(LARGEST_RADIUS_PX // 2):
         grown = dilated(start, 1) & within
         if torch.equal(grown, start):
             break

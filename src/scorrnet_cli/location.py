@@ -14,11 +14,10 @@ from torch import Tensor
 
 from scorrnet_cli import spline
 from scorrnet_cli.composition import carry, landing
-from scorrnet_cli.consensus import affine_consensus
-from scorrnet_cli.displace import Guide, displace, guide
+from scorrnet_cli.displace import Guide, displace, extrapolate, guide
 from scorrnet_cli.filters import halved
 from scorrnet_cli.glints import BLUR_PX, cleared, painted_over
-from scorrnet_cli.islands import islands
+from scorrnet_cli.islands import islands, moving
 from scorrnet_cli.matching import SHINE_PX, Spline, Surface, deformed_spline, surface
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.morphology import dilated, eroded
@@ -29,7 +28,8 @@ FEW, ALL = 0.01, 0.995  # so few glints do no harm where so much of the surface 
 MOST, LEAST = 0.99, 0.002  # islands are sought where less matches, and cover more
 PATTERN = 0.5  # share of the points matched before that must match without, or what was taken off is the pattern
 FEWER = 0.02  # share of the surface that may be matched by what was taken off alone
-MORE, LESS_LEFT = 0.003, 0.75  # share that must match besides, and of what did not match the share that still may not
+MORE, LESS_LEFT = 0.0015, 0.85  # share that must match besides, and of what did not match the share that still may not
+ASTRAY_PX = 12  # how far what does not move leads the network astray
 NEAR_PX = 2  # error of the field where what is in the deformed image is brought back
 
 
@@ -86,11 +86,11 @@ def locate(
         As for `search`.
     """
     found, share = _located(network, plain, deformed, start, is_last=is_last)
-    glints = _without_glints(plain, bare, deformed, found, share)
-    better = None if glints is None else _better(network, found, glints, start, is_last=is_last)
+    glints = _without_glints(plain, bare, deformed, start, found, share)
+    better = None if glints is None else _better(network, found, glints, is_last=is_last)
     if better is None:
         rest = _without_islands(network, plain, deformed, found, share)
-        better = None if rest is None else _better(network, found, rest, start, is_last=is_last)
+        better = None if rest is None else _better(network, found, rest, is_last=is_last)
     return better or found
 
 
@@ -104,50 +104,48 @@ def _located(
 
 
 class _Without(NamedTuple):
-    """The images without what may not be of the surface, and True (H, W) where it was in the deformed one."""
+    """The images without what may not be of the surface, True (H, W) where it was in the deformed one, and a start."""
 
     reference: Seen
     deformed: Tensor
     hidden: Tensor
+    start: Tensor | None
 
 
-def _without_glints(plain: Seen, bare: Seen, deformed: Tensor, found: Located, share: float) -> _Without | None:
+def _without_glints(
+    plain: Seen, bare: Seen, deformed: Tensor, start: Tensor | None, found: Located, share: float
+) -> _Without | None:
     """Take glints off both images, if there are so many that they can do harm."""
     rest = cleared(deformed, _where(plain.surface.mask, found.field))
     there = int(plain.surface.core.sum())
     shining = max(int(rest.glints.sum()), there - int(bare.surface.core.sum()))
     if shining == 0 or (shining < FEW * there and share > ALL):
         return None
-    return _Without(bare, rest.image, rest.glints)
+    return _Without(bare, rest.image, rest.glints, start)
 
 
 def _without_islands(network: CorrNet, plain: Seen, deformed: Tensor, found: Located, share: float) -> _Without | None:
     """Take what is at rest in the midst of the moving surface off both images, if something does not match."""
     if share > MOST:
         return None
-    motion = affine_consensus(found.field, assessed(*found)[1])
-    if motion is None:
-        return None
-    hidden = islands(plain.surface, found.deformed, motion)
+    _, known = assessed(*found)
+    hidden = islands(plain.surface, found.deformed, found.field, known)
     if int(hidden.sum()) < LEAST * int(plain.surface.core.sum()):
         return None
     mask = plain.surface.mask
-    painted = painted_over(plain.surface.grey, hidden, mask)
-    return _Without(_seen_but(network, painted, mask, hidden), painted_over(deformed, hidden, mask), hidden)
+    reference = _seen_but(network, painted_over(plain.surface.grey, hidden, mask), mask, hidden)
+    around = extrapolate(found.field, moving(found.field, known) & ~dilated(hidden, ASTRAY_PX))
+    return _Without(reference, painted_over(deformed, hidden, mask), hidden, around)
 
 
-def _better(
-    network: CorrNet, found: Located, images: _Without, start: Tensor | None, *, is_last: bool
-) -> Located | None:
+def _better(network: CorrNet, found: Located, images: _Without, *, is_last: bool) -> Located | None:
     """Search in the images without what may not be of the surface; None if it is of the surface."""
-    reference, deformed, hidden = images
+    reference, deformed, hidden, start = images
     between = reference.surface.core
     matched = _share(found, between)
     ready = Spline(deformed_spline(reference.surface, deformed))
     explained = _share(Located(reference.surface, ready, found.field), between)
-    if (
-        explained < PATTERN * matched
-    ):  # nothing of the rest moves like that; a look tells whether it moves as one at all
+    if explained < PATTERN * matched:  # nothing of the rest moves like that: does it move as one at all?
         look = displace(network, reference.guide, deformed, start)
         if _share(Located(reference.surface, ready, look), between) < PATTERN * matched:
             return None

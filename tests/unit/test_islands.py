@@ -32,7 +32,7 @@ def _disk(x: float, y: float, radius: float) -> Tensor:
 
 def _found(reference: Tensor, deformed: Tensor, mask: Tensor, motion: Tensor = MOTION) -> Tensor:
     ready = surface(reference, mask)
-    return islands(ready, Spline(deformed_spline(ready, deformed)), motion)
+    return islands(ready, Spline(deformed_spline(ready, deformed)), motion, mask)
 
 
 @pytest.mark.parametrize("radius", [8.0, 25.0])
@@ -66,6 +66,13 @@ def test_most_of_a_surface_is_no_island() -> None:
     mask = _disk(120.0, 120.0, 45.0)
     reference, _ = _images(MOTION)
     assert not bool(_found(reference, reference, mask).any())
+
+
+def test_where_a_field_comes_to_rest_by_and_by_the_surface_is_no_island() -> None:
+    line = torch.arange(SIZE, dtype=torch.float32)
+    motion = torch.stack([6.0 * (line[:, None] - 120).expand(SIZE, SIZE) / 120, torch.zeros(SIZE, SIZE)])
+    reference, deformed = _images(motion)
+    assert not bool(_found(reference, deformed, WHOLE, motion).any())
 
 
 def test_a_surface_that_moves_holds_none() -> None:
