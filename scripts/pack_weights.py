@@ -99,9 +99,10 @@ of error over stated uncertainty.
 * Surfaces that are not painted count as background if they are scratched or woven, as brushed metal, wood and cloth
   are: `--mask all` again. Where grain of all sizes fills the image, as on stone, it is often taken for speckle, and can
   be measured. So is bare grain beside the specimen where it has as much contrast.
-* Points that shine, and shine elsewhere in the other image, are left out with 3 px around them. Of the test bed's dark
-  surfaces 95 % of the points were valid; with more glints there are fewer. The displacement network alone was wrong by
-  more than 1 px at a tenth of them.
+* The displacement network follows what stays in the image while the surface moves, such as reflections, and is led
+  astray by points that shine. The program therefore shows it the images without them, too, where they stand out of the
+  pattern or are at rest in the midst of it; what is left undetected, such as a reflection wider than 48 px that reaches
+  to the edge, it follows.
 * Holes narrower than some three dots, or 12 px, are often filled, see the table. Of holes four dots wide 9 to 16 % is
   taken for surface before a plain wall and 15 to 33 % before clutter, of those six dots wide 2 and 5 % (twelve drawings
   each). Those filled mostly show something as grey as the dots. A hole no wider than the largest drops of the paint,
