@@ -28,7 +28,8 @@ FEW, ALL = 0.01, 0.995  # so few glints do no harm where so much of the surface 
 MOST, LEAST = 0.99, 0.002  # islands are sought where less matches, and cover more
 PATTERN = 0.5  # share of the points matched before that must match without, or what was taken off is the pattern
 FEWER = 0.02  # share of the surface that may be matched by what was taken off alone
-MORE, LESS_LEFT = 0.0015, 0.85  # share that must match besides, and of what did not match the share that still may not
+GLINTS_MORE, ISLANDS_MORE = 0.01, 0.0015  # share that must match besides: bright grains often are of the surface
+LESS_LEFT = 0.85  # of what did not match, the share that still may not
 ASTRAY_PX = 12  # how far what does not move leads the network astray
 NEAR_PX = 2  # error of the field where what is in the deformed image is brought back
 
@@ -104,12 +105,13 @@ def _located(
 
 
 class _Without(NamedTuple):
-    """The images without what may not be of the surface, True (H, W) where it was in the deformed one, and a start."""
+    """The images without what may not be of the surface."""
 
     reference: Seen
     deformed: Tensor
-    hidden: Tensor
-    start: Tensor | None
+    hidden: Tensor  # (H, W) bool, where it was in the deformed image
+    start: Tensor | None  # for the search
+    more: float  # share of the surface that must match besides
 
 
 def _without_glints(
@@ -121,7 +123,7 @@ def _without_glints(
     shining = max(int(rest.glints.sum()), there - int(bare.surface.core.sum()))
     if shining == 0 or (shining < FEW * there and share > ALL):
         return None
-    return _Without(bare, rest.image, rest.glints, start)
+    return _Without(bare, rest.image, rest.glints, start, GLINTS_MORE)
 
 
 def _without_islands(network: CorrNet, plain: Seen, deformed: Tensor, found: Located, share: float) -> _Without | None:
@@ -135,23 +137,26 @@ def _without_islands(network: CorrNet, plain: Seen, deformed: Tensor, found: Loc
     mask = plain.surface.mask
     reference = _seen_but(network, painted_over(plain.surface.grey, hidden, mask), mask, hidden)
     around = extrapolate(found.field, moving(found.field, known) & ~dilated(hidden, ASTRAY_PX))
-    return _Without(reference, painted_over(deformed, hidden, mask), hidden, around)
+    return _Without(reference, painted_over(deformed, hidden, mask), hidden, around, ISLANDS_MORE)
 
 
 def _better(network: CorrNet, found: Located, images: _Without, *, is_last: bool) -> Located | None:
     """Search in the images without what may not be of the surface; None if it is of the surface."""
-    reference, deformed, hidden, start = images
+    reference, deformed, hidden, start, more = images
     between = reference.surface.core
     matched = _share(found, between)
     ready = Spline(deformed_spline(reference.surface, deformed))
     explained = _share(Located(reference.surface, ready, found.field), between)
+    before = min(matched, explained)
+    if before + more > 1:
+        return None
     if explained < PATTERN * matched:  # nothing of the rest moves like that: does it move as one at all?
         look = displace(network, reference.guide, deformed, start)
         if _share(Located(reference.surface, ready, look), between) < PATTERN * matched:
             return None
     without, _ = _located(network, reference, deformed, start, is_last=is_last)
-    share, before = _share(without, between), min(matched, explained)
-    if share < matched - FEWER or share < before + MORE or 1 - share > LESS_LEFT * (1 - before):
+    share = _share(without, between)
+    if share < matched - FEWER or share < before + more or 1 - share > LESS_LEFT * (1 - before):
         return None
     return _without(without, hidden)
 
