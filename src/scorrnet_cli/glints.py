@@ -55,7 +55,8 @@ def cleared(image: Tensor, surface: Tensor) -> Cleared:
         if not bool(more.any()):
             break
         glints = glints | more
-    if int(glints.sum()) > MOST * int(surface.sum()):
+    count = int(glints.sum())
+    if count == 0 or count > MOST * int(surface.sum()):
         return Cleared(image, nothing)
     return Cleared(painted_over(image, glints, surface), glints)
 

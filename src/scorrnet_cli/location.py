@@ -86,22 +86,18 @@ def locate(
     is_last : bool
         As for `search`.
     """
-    found, share = _located(network, plain, deformed, start, is_last=is_last)
+    ready = Spline(deformed_spline(plain.surface, deformed))
+    field, share = search(network, plain.guide, plain.surface, deformed, ready, start, is_last=is_last)
+    found = Located(plain.surface, ready, field)
     glints = _without_glints(plain, bare, deformed, start, found, share)
-    better = None if glints is None else _better(network, found, glints, is_last=is_last)
-    if better is None:
-        rest = _without_islands(network, plain, deformed, found, share)
-        better = None if rest is None else _better(network, found, rest, is_last=is_last)
+    if glints is None and share > MOST:
+        return found
+    known = _matched(found)
+    better = None if glints is None else _better(network, found, known, glints, is_last=is_last)
+    if better is None and share <= MOST:
+        still = _without_islands(network, plain, deformed, found, known)
+        better = None if still is None else _better(network, found, known, still, is_last=is_last)
     return better or found
-
-
-def _located(
-    network: CorrNet, reference: Seen, deformed: Tensor, start: Tensor | None, *, is_last: bool
-) -> tuple[Located, float]:
-    """Search in the images as they are; and the share of the surface that matches."""
-    ready = Spline(deformed_spline(reference.surface, deformed))
-    sought = search(network, reference.guide, reference.surface, deformed, ready, start, is_last=is_last)
-    return Located(reference.surface, ready, sought.field), sought.share
 
 
 class _Without(NamedTuple):
@@ -126,11 +122,8 @@ def _without_glints(
     return _Without(bare, rest.image, rest.glints, start, GLINTS_MORE)
 
 
-def _without_islands(network: CorrNet, plain: Seen, deformed: Tensor, found: Located, share: float) -> _Without | None:
-    """Take what is at rest in the midst of the moving surface off both images, if something does not match."""
-    if share > MOST:
-        return None
-    _, known = assessed(*found)
+def _without_islands(network: CorrNet, plain: Seen, deformed: Tensor, found: Located, known: Tensor) -> _Without | None:
+    """Take what is at rest in the midst of a moving surface, which matches where it is `known`, off both images."""
     hidden = islands(plain.surface, found.deformed, found.field, known)
     if int(hidden.sum()) < LEAST * int(plain.surface.core.sum()):
         return None
@@ -140,39 +133,48 @@ def _without_islands(network: CorrNet, plain: Seen, deformed: Tensor, found: Loc
     return _Without(reference, painted_over(deformed, hidden, mask), hidden, around, ISLANDS_MORE)
 
 
-def _better(network: CorrNet, found: Located, images: _Without, *, is_last: bool) -> Located | None:
-    """Search in the images without what may not be of the surface; None if it is of the surface."""
+def _better(network: CorrNet, found: Located, known: Tensor, images: _Without, *, is_last: bool) -> Located | None:
+    """Search in the images without what may not be of the surface; None if it is of the surface.
+
+    `known` (H, W) bool is where the images match as they are, at the field that was found in them.
+    """
     reference, deformed, hidden, start, more = images
-    between = reference.surface.core
-    matched = _share(found, between)
     ready = Spline(deformed_spline(reference.surface, deformed))
-    explained = _share(Located(reference.surface, ready, found.field), between)
+
+    def share_at(field: Tensor) -> float:
+        return _share(_matched(Located(reference.surface, ready, field)), reference, field)
+
+    matched, explained = _share(known, reference, found.field), share_at(found.field)
     before = min(matched, explained)
     if before + more > 1:
         return None
-    if explained < PATTERN * matched:  # nothing of the rest moves like that: does it move as one at all?
-        look = displace(network, reference.guide, deformed, start)
-        if _share(Located(reference.surface, ready, look), between) < PATTERN * matched:
-            return None
-    without, _ = _located(network, reference, deformed, start, is_last=is_last)
-    share = _share(without, between)
+    # Where nothing of the rest moves as was found, a look tells whether it moves as one at all.
+    least = PATTERN * matched
+    if explained < least and share_at(displace(network, reference.guide, deformed, start)) < least:
+        return None
+    field, _ = search(network, reference.guide, reference.surface, deformed, ready, start, is_last=is_last)
+    share = share_at(field)
     if share < matched - FEWER or share < before + more or 1 - share > LESS_LEFT * (1 - before):
         return None
-    return _without(without, hidden)
+    return _uncovered(Located(reference.surface, ready, field), hidden)
 
 
-def _without(found: Located, hidden: Tensor) -> Located:
+def _uncovered(found: Located, hidden: Tensor) -> Located:
     """Leave out what of a surface is hidden in the deformed image, (H, W) bool."""
     place, arrives = landing(found.field)
     back = dilated(arrives & hidden.flatten()[place], NEAR_PX)
     return found._replace(surface=found.surface._replace(core=found.surface.core * ~back))
 
 
-def _share(found: Located, where: Tensor) -> float:
-    """Share of some points (H, W), 0 or 1, that match, of those in sight."""
-    counted = (where > 0) & spline.inside(found.field)
-    _, valid = assessed(*found)
-    return int((valid & counted).sum()) / max(1, int(counted.sum()))
+def _matched(found: Located) -> Tensor:
+    """True (H, W) where the images match at the field."""
+    return assessed(*found)[1]
+
+
+def _share(matched: Tensor, reference: Seen, field: Tensor) -> float:
+    """Share that is matched, (H, W) bool, of the points of a surface that count and are in sight."""
+    counted = (reference.surface.core > 0) & spline.inside(field)
+    return int((matched & counted).sum()) / max(1, int(counted.sum()))
 
 
 def _where(mask: Tensor, field: Tensor) -> Tensor:
