@@ -12,6 +12,7 @@ from torch import Tensor
 from scorrnet_cli.tiles import Box
 
 _PLANE_POINTS = 1_000_000  # of a larger image, points enough for a plane
+_SOME = 100_000  # values that are enough for a quantile
 CACHED = 2**19  # samples that a processor's cache holds; larger images are filtered in strips that it does hold
 STRIP_PX = 128
 
@@ -122,6 +123,11 @@ def dimmed(image: Tensor, mean: Callable[[Tensor], Tensor], most: float) -> Tens
         light, detail, contrast = light_and_detail(image, mean)
         image = light + detail.clamp(-most * contrast, most * contrast)
     return image
+
+
+def some_of(values: Tensor) -> Tensor:
+    """Thin out values (N,) that lie in rows: every so many-th, an odd number, so that no column is left out."""
+    return values[:: values.numel() // _SOME | 1]
 
 
 def halved(x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scorrnet_cli.filters import wide_mean
+from scorrnet_cli.filters import some_of, wide_mean
 from scorrnet_cli.morphology import dilated
 
 SPREADS = 5.0  # standard deviations of the pattern beyond which nothing belongs to it
@@ -20,7 +20,6 @@ NEARBY_PX = 16.0
 BLUR_PX = 1  # into which a glint is blurred without standing out
 MOST = 0.25  # share of a surface: where more stands out, it is the pattern
 ROUNDS = 10
-SOME = 100_000  # points that are enough for a quantile
 
 
 class Cleared(NamedTuple):
@@ -69,7 +68,6 @@ def painted_over(image: Tensor, points: Tensor, surface: Tensor) -> Tensor:
 
 def _outliers(image: Tensor, surface: Tensor) -> Tensor:
     """True (H, W) where a surface is far from most of its grey levels, however much of it is."""
-    levels = image[surface]
-    low, high = levels[:: levels.numel() // SOME | 1].quantile(levels.new_tensor([TAIL, 1 - TAIL]))
+    low, high = some_of(image[surface]).quantile(image.new_tensor([TAIL, 1 - TAIL]))
     far: Tensor = (image - (low + high) / 2).abs() > SPREADS * (high - low) / 2
     return surface & far

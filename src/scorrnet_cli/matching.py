@@ -17,6 +17,7 @@ from scorrnet_cli.filters import (
     masked_gaussian,
     plane_at,
     plane_through,
+    some_of,
     wide_mean,
 )
 from scorrnet_cli.morphology import dilated, eroded
@@ -29,7 +30,6 @@ SMALLEST_SPREAD = 0.05  # of the residuals, in standard deviations of the surfac
 GLINT = 6.0  # difference between the images, in standard deviations of the pattern, that no misfit makes
 GLINT_PX = 3  # into which blur, slope and interpolation carry it
 DIMMED = 4.0  # brightest and darkest detail, in standard deviations nearby, that counts as contrast of the pattern
-SOME = 100_000  # points that are enough for a median; every so many-th, an odd number, so that no column is left out
 LARGEST_GAIN = 10.0  # between the images: beyond, one of them has no contrast there
 SMALLEST_ZNCC = 0.5
 SMALLEST_SUPPORT = 0.3  # share of the window that must match: less is extrapolation
@@ -116,7 +116,7 @@ def _contrast(grey: Tensor, mask: Tensor) -> Tensor:
 
 def _rounding(values: Tensor) -> Tensor:
     """Standard deviation of the difference of two numbers that are rounded as some grey levels (N,) are."""
-    levels: Tensor = torch.unique(values[:: values.numel() // SOME | 1])
+    levels: Tensor = torch.unique(some_of(values))
     step: Tensor = levels.diff().amin() if levels.numel() > 1 else levels.new_zeros(())
     return step / math.sqrt(6)
 
@@ -235,8 +235,7 @@ def _trust(residual: Tensor, within: Tensor, rounding: Tensor) -> Tensor:
     common = residual[within > 0].abs()
     if common.numel() == 0:
         return torch.zeros_like(residual)
-    some = common[:: common.numel() // SOME | 1]
-    spread = torch.maximum((1.4826 * some.median()).clamp_min(SMALLEST_SPREAD), rounding)
+    spread = torch.maximum((1.4826 * some_of(common).median()).clamp_min(SMALLEST_SPREAD), rounding)
     trust: Tensor = (1 + (residual / (OUTLIER_SPREADS * spread)) ** 2) ** -2
     return trust
 

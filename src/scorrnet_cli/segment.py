@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli.filters import masked_gaussian
+from scorrnet_cli.filters import masked_gaussian, some_of
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.padding import pad_to_multiple
@@ -143,8 +143,7 @@ def paint_probability(network: ENet, reference: Tensor) -> Tensor:
     inner = eroded(likely, RIM_PX)  # the step to a bright wall is no contrast of the paint
     counted = inner if bool(inner.any()) else likely
     contrast = local_contrast(reference, counted.float())
-    found = contrast[counted]
-    best = torch.quantile(found[:: found.numel() // 100_000 | 1], 0.9)
+    best = some_of(contrast[counted]).quantile(0.9)
     return probability.where(contrast > FAINTEST * best, 0.0)
 
 
