@@ -2,7 +2,7 @@
 
 Glints of the surface itself move with it and help to find it. Reflections of a lamp, scratches of a window and pixels
 that do not work do not, and the network follows them. Which they are the images tell: without them the rest must match,
-and at more points than before, or at points that the field found before does not explain.
+at more points than before or than the field found before explains, and with another field there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ PATTERN = 0.5  # share of the points matched before that must match without, or 
 FEWER = 0.02  # share of the surface that may be matched by what was taken off alone
 GLINTS_MORE, ISLANDS_MORE = 0.01, 0.0015  # share that must match besides: bright grains often are of the surface
 LESS_LEFT = 0.85  # of what did not match, the share that still may not
-ASTRAY_PX = 12  # how far what does not move leads the network astray
+ASTRAY_PX = 12  # from what does not move, within which it leads the network astray
+ASTRAY_BY_PX = 1.0  # and by more than what
 NEAR_PX = 2  # error of the field where what is in the deformed image is brought back
 
 
@@ -141,20 +142,25 @@ def _better(network: CorrNet, found: Located, known: Tensor, images: _Without, *
     reference, deformed, hidden, start, more = images
     ready = Spline(deformed_spline(reference.surface, deformed))
 
-    def share_at(field: Tensor) -> float:
-        return _share(_matched(Located(reference.surface, ready, field)), reference, field)
+    def matched_at(field: Tensor) -> Tensor:
+        return _matched(Located(reference.surface, ready, field))
 
-    matched, explained = _share(known, reference, found.field), share_at(found.field)
+    matched, explained = (_share(points, reference, found.field) for points in (known, matched_at(found.field)))
     before = min(matched, explained)
     if before + more > 1:
         return None
-    # Where nothing of the rest moves as was found, a look tells whether it moves as one at all.
-    least = PATTERN * matched
-    if explained < least and share_at(displace(network, reference.guide, deformed, start)) < least:
-        return None
+    if explained < PATTERN * matched:  # nothing of the rest moves as was found: does it move as one at all?
+        look = displace(network, reference.guide, deformed, start)
+        if _share(matched_at(look), reference, look) < PATTERN * matched:
+            return None
     field, _ = search(network, reference.guide, reference.surface, deformed, ready, start, is_last=is_last)
-    share = share_at(field)
+    now = matched_at(field)
+    share = _share(now, reference, field)
     if share < matched - FEWER or share < before + more or 1 - share > LESS_LEFT * (1 - before):
+        return None
+    agreed = known & (torch.hypot(*(field - found.field)) < ASTRAY_BY_PX)
+    gained, lost = (_share(points, reference, field) for points in (now & ~agreed, agreed & ~now))
+    if gained - lost < more:  # noise matches at more points once a field is sought for it, and at other points no more
         return None
     return _uncovered(Located(reference.surface, ready, field), hidden)
 

@@ -103,6 +103,26 @@ def test_glints_that_are_elsewhere_in_the_other_image() -> None:
 
 
 @pytest.mark.weights
+@pytest.mark.parametrize("noise", [1.0, 5.0])
+def test_bright_grains_of_the_surface_are_kept(noise: float) -> None:
+    generator = torch.Generator().manual_seed(9)
+    x, y = torch.arange(SIZE, dtype=torch.float32).expand(SIZE, SIZE), torch.arange(SIZE, dtype=torch.float32)[:, None]
+    places = (SIZE + 64) * torch.rand(60, 2, generator=generator) - 32
+    grains = [
+        torch.stack([(4.5 - torch.hypot(at_x - a, at_y - b)).clamp(0, 1) for a, b in places]).amax(0)
+        for at_x, at_y in ((x, y), _source(x, y.expand(SIZE, SIZE)))
+    ]
+    pair = _shining(_dark(), *grains)
+    first, later = noise * torch.randn(2, SIZE, SIZE, generator=generator)
+    pair = pair._replace(reference=pair.reference + first, deformed=pair.deformed + later)
+    network, _ = weights.load_network("displacement", torch.device("cpu"))
+    plain = seen(network, pair.reference, pair.mask)
+    bare = seen_without_glints(network, pair.reference, pair.mask, plain)
+    assert bare is not plain  # they stand out
+    assert locate(network, plain, bare, pair.deformed).surface is plain.surface
+
+
+@pytest.mark.weights
 @pytest.mark.parametrize("ground", [20.0, 200.0])
 def test_few_dots_that_are_the_pattern_are_followed(ground: float) -> None:
     pair = make_pair((SIZE, SIZE), TURNED, 13)
