@@ -371,7 +371,7 @@ def test_a_run_killed_while_it_put_its_result_in_place(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("scorrnet_cli.batch.run.complete", complete_and_die)
+        patched.setattr("scorrnet_cli.batch.around.complete", complete_and_die)
         assert scorrnet("batch", folder).exit_code == 130
     assert (folder / "scorrnet.h5").exists()
     assert parts(folder).exists()

@@ -7,6 +7,7 @@ tested without networks; `TestEndToEnd` runs the real thing.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -374,7 +375,8 @@ class TestPartlyFailed:
         tifffile.imwrite(
             "a.tif", np.random.default_rng(0).random((3, HEIGHT, WIDTH), np.float32), photometric="minisblack"
         )
-        monkeypatch.setattr("scorrnet_cli.cli.sequence.count_frames", lambda path: 5)
+        shapes = [(HEIGHT, WIDTH)] * 5
+        monkeypatch.setattr("scorrnet_cli.batch.sources.page_shapes", lambda path: shapes)
         result = scorrnet("measure", "a.tif")
         assert result.exit_code == 6
         assert "2 of 4 pairs" in result.stderr and "fewer images than its header says" in result.stderr
@@ -387,8 +389,9 @@ class TestPartlyFailed:
         tifffile.imwrite("nan.tif", pages, photometric="minisblack")
         result = scorrnet("measure", "ref.png", "nan.tif", "-o", "out.h5")
         assert result.exit_code == 6
+        digest = hashlib.sha256(Path("nan.tif").read_bytes()).hexdigest()
         assert read_hdf5("out.h5").deformed[1] == FrameInfo(
-            "nan.tif[1]", "", "The image has pixels that are not a number or infinite"
+            "nan.tif[1]", digest, "The image has pixels that are not a number or infinite"
         )
 
     def test_nothing_is_left_if_every_pair_fails(self) -> None:

@@ -16,9 +16,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import digest_of, read_image, read_pages
-from scorrnet_cli.batch.run import attempted
 from scorrnet_cli.batch.sources import Source
 from scorrnet_cli.errors import DeviceError, FrameError, UsageError
 from scorrnet_cli.field import Process

@@ -51,17 +51,17 @@ class Memory(Protocol):
 
 
 def read_items(
-    sources: Iterable[Source], memory: Memory, time: Callable[[Source, int], float | None]
+    sources: Iterable[Source], time: Callable[[Source, int], float | None], memory: Memory | None = None
 ) -> Generator[Item]:
     """Read the deformed images one after the other.
 
     Parameters
     ----------
     sources : iterable of Source
-    memory : Memory
-        What need not be measured again.
     time : callable
         Tells when a page of a source was taken, s; None if that is not known.
+    memory : Memory, optional
+        What need not be measured again.
 
     Yields
     ------
@@ -74,7 +74,7 @@ def read_items(
         If an image is no longer the one that an earlier run measured, or does not tell its time.
     """
     for source in sources:
-        known = recalled(source, memory)
+        known = recalled(source, memory) if memory else {}
         missing = [page for page in source.pages if page not in known]
         with closing(read_pages(source, missing)) as read:
             for index, page in enumerate(source.pages, source.first):

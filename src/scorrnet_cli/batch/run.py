@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from scorrnet_cli.batch.around import check, finish, parts_of
+from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.places import is_unfinished, parts_folder, was_completing
-from scorrnet_cli.batch.reading import Item, digest_of, printable_reason, read_image, read_items
+from scorrnet_cli.batch.reading import Item, read_image, read_items
 from scorrnet_cli.batch.sources import Plan, Source, make_live_plan, make_plan
 from scorrnet_cli.batch.task import Listener, Outcome, Task
 from scorrnet_cli.batch.threads import Behind, ahead, together
-from scorrnet_cli.batch.whole import check_place, check_size, complete
-from scorrnet_cli.errors import FrameError, MeasurementError, OutputError
-from scorrnet_cli.field import Field, FrameInfo, Process
-from scorrnet_cli.figures import FrameSummary, Report
+from scorrnet_cli.batch.whole import check_size
+from scorrnet_cli.field import Field
+from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.writers import Header, read_hdf5
 from scorrnet_cli.writers.probability import write_probability
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
-    from scorrnet_cli.sureness import Sureness
     from scorrnet_cli.tracking import Tracker
 
 _Measured: TypeAlias = tuple[int, Field, float]  # place, field and time of measuring it in s
@@ -58,7 +57,7 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
     listener.doing("looking at the images")
     plan = (make_live_plan if task.hurry else make_plan)(task.paths, task.selection, task.reference, task.where)
     reference = read_image(plan.reference.path, plan.reference.pages[0])
-    time = task.times(plan)
+    time = plan.times(task.clock)
     listener.doing("loading the networks")
     instruments = load()
     process = instruments.process()
@@ -69,34 +68,6 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
             parts.resume(plan.total)
         listener.begun(process, plan.total)
         return _Run(task, plan, instruments, parts, listener, time).measure(reference, resume)
-
-
-def parts_of(task: Task, reference: Frame, process: Process) -> Parts:
-    """Return where the frames of a task are kept."""
-    mask = process.settings.mask_file
-    digest = digest_of(mask) if mask else ""
-    return Parts(task.output, reference.info, reference.shape, process, digest, task.calibration, task.time_source)
-
-
-def check(task: Task) -> bool:
-    """Make sure that the result can be written; tell whether there is an earlier run to go on with.
-
-    Raises
-    ------
-    OutputError
-        If there is a result, or an earlier run, that was not to be replaced or gone on with.
-    """
-    unfinished = is_unfinished(task.output)
-    if unfinished and not (task.resume or task.overwrite):
-        raise OutputError(
-            "An earlier run was stopped before its end",
-            str(parts_folder(task.output)),
-            "Go on with it with --resume, or begin anew with --overwrite",
-        )
-    resume = unfinished and task.resume
-    own = resume and was_completing(task.output)
-    check_place(task.output, split=task.split, overwrite=task.overwrite or own)
-    return resume
 
 
 class _Run:
@@ -165,7 +136,7 @@ class _Run:
             kept=lambda index: read_hdf5(self._parts.shard(index)),
         )
         items = ahead(
-            read_items(self._plan.deformed, self._parts, self._time), _AHEAD, self._task.hurry or (lambda: None)
+            read_items(self._plan.deformed, self._time, self._parts), _AHEAD, self._task.hurry or (lambda: None)
         )
         at_once = self._at_once()
         with closing(items), Behind(self._keep, _BEHIND) as behind:
@@ -208,63 +179,3 @@ class _Run:
         summary = self._parts.keep(index, field, time_s)
         self._summaries[index] = summary
         self._listener.kept(summary)
-
-
-def attempted(measure: Callable[[Frame], Field], prepared: Prepared, info: FrameInfo, frame: Frame | None) -> Field:
-    """Measure a frame, and its strain; one that fails, or could not be read, gives an empty field that says why."""
-    from scorrnet_cli.strain import with_strain
-
-    if frame is not None:
-        try:
-            return with_strain(measure(frame))
-        except (FrameError, MeasurementError) as error:
-            info = replace(info, failure=printable_reason(error))
-    return Field.empty(prepared.mask, prepared.frame.info, info, prepared.process)
-
-
-def finish(
-    task: Task,
-    parts: Parts,
-    reference: Frame,
-    found: Mapping[int, FrameSummary],
-    start: float,
-    listener: Listener,
-    sure: Sureness | None = None,
-    image: Callable[[int], Frame] | None = None,
-) -> Report:
-    """Put the result of all frames in its place, draw it, and say what it came to.
-
-    `start` is when it began; `image` reads a deformed image again, over which increments are drawn.
-    """
-    frames = tuple(found[index] for index in sorted(found))
-    if not frames:
-        raise FrameError("There are too few images to compare", task.where, "Give at least two")
-    if parts.count() > len(frames):
-        what = f"The earlier run had {parts.count()} frames, and now there are {len(frames)}"
-        raise FrameError(what, task.where, "Give the same images")
-    listener.doing("writing the result")
-    mask_area_px = int(read_hdf5(parts.shard(0)).mask.sum())
-    written = complete(parts, task.output, frames, split=task.split, shards=task.shards)
-    time_s = time.perf_counter() - start
-    measured = [index for index, frame in enumerate(frames) if frame.error is None]
-    drawn = None
-    if task.picture and measured:
-        listener.doing("drawing")
-        last = read_hdf5(parts.shard(measured[-1]))
-        drawn = task.picture(image(last.lies_at) if image and last.lies_at >= 0 else reference, last)
-    return Report(
-        output=written,
-        plot=drawn,
-        device=parts.process.device,
-        reference=reference.info,
-        shape=reference.shape,
-        mask_area_px=mask_area_px,
-        frames=frames,
-        time_s=time_s,
-        unsure_share=None if sure is None else sure.unsure_share,
-        warnings=() if sure is None else sure.warnings,
-        probability=task.probability,
-        calibration=task.calibration,
-        time_source=task.time_source,
-        gauge=parts.process.settings.asked_gauge,
-    )

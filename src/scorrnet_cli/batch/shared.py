@@ -9,10 +9,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from scorrnet_cli.batch.around import check, finish, parts_of
 from scorrnet_cli.batch.cluster import Order, Workers, connected, describe, hand_out
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import digest_of, read_image, recalled
-from scorrnet_cli.batch.run import check, finish, parts_of
 from scorrnet_cli.batch.sources import Plan, Source, make_plan
 from scorrnet_cli.batch.task import Listener, Outcome, Task
 from scorrnet_cli.batch.whole import check_size
@@ -40,7 +40,7 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
     listener.doing("looking at the images")
     plan = make_plan(task.paths, task.selection, task.reference, task.where)
     reference = read_image(plan.reference.path, plan.reference.pages[0])
-    time = task.times(plan)
+    time = plan.times(task.clock)
     order = _order(task, plan, settings)
     listener.doing("waiting for the workers")
     with connected(workers) as client:

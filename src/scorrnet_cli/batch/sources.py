@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 from scorrnet_cli import videos
+from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, UsageError
 from scorrnet_cli.frames import natural_key, printable, read_frame
 from scorrnet_cli.headers import Shape, page_shapes
@@ -98,6 +99,27 @@ class Plan:
     deformed: Iterable[Source]
     total: int | None
 
+    def times(self, clock: Clock | None) -> Callable[[Source, int], float | None]:
+        """Return what tells the time of a page, s after the reference, or after the first image with a frame rate.
+
+        Raises
+        ------
+        FrameError
+            If an image does not tell its time, of those that are there: better known before anything is measured.
+        """
+        start = 0.0
+        if clock and clock.stamps:
+            start = clock.read(self.reference.path, self.reference.pages[0], 0)
+
+        def time(source: Source, page: int) -> float | None:
+            return clock.read(source.path, page, source.number + page) - start if clock else None
+
+        if self.total is not None:
+            for source in self.deformed:
+                for page in source.pages:
+                    time(source, page)
+        return time
+
 
 def find_images(folder: Path, pattern: str | None = None, leave_out: Collection[Path] = ()) -> list[Path]:
     """Find the images and videos of a folder.
@@ -178,6 +200,26 @@ def make_plan(paths: Iterable[Path], selection: Selection, reference: Path | Non
     return Plan(live.reference, deformed, total)
 
 
+def named_plan(reference: Path, deformed: Sequence[Path]) -> Plan:
+    """Say what is measured of files that are named one by one: all their images, of whatever size.
+
+    Parameters
+    ----------
+    reference : Path
+        The reference image, the first of the sequence.
+    deformed : sequence of Path
+        If empty, the further images of the reference's file.
+    """
+    if deformed:
+        behind = (replace(source, number=source.number + 1) for source in _selected(deformed, Selection(), ""))
+        sources = list(_numbered(behind))
+        chosen = _first_image(reference)
+    else:
+        live = make_live_plan([reference], Selection(), None, str(reference))
+        chosen, sources = live.reference, list(live.deformed)
+    return Plan(chosen, sources, sum(len(source.pages) for source in sources))
+
+
 def make_live_plan(paths: Iterable[Path], selection: Selection, reference: Path | None, where: str) -> Plan:
     """Do as `make_plan`, of files that come one by one; nothing beyond the reference is looked at yet."""
     sources = _selected(paths, selection, where)
@@ -186,9 +228,12 @@ def make_live_plan(paths: Iterable[Path], selection: Selection, reference: Path 
         chosen = replace(first, pages=first.pages[:1], shapes=first.shapes[:1])
         rest = replace(first, pages=first.pages[1:], shapes=first.shapes[1:])
         return Plan(chosen, _numbered(chain([rest], sources)), None)
-    shapes = page_shapes(reference)
-    chosen = Source(reference, (0,), tuple(shapes[:1]), len(shapes) > 1)
-    return Plan(chosen, _numbered(_without(sources, reference.resolve())), None)
+    return Plan(_first_image(reference), _numbered(_without(sources, reference.resolve())), None)
+
+
+def _first_image(path: Path) -> Source:
+    shapes = page_shapes(path)
+    return Source(path, (0,), tuple(shapes[:1]), len(shapes) > 1)
 
 
 def _selected(paths: Iterable[Path], selection: Selection, where: str) -> Iterator[Source]:

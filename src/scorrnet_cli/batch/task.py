@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from scorrnet_cli.batch.sources import Plan, Selection, Source
+from scorrnet_cli.batch.sources import Selection
 from scorrnet_cli.clock import Clock
 from scorrnet_cli.field import Field, Process
 from scorrnet_cli.figures import FrameSummary, Report
@@ -70,28 +70,6 @@ class Task:
     def time_source(self) -> str:
         """Where the times of the images are known from; empty if they are not."""
         return self.clock.source if self.clock else ""
-
-    def times(self, plan: Plan) -> Callable[[Source, int], float | None]:
-        """Return what tells the time of a page, s after the reference, or after the first image with a frame rate.
-
-        Raises
-        ------
-        FrameError
-            If an image does not tell its time, of those that are there: better known before anything is measured.
-        """
-        clock, reference = self.clock, plan.reference
-        start = 0.0
-        if clock and clock.stamps:
-            start = clock.read(reference.path, reference.pages[0], 0)
-
-        def time(source: Source, page: int) -> float | None:
-            return clock.read(source.path, page, source.number + page) - start if clock else None
-
-        if plan.total is not None:
-            for source in plan.deformed:
-                for page in source.pages:
-                    time(source, page)
-        return time
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 
+from scorrnet_cli.batch.around import check
 from scorrnet_cli.batch.cluster import Workers
 from scorrnet_cli.batch.places import (
     check_spared,
@@ -20,7 +21,6 @@ from scorrnet_cli.batch.places import (
     is_unfinished,
     parts_folder,
 )
-from scorrnet_cli.batch.run import check
 from scorrnet_cli.batch.run import run as run_task
 from scorrnet_cli.batch.shared import independent, run_shared
 from scorrnet_cli.batch.sources import Selection, find_folders, find_images

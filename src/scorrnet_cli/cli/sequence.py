@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.places import check_spared, files_read
-from scorrnet_cli.batch.reading import printable_reason
-from scorrnet_cli.batch.run import attempted
+from scorrnet_cli.batch.reading import Item, read_image, read_items
+from scorrnet_cli.batch.sources import Plan, Source, named_plan
+from scorrnet_cli.batch.threads import ahead
 from scorrnet_cli.cli import console, preview
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.summary import tables, to_json
 from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import FrameError, MeasurementError
-from scorrnet_cli.field import Field, FrameInfo
+from scorrnet_cli.field import Field
 from scorrnet_cli.figures import FrameSummary, Report, summarise
-from scorrnet_cli.frames import Frame, check_same_shape, count_frames, printable, read_frame, read_frames
+from scorrnet_cli.frames import Frame, check_same_shape, read_frame
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, check_output, open_writer
@@ -29,6 +31,8 @@ from scorrnet_cli.writers.probability import check_probability, probability_besi
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
     from scorrnet_cli.sureness import Sureness
+
+_AHEAD = 2  # images decoded before they are needed
 
 
 @dataclass(frozen=True)
@@ -108,47 +112,10 @@ class Job:
         if self.probability:
             check_probability(self.probability, self.settings, self.overwrite)
 
-    def items(self) -> Iterator[Frame | FrameError]:
-        """Read the deformed images one by one; what cannot be read comes as its error."""
-        if not self.deformed:
-            yield from islice(_pages(self.reference), 1, None)
-        for path in self.deformed:
-            yield from _pages(path)
-
     @property
     def time_source(self) -> str:
         """Where the times of the images are known from; empty if they are not."""
         return self.clock.source if self.clock else ""
-
-    def times(self) -> list[float | None]:
-        """Return when the deformed images were taken, s after the reference.
-
-        Raises
-        ------
-        FrameError
-            If one does not tell.
-        """
-        first = 0 if self.deformed else 1
-        images = [(path, page) for path in self.deformed or [self.reference] for page in range(count_frames(path))]
-        if self.clock is None:
-            return [None] * len(images[first:])
-        start = self.clock.read(self.reference, 0, 0)
-        return [self.clock.read(*image, number) - start for number, image in enumerate(images[first:], start=1)]
-
-
-def _pages(path: Path) -> Iterator[Frame | FrameError]:
-    """Give as many items as the file has pages: those behind a damaged one, or that are not there, come as an error."""
-    pages = max(1, count_frames(path))
-    given = 0
-    reason = FrameError("The file has fewer images than its header says", str(path))
-    try:
-        for frame in read_frames(path, range(pages)):
-            given += 1
-            yield frame
-    except FrameError as error:
-        reason = error
-    for page in range(given, pages):
-        yield FrameError(reason.what, f"{path}[{page}]" if pages > 1 else str(path), reason.todo)
 
 
 def run(job: Job, talk: Talk, *, json: bool) -> None:
@@ -173,12 +140,15 @@ def run(job: Job, talk: Talk, *, json: bool) -> None:
     """
     job.check()
     reference = read_frame(job.reference)
-    times = job.times()
-    total = len(times)
-    if total == 0:
+    plan = named_plan(job.reference, job.deformed)
+    time_of = plan.times(job.clock)
+    total = plan.total
+    if not total:
         raise FrameError("There is nothing to compare the reference with", str(job.reference), "Give DEF as well")
-    with talk.progress(total):
-        report = _measure(job, reference, times, talk)
+    alone = _only(plan, time_of, reference) if total == 1 else None
+    items = ahead([alone] if alone else read_items(plan.deformed, time_of), _AHEAD)
+    with talk.progress(total), closing(items):
+        report = _measure(job, reference, items, total, talk)
     if json:
         console.say(to_json(report))
     elif not talk.quiet:
@@ -191,11 +161,17 @@ def run(job: Job, talk: Talk, *, json: bool) -> None:
         )
 
 
-def _measure(job: Job, reference: Frame, times: Sequence[float | None], talk: Talk) -> Report:
-    items = job.items()
-    total = len(times)
-    if total == 1:
-        items = iter([_readable(next(items), reference)])
+def _only(plan: Plan, time_of: Callable[[Source, int], float | None], reference: Frame) -> Item:
+    """Read the deformed image of a single pair, or raise why it cannot be measured."""
+    (source,) = plan.deformed
+    (page,) = source.pages
+    frame = read_image(source.path, page)
+    check_same_shape(reference, frame)
+    info = replace(frame.info, at_s=time_of(source, page))
+    return Item(0, (source.path, page), info, replace(frame, info=info))
+
+
+def _measure(job: Job, reference: Frame, items: Iterable[Item], total: int, talk: Talk) -> Report:
     talk.doing("loading the networks")
     from scorrnet_cli import pipeline
 
@@ -213,12 +189,14 @@ def _measure(job: Job, reference: Frame, times: Sequence[float | None], talk: Ta
     if sure is not None:
         _doubt(job, sure, talk)
     summaries = []
+    places = []
     last = None
     header = Header(reference.shape, total, reference.info, process, job.calibration, job.time_source)
     with open_writer(job.output, header, job.overwrite) as writer:
-        for field, summary in _fields(instruments, prepared, header, items, times, talk):
+        for item, field, summary in _fields(instruments, prepared, header, items, talk):
             writer.append(field)
             summaries.append(summary)
+            places.append(item.place)
             last = field if summary.error is None else last
             talk.advance()
         if last is None:
@@ -226,7 +204,8 @@ def _measure(job: Job, reference: Frame, times: Sequence[float | None], talk: Ta
     elapsed_s = time.perf_counter() - start
     if job.picture:
         talk.doing("drawing")
-        preview.save_preview(job.picture, _under(job, reference, last), last)
+        image = reference if last.lies_at < 0 else read_image(*places[last.lies_at])
+        preview.save_preview(job.picture, image, last)
     return Report(
         output=job.output,
         plot=job.picture,
@@ -245,13 +224,6 @@ def _measure(job: Job, reference: Frame, times: Sequence[float | None], talk: Ta
     )
 
 
-def _under(job: Job, reference: Frame, field: Field) -> Frame:
-    """Return the image at whose pixels a field lies, read again if it is not the reference."""
-    place = field.lies_at
-    item = reference if place < 0 else next(islice(job.items(), place, None))
-    return _readable(item, reference)
-
-
 def _doubt(job: Job, sure: Sureness, talk: Talk) -> None:
     """Say, and show if that is asked for, how sure the mask is."""
     for why in sure.warnings:
@@ -261,44 +233,23 @@ def _doubt(job: Job, sure: Sureness, talk: Talk) -> None:
 
 
 def _fields(
-    instruments: Instruments,
-    prepared: Prepared,
-    header: Header,
-    items: Iterator[Frame | FrameError],
-    times: Sequence[float | None],
-    talk: Talk,
-) -> Iterator[tuple[Field, FrameSummary]]:
+    instruments: Instruments, prepared: Prepared, header: Header, items: Iterable[Item], talk: Talk
+) -> Iterator[tuple[Item, Field, FrameSummary]]:
     """Measure every deformed image; one of several that fails gives an empty field."""
     from scorrnet_cli.strain import with_strain
     from scorrnet_cli.tracking import Tracker
 
-    total = len(times)
+    total = header.n_frames
     tracker = Tracker(instruments, prepared)
-    for number, (item, at_s) in enumerate(zip(items, times, strict=True), start=1):
+    for item in items:
         start = time.perf_counter()
-        measure = partial(tracker.measure, number - 1)
-        info, frame = _known(item)
-        talk.doing(info.name)
-        if total == 1:
-            field = with_strain(measure(_readable(item, prepared.frame)))
+        measure = partial(tracker.measure, item.index)
+        talk.doing(item.info.name)
+        if total == 1 and item.frame:
+            field = with_strain(measure(item.frame))
         else:
-            field = attempted(measure, prepared, info, frame)
-        image = replace(field.deformed[0], at_s=at_s)
-        if image.failure:
-            talk.warn(f"pair {number} of {total} could not be measured: {image.failure} ({image.name})")
-        field = replace(field, deformed=(image,), calibration=header.calibration, time_source=header.time_source)
-        yield field, summarise(field, time.perf_counter() - start)
-
-
-def _readable(item: Frame | FrameError, reference: Frame) -> Frame:
-    if isinstance(item, FrameError):
-        raise item
-    check_same_shape(reference, item)
-    return item
-
-
-def _known(item: Frame | FrameError) -> tuple[FrameInfo, Frame | None]:
-    """Tell which image an item is, and give the image itself if it could be read."""
-    if isinstance(item, Frame):
-        return item.info, item
-    return FrameInfo(printable(Path(item.where).name), "", printable_reason(item)), None
+            field = attempted(measure, prepared, item.info, item.frame)
+        if failure := field.deformed[0].failure:
+            talk.warn(f"pair {item.index + 1} of {total} could not be measured: {failure} ({item.info.name})")
+        field = replace(field, calibration=header.calibration, time_source=header.time_source)
+        yield item, field, summarise(field, time.perf_counter() - start)

@@ -1,0 +1,97 @@
+"""What every run of a batch does before its frames are measured and after, whoever measures them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from scorrnet_cli.batch.parts import Parts
+from scorrnet_cli.batch.places import is_unfinished, parts_folder, was_completing
+from scorrnet_cli.batch.reading import digest_of
+from scorrnet_cli.batch.task import Listener, Task
+from scorrnet_cli.batch.whole import check_place, complete
+from scorrnet_cli.errors import FrameError, OutputError
+from scorrnet_cli.field import Process
+from scorrnet_cli.figures import FrameSummary, Report
+from scorrnet_cli.frames import Frame
+from scorrnet_cli.writers import read_hdf5
+
+if TYPE_CHECKING:
+    from scorrnet_cli.sureness import Sureness
+
+
+def check(task: Task) -> bool:
+    """Make sure that the result can be written; tell whether there is an earlier run to go on with.
+
+    Raises
+    ------
+    OutputError
+        If there is a result, or an earlier run, that was not to be replaced or gone on with.
+    """
+    unfinished = is_unfinished(task.output)
+    if unfinished and not (task.resume or task.overwrite):
+        raise OutputError(
+            "An earlier run was stopped before its end",
+            str(parts_folder(task.output)),
+            "Go on with it with --resume, or begin anew with --overwrite",
+        )
+    resume = unfinished and task.resume
+    own = resume and was_completing(task.output)
+    check_place(task.output, split=task.split, overwrite=task.overwrite or own)
+    return resume
+
+
+def parts_of(task: Task, reference: Frame, process: Process) -> Parts:
+    """Return where the frames of a task are kept."""
+    mask = process.settings.mask_file
+    digest = digest_of(mask) if mask else ""
+    return Parts(task.output, reference.info, reference.shape, process, digest, task.calibration, task.time_source)
+
+
+def finish(
+    task: Task,
+    parts: Parts,
+    reference: Frame,
+    found: Mapping[int, FrameSummary],
+    start: float,
+    listener: Listener,
+    sure: Sureness | None = None,
+    image: Callable[[int], Frame] | None = None,
+) -> Report:
+    """Put the result of all frames in its place, draw it, and say what it came to.
+
+    `start` is when it began; `image` reads a deformed image again, over which increments are drawn.
+    """
+    frames = tuple(found[index] for index in sorted(found))
+    if not frames:
+        raise FrameError("There are too few images to compare", task.where, "Give at least two")
+    if parts.count() > len(frames):
+        what = f"The earlier run had {parts.count()} frames, and now there are {len(frames)}"
+        raise FrameError(what, task.where, "Give the same images")
+    listener.doing("writing the result")
+    mask_area_px = int(read_hdf5(parts.shard(0)).mask.sum())
+    written = complete(parts, task.output, frames, split=task.split, shards=task.shards)
+    time_s = time.perf_counter() - start
+    measured = [index for index, frame in enumerate(frames) if frame.error is None]
+    drawn = None
+    if task.picture and measured:
+        listener.doing("drawing")
+        last = read_hdf5(parts.shard(measured[-1]))
+        drawn = task.picture(image(last.lies_at) if image and last.lies_at >= 0 else reference, last)
+    return Report(
+        output=written,
+        plot=drawn,
+        device=parts.process.device,
+        reference=reference.info,
+        shape=reference.shape,
+        mask_area_px=mask_area_px,
+        frames=frames,
+        time_s=time_s,
+        unsure_share=None if sure is None else sure.unsure_share,
+        warnings=() if sure is None else sure.warnings,
+        probability=task.probability,
+        calibration=task.calibration,
+        time_source=task.time_source,
+        gauge=parts.process.settings.asked_gauge,
+    )
