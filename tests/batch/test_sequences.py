@@ -160,7 +160,9 @@ def ours(folder: Path, scorrnet: Run) -> list[str]:
     for output, *flags in (("a.tif",), ("b.ome.tif",), ("img_1.scorrnet.h5", "--plot"), ("d.h5", "--probability")):
         result = scorrnet(*pair, "-o", folder / output, *flags)
         assert result.exit_code == 0, result.stderr
-    return ["a.tif", "b.ome.tif", "d.probability.png", "img_1.scorrnet.png"]
+    result = scorrnet("plot", folder / "img_1.scorrnet.h5", "--field", "u", "-o", folder / "e.mp4")
+    assert result.exit_code == 0, result.stderr
+    return ["a.tif", "b.ome.tif", "d.probability.png", "e.mp4", "img_1.scorrnet.png"]
 
 
 def test_what_the_program_has_written_is_no_frame(folder: Path, scorrnet: Run, ours: list[str]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from scorrnet_cli.version import __version__
 from scorrnet_cli.videos import pyav
 from scorrnet_cli.writers.atomic import explained, written_whole
 
@@ -86,6 +87,7 @@ def _write_mp4(path: Path, pictures: Iterator[NDArray[np.uint8]], per_s: float, 
     """Write an MP4, H.264, as every browser and slide show plays it."""
     av = pyav()
     with av.open(str(path), "w", format="mp4") as container:
+        container.metadata["comment"] = f"scorrnet {__version__}"
         stream: Any = None
         for pixels in pictures:
             if stream is None:

@@ -1,4 +1,4 @@
-"""Which images are this program's own results and pictures, and no camera's."""
+"""Which images and videos are this program's own results and pictures, and no camera's."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from pathlib import Path
 import tifffile
 from PIL.PngImagePlugin import PngImageFile
 
+from scorrnet_cli.videos import pyav
+
 _SUFFIXES = (".tif", ".tiff", ".png")
 _START_BYTES = 4096  # the name of the software is among them in what we write
 _NAME = "scorrnet "
 
 
 def is_ours(path: Path) -> bool:
-    """Tell whether a file is a TIFF or PNG that this program has written; False if there is none.
+    """Tell whether a file is a TIFF, PNG or MP4 that this program has written; False if there is none.
 
     A camera's image costs one short read: thousands of them may be asked about, on a network disk.
     """
+    if path.suffix.lower() == ".mp4":
+        return _comment(path).startswith(_NAME)
     if path.suffix.lower() not in _SUFFIXES:
         return False
     try:
@@ -31,3 +35,12 @@ def is_ours(path: Path) -> bool:
             return str(tiff.pages[0].aspage().software).startswith(_NAME)
     except Exception:  # decoders stumble in many ways
         return False
+
+
+def _comment(path: Path) -> str:
+    """Return what a video says of itself; nothing where it cannot be opened."""
+    try:
+        with pyav().open(str(path)) as video:
+            return str(video.metadata.get("comment", ""))
+    except Exception:  # as above; without PyAV there is none of ours either
+        return ""
