@@ -73,7 +73,7 @@ def measure_sequence(
     Warns
     -----
     UserWarning
-        If the mask that was found is doubtful.
+        If the mask that was found is doubtful, or the pattern repeats.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def measure_sequence(
 
     instruments = pipeline.load(settings or Settings())
     prepared = pipeline.prepare(instruments, read_frame(reference))
-    for doubt in prepared.sureness.warnings if prepared.sureness else ():
+    for doubt in prepared.warnings:
         warnings.warn(f"{os.fspath(reference)}: {doubt}", stacklevel=2)
     tracker = Tracker(instruments, prepared)
     frames = (frame for path in deformed for frame in read_frames(path))

@@ -108,7 +108,7 @@ class Report:
     unsure_share : float or None
         How unsure the mask is, see `sureness`; None if it was given.
     warnings : tuple of str
-        Why it may be wrong.
+        What the user should look at.
     probability : Path or None
         The picture of the probability that each pixel is speckle.
     calibration : Calibration, optional

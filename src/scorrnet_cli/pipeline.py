@@ -25,6 +25,7 @@ from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.fusion import FusionNet
 from scorrnet_cli.overview import overview
 from scorrnet_cli.patchwork import Stage, by_tiles
+from scorrnet_cli.periodicity import period_px
 from scorrnet_cli.refine import (
     ASSESSMENT_HALO_PX,
     Refined,
@@ -91,6 +92,8 @@ class Prepared:
     process : Process
     sureness : Sureness or None
         Of the mask; None if that was given.
+    period_px : float or None
+        Shift at which the pattern is like itself again, px; None if at none.
     """
 
     frame: Frame
@@ -98,6 +101,16 @@ class Prepared:
     bare: Seen
     process: Process
     sureness: Sureness | None = None
+    period_px: float | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should look at; empty if all is well."""
+        of_mask = self.sureness.warnings if self.sureness else ()
+        if self.period_px is None:
+            return of_mask
+        what = f"the pattern repeats every {self.period_px:.0f} px, and displacements may be wrong by such steps"
+        return (*of_mask, f"{what}; compare them with the motion that you expect, or use a random pattern")
 
     @property
     def surface(self) -> Surface:
@@ -190,7 +203,7 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
     if float(grey[mask].std()) == 0:
         raise MeasurementError("The surface has no contrast at all", name, todo)
     bare = seen_without_glints(instruments.displacement, grey, mask, plain)
-    return Prepared(reference, plain, bare, instruments.process(), sure)
+    return Prepared(reference, plain, bare, instruments.process(), sure, period_px(grey, mask))
 
 
 def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, start: Tensor | None = None) -> Field:

@@ -49,6 +49,10 @@ class FakePrepared:
     process: Process
     sureness: Sureness | None = None
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.sureness.warnings if self.sureness else ()
+
 
 class FakePipeline(types.SimpleNamespace):
     """Measures at once: u is the mean grey level of the deformed image, v that of the reference.

@@ -65,6 +65,10 @@ class FakePrepared:
     process: Process
     sureness: Sureness | None = None
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.sureness.warnings if self.sureness else ()
+
 
 def fake_load(settings: Settings) -> FakeInstruments:
     return FakeInstruments(settings, describe(choose_device(settings.device)))

@@ -18,7 +18,7 @@ from scorrnet_cli.frames import Frame
 from scorrnet_cli.writers import read_hdf5
 
 if TYPE_CHECKING:
-    from scorrnet_cli.sureness import Sureness
+    from scorrnet_cli.pipeline import Prepared
 
 
 def check(task: Task) -> bool:
@@ -56,7 +56,7 @@ def finish(
     found: Mapping[int, FrameSummary],
     start: float,
     listener: Listener,
-    sure: Sureness | None = None,
+    prepared: Prepared | None = None,
     image: Callable[[int], Frame] | None = None,
 ) -> Report:
     """Put the result of all frames in its place, draw it, and say what it came to.
@@ -88,8 +88,8 @@ def finish(
         mask_area_px=mask_area_px,
         frames=frames,
         time_s=time_s,
-        unsure_share=None if sure is None else sure.unsure_share,
-        warnings=() if sure is None else sure.warnings,
+        unsure_share=prepared.sureness.unsure_share if prepared and prepared.sureness else None,
+        warnings=prepared.warnings if prepared else (),
         probability=task.probability,
         calibration=task.calibration,
         time_source=task.time_source,

@@ -106,9 +106,8 @@ class _Run:
             self._parts.begin(self._plan.total)
         try:
             self._measure_frames(prepared)
-            sure = prepared.sureness
             report = finish(
-                self._task, self._parts, reference, self._summaries, start, self._listener, sure, self._image
+                self._task, self._parts, reference, self._summaries, start, self._listener, prepared, self._image
             )
         finally:
             if not self._parts.count():
@@ -118,12 +117,10 @@ class _Run:
         return Outcome(report, len(self._earlier), self._compute_s)
 
     def _doubt(self, prepared: Prepared) -> None:
-        """Say and show how sure the mask is, if it was not given."""
-        if prepared.sureness is None:
-            return
-        for why in prepared.sureness.warnings:
+        """Say what is doubtful, and show how sure the mask is if that is asked for."""
+        for why in prepared.warnings:
             self._listener.doubted(why)
-        if self._task.probability:
+        if self._task.probability and prepared.sureness:
             write_probability(self._task.probability, prepared.sureness.levels)
 
     def _measure_frames(self, prepared: Prepared) -> None:

@@ -109,7 +109,7 @@ class Listener(Protocol):
         """Hear of a frame that need not be measured again."""
 
     def doubted(self, why: str) -> None:
-        """Hear why the mask may be wrong."""
+        """Hear why the mask or the displacement may be wrong."""
 
     def kept(self, summary: FrameSummary) -> None:
         """Hear of a frame that has been measured, or has failed, and lies on the disk."""

@@ -59,7 +59,7 @@ class Progress:
         self._talk.detail(f"{summary.image.name} was measured before")
 
     def doubted(self, why: str) -> None:
-        """Say why the mask may be wrong."""
+        """Say why the mask or the displacement may be wrong."""
         self._talk.note(f"warning: {why}")
 
     def kept(self, summary: FrameSummary) -> None:

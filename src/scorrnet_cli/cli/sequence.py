@@ -30,7 +30,6 @@ from scorrnet_cli.writers.probability import check_probability, probability_besi
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
-    from scorrnet_cli.sureness import Sureness
 
 _AHEAD = 2  # images decoded before they are needed
 
@@ -185,9 +184,7 @@ def _measure(job: Job, reference: Frame, items: Iterable[Item], total: int, talk
     talk.doing("finding the speckle")
     prepared = pipeline.prepare(instruments, reference)
     talk.detail(f"mask of {int(prepared.mask.sum())} px found in {time.perf_counter() - start:.2f} s")
-    sure = prepared.sureness
-    if sure is not None:
-        _doubt(job, sure, talk)
+    _doubt(job, prepared, talk)
     summaries = []
     places = []
     last = None
@@ -215,8 +212,8 @@ def _measure(job: Job, reference: Frame, items: Iterable[Item], total: int, talk
         mask_area_px=int(prepared.mask.sum()),
         frames=tuple(summaries),
         time_s=elapsed_s,
-        unsure_share=None if sure is None else sure.unsure_share,
-        warnings=() if sure is None else sure.warnings,
+        unsure_share=prepared.sureness.unsure_share if prepared.sureness else None,
+        warnings=prepared.warnings,
         probability=job.probability,
         calibration=job.calibration,
         time_source=job.time_source,
@@ -224,12 +221,12 @@ def _measure(job: Job, reference: Frame, items: Iterable[Item], total: int, talk
     )
 
 
-def _doubt(job: Job, sure: Sureness, talk: Talk) -> None:
-    """Say, and show if that is asked for, how sure the mask is."""
-    for why in sure.warnings:
+def _doubt(job: Job, prepared: Prepared, talk: Talk) -> None:
+    """Say what is doubtful, and show how sure the mask is if that is asked for."""
+    for why in prepared.warnings:
         talk.note(f"warning: {why}")
-    if job.probability:
-        write_probability(job.probability, sure.levels)
+    if job.probability and prepared.sureness:
+        write_probability(job.probability, prepared.sureness.levels)
 
 
 def _fields(
