@@ -6,20 +6,24 @@ import datetime
 import math
 import re
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import tifffile
 
 from scorrnet_cli.errors import FrameError, UsageError
 from scorrnet_cli.rasters import full_pages
+from scorrnet_cli.units import seconds
 
 STAMPS = ("names", "tiff")
 _DATE = re.compile(
     r"(?<!\d)(\d{4})[-_.]?(\d\d)[-_.]?(\d\d)[-_. T]?(\d\d)[-_.:h]?(\d\d)[-_.:m]?(\d\d)(?:[.,](\d{1,9}))?(?!\d)"
 )
-_SECONDS = re.compile(r"(?<![\d.a-zA-Z])(\d+(?:\.\d+)?) ?(ms|s)(?![a-zA-Z\d])")
+_SECONDS = re.compile(r"(?<![\d.,a-zA-Z])(\d+(?:[.,]\d+)?) ?(ms|s)(?![a-zA-Z\d])")
+_MINUS = re.compile(r"(?:^|[^a-zA-Z\d])-\d+(?:[.,]\d+)? ?(?:ms|s)(?![a-zA-Z\d])")
 _TIFF_DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?\s*")
 
 
@@ -76,18 +80,40 @@ class Clock:
         return _name_time(path, page) if self.stamps == "names" else _tiff_time(path, page)
 
 
+def check_rising(times: Iterable[tuple[str, float | None]]) -> None:
+    """Make sure that images were taken one after another; a name that was read wrongly mostly shows here.
+
+    Parameters
+    ----------
+    times : iterable of (str, float or None)
+        Name of each image and when it was taken, s; None if that is not known.
+
+    Raises
+    ------
+    FrameError
+        If one was taken no later than the one before.
+    """
+    known = [(name, time) for name, time in times if time is not None]
+    for (before, earlier), (name, time) in pairwise(known):
+        if time <= earlier:
+            what = f"The times of the images do not rise: {seconds(earlier)} s, and then {seconds(time)} s"
+            raise FrameError(what, f"{before}, {name}", "Check the time stamps and the order, or give --fps")
+
+
 def _name_time(path: Path, page: int) -> float:
     if page > 0:
         what = "The file holds several images, and its name tells the time of one"
         raise FrameError(what, str(path), "Give --fps, or --times tiff")
-    dates, seconds = _DATE.findall(path.stem), _SECONDS.findall(path.stem)
-    if len(dates) + len(seconds) != 1:
-        found = "several times" if dates or seconds else "no time"
+    dates, stamps = _DATE.findall(path.stem), _SECONDS.findall(path.stem)
+    if len(dates) + len(stamps) != 1:
+        found = "several times" if dates or stamps else "no time"
         raise FrameError(f"The file name tells {found}", str(path), "Give --fps, or name it like 20260131_142500.250")
     if dates:
         return _timestamp(dates[0], path)
-    value, unit = seconds[0]
-    return float(value) * (0.001 if unit == "ms" else 1.0)
+    if _MINUS.search(path.stem):
+        raise FrameError("The file name tells a time with a minus", str(path), "Give --fps, or name it like 12.5s")
+    value, unit = stamps[0]
+    return float(value.replace(",", ".")) * (0.001 if unit == "ms" else 1.0)
 
 
 def _tiff_time(path: Path, page: int) -> float:

@@ -73,6 +73,8 @@ class Process:
         Name of each network used and the sha256 of its weights.
     settings : Settings
         What was asked for.
+    mask_sha256 : str
+        Hash of the mask file that the user gave; empty if there is none, or in results of earlier versions.
     """
 
     version: str
@@ -80,6 +82,7 @@ class Process:
     device: str
     weights: Mapping[str, str]
     settings: Settings
+    mask_sha256: str = ""
 
 
 PER_PIXEL = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")

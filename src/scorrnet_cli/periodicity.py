@@ -79,7 +79,7 @@ def _likeness(image: Tensor, mask: Tensor) -> Tensor:
     counted = mask.to(image.dtype)
     centred = image - image.mean()
     pattern = (centred - wide_mean(centred[None], counted, LIGHT_PX)[0]) * counted
-    size = [length + FARTHEST_PX for length in image.shape]
+    size = [max(length, FARTHEST_PX + 1) + FARTHEST_PX for length in image.shape]
     spectra = [torch.fft.rfft2(each, s=size) for each in (pattern, pattern**2, counted)]
 
     def products(first: int, second: int) -> Tensor:

@@ -15,7 +15,7 @@ from scorrnet_cli.allocation import keep_freed_memory
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.errors import FrameError, MeasurementError
 from scorrnet_cli.field import PER_PIXEL, BoolArray, Field, FrameInfo, Process
-from scorrnet_cli.frames import Frame, check_same_shape, read_mask
+from scorrnet_cli.frames import Frame, check_same_shape, read_mask, sha256
 from scorrnet_cli.gauge import DEFAULT_PASSES
 from scorrnet_cli.levels import standard_levels
 from scorrnet_cli.location import Located, Seen, locate, seen, seen_without_glints
@@ -59,6 +59,8 @@ class Instruments:
         None if the field is not refined, or with one window.
     hashes : dict of str to str
         sha256 of the weights of each network used.
+    mask_sha256 : str
+        That of the mask file that the user gave; empty if there is none.
     """
 
     settings: Settings
@@ -67,6 +69,7 @@ class Instruments:
     displacement: CorrNet
     refinement: FusionNet | None
     hashes: dict[str, str]
+    mask_sha256: str = ""
 
     @property
     def device(self) -> str:
@@ -76,7 +79,7 @@ class Instruments:
     def process(self) -> Process:
         """Return how results are made from here on."""
         date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        return Process(__version__, date, self.device, self.hashes, self.settings)
+        return Process(__version__, date, self.device, self.hashes, self.settings, self.mask_sha256)
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,9 @@ def load(settings: Settings) -> Instruments:
     if settings.refine and settings.window_px is None:
         given = _path(settings.refinement_weights)
         refinement, hashes["refinement"] = weights.load_network("refinement", device, given)
-    return Instruments(settings, device, segmentation, displacement, refinement, hashes)
+    mask = settings.mask_file
+    digest = sha256(mask) if mask and mask.is_file() else ""  # where there is none, `prepare` says so
+    return Instruments(settings, device, segmentation, displacement, refinement, hashes, digest)
 
 
 def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | None = None) -> Prepared:

@@ -94,7 +94,7 @@ def chosen_frames(text: str, count: int) -> list[int]:
     Parameters
     ----------
     text : str
-        ``last``, ``all``, or numbers counted from 0 with commas between them.
+        ``last``, ``all``, or numbers counted from 0 with commas between them, in any order.
     count : int
         How many frames there are.
 
@@ -102,6 +102,11 @@ def chosen_frames(text: str, count: int) -> list[int]:
     ------
     UsageError
         If that is none of these, or there is no such frame.
+
+    Returns
+    -------
+    list of int
+        Each frame once, in the order of time.
     """
     if text in ("all", "last"):
         return list(range(count)) if text == "all" else [count - 1]
@@ -111,7 +116,7 @@ def chosen_frames(text: str, count: int) -> list[int]:
         raise UsageError("A frame is a number from 0, last or all", f"--frame {text}") from None
     if wrong := [index for index in chosen if not 0 <= index < count]:
         raise UsageError(f"There is no frame {wrong[0]}", f"--frame {text}", f"The result has 0 to {count - 1}")
-    return chosen
+    return sorted(set(chosen))
 
 
 def spread_evenly(indices: Sequence[int], most: int) -> list[int]:

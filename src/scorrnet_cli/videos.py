@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from scorrnet_cli.errors import UsageError
 SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv")
 """The suffixes that a folder is searched for."""
 _PACKED = {"yuyv422": 0, "yvyu422": 0, "uyvy422": 1}  # the first byte of luminance; it alternates with colour
+_PER_S = 1_000_000  # units of the times of a container
+_SLACK = Fraction(1, 4)  # of a frame: headers round durations
 _HIGH = ("p0", "p2", "p4")  # layouts whose 10 or 12 bits are the high ones of 16, as p010le
 
 
@@ -28,6 +32,8 @@ def is_video(start: bytes) -> bool:
 def count_and_shape(path: Path) -> tuple[int, tuple[int, int]]:
     """Count the frames of a video without decoding them; return that, and their height and width.
 
+    Frames count that were cut off the end of an AVI or MKV file but are in its header: who decodes it misses them.
+
     Raises
     ------
     UsageError
@@ -37,8 +43,24 @@ def count_and_shape(path: Path) -> tuple[int, tuple[int, int]]:
     """
     with pyav().open(str(path)) as container:
         stream = container.streams.video[0]
-        count = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_discard)
-        return count, (stream.codec_context.height, stream.codec_context.width)
+        ends = []
+        count = 0
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                ends.append(packet.pts + (packet.duration or 0))
+                count += packet.size > 0 and not packet.is_discard
+        return count + _cut_off(container, stream, ends), (stream.codec_context.height, stream.codec_context.width)
+
+
+def _cut_off(container: Any, stream: Any, ends: Sequence[int]) -> int:
+    """Return how many frames the header tells of that are not in the file; `ends` of those that are, in stream time."""
+    if container.format.name.startswith("mov") or not (ends and stream.average_rate and container.duration):
+        return 0  # of an MP4 that is cut off nothing can be read
+    if stream.frames:  # an AVI, whose duration follows from the size of the file
+        return max(0, int(stream.frames) - len(ends))
+    told_s = Fraction((container.start_time or 0) + container.duration, _PER_S)
+    missing: Fraction = (told_s - max(ends) * stream.time_base) * stream.average_rate
+    return max(0, math.floor(missing + _SLACK))
 
 
 def decode(path: Path) -> Iterator[NDArray[Any]]:

@@ -22,7 +22,7 @@ from scorrnet_cli import tracking
 from scorrnet_cli.cli import app
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process
-from scorrnet_cli.frames import Frame, check_same_shape, read_mask
+from scorrnet_cli.frames import Frame, check_same_shape, read_mask, sha256
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.sureness import Sureness
 
@@ -39,7 +39,9 @@ class FakeInstruments:
 
     def process(self) -> Process:
         used = {"segmentation": "5" * 64, "displacement": "d" * 64}
-        return Process("0", "2026-01-01T00:00:00+00:00", self.device, used, self.settings)
+        mask = self.settings.mask_file
+        digest = sha256(mask) if mask and mask.is_file() else ""
+        return Process("0", "2026-01-01T00:00:00+00:00", self.device, used, self.settings, digest)
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,26 @@ def test_a_running_scheduler_gets_the_frames(
     assert read_hdf5(root / "other.h5").mask[0].sum() == 64 * 65 // 2
 
 
+def test_what_is_doubtful_is_said_by_workers_too(still: Path) -> None:
+    said = []
+    for output, *flags in (("a.h5", "--no-warm-start"), ("b.h5", "--workers", "1")):
+        command = [sys.executable, "-m", "scorrnet_cli", "batch", still.name, "--no-refine", "--device", "cpu"]
+        done = subprocess.run(
+            [*command, "--stop", "3", "--json", "--probability", "-o", output, *flags],
+            cwd=still.parent,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        (sequence,) = json.loads(done.stdout)["sequences"]
+        assert sequence["warnings"]
+        assert all(f"warning: {warning}" in done.stderr.replace("\n", " ") for warning in sequence["warnings"])
+        said.append((sequence["warnings"], sequence["mask_unsure"]))
+    assert said[0] == said[1]
+    assert (still.parent / "a.probability.png").read_bytes() == (still.parent / "b.probability.png").read_bytes()
+
+
 def test_a_link_keeps_its_name(still: Path, scorrnet: Callable[..., Result]) -> None:
     root = still.parent
     (root / "store").mkdir()
@@ -223,6 +243,8 @@ def test_a_missing_shard_is_named(folder: Path, scorrnet: Callable[..., Result],
         (("--workers", "2", "--warm-start"), "by itself"),
         (("--workers", "2", "--scheduler", "tcp://127.0.0.1:1"), "Give one of the two"),
         (("--scheduler", "nonsense://x:1"), "No scheduler answers"),
+        (("--scheduler", "nonsense"), "No scheduler answers"),
+        (("--scheduler", "tcp://127.0.0.1:9"), "No scheduler answers"),
     ],
 )
 def test_what_cannot_be_shared_out_is_said(

@@ -162,7 +162,9 @@ def ours(folder: Path, scorrnet: Run) -> list[str]:
         assert result.exit_code == 0, result.stderr
     result = scorrnet("plot", folder / "img_1.scorrnet.h5", "--field", "u", "-o", folder / "e.mp4")
     assert result.exit_code == 0, result.stderr
-    return ["a.tif", "b.ome.tif", "d.probability.png", "e.mp4", "img_1.scorrnet.png"]
+    result = scorrnet("probe", folder / "d.h5", "--point", "9,9", "--plot", folder / "f.png", "-q")
+    assert result.exit_code == 0, result.stderr
+    return ["a.tif", "b.ome.tif", "d.probability.png", "e.mp4", "f.png", "img_1.scorrnet.png"]
 
 
 def test_what_the_program_has_written_is_no_frame(folder: Path, scorrnet: Run, ours: list[str]) -> None:
@@ -255,6 +257,45 @@ def test_each_folder_below_has_its_own_result(folder: Path, scorrnet: Run, draw:
     assert outputs == [folder, folder / "b2", folder / "b10"]
     assert names(folder / "b10" / "scorrnet.h5") == ["b10_1.png", "b10_2.png"]
     assert not (folder / "b10" / "empty" / "scorrnet.h5").exists()
+
+
+def test_folders_of_one_image_are_measured_against_a_reference_from_elsewhere(
+    folder: Path, scorrnet: Run, draw: Draw
+) -> None:
+    reference = folder / "img_0.png"
+    for name, count in (("a", 1), ("b", 2), ("none", 0)):
+        (folder / name).mkdir()
+        for number in range(count):
+            draw(folder / name / f"{name}_{number}.png", number + 1)
+    result = scorrnet("batch", folder, "--recursive", "--reference", reference, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert [len(each["frames"]) for each in json.loads(result.stdout)["sequences"]] == [11, 1, 2]
+    for path in folder.glob("img_[1-9]*"):
+        path.unlink()
+    result = scorrnet("batch", folder, "--recursive", "--reference", reference, "--json", "--overwrite")
+    assert result.exit_code == 0, result.stderr  # the reference is not measured against itself
+    assert names(folder / "a" / "scorrnet.h5") == ["a_0.png"]
+    assert [len(each["frames"]) for each in json.loads(result.stdout)["sequences"]] == [1, 2]
+
+
+def test_times_that_do_not_rise_are_refused(tmp_path: Path, scorrnet: Run, draw: Draw) -> None:
+    for number, name in enumerate(("a_0s.png", "b_12s.png", "c_7s.png")):
+        draw(tmp_path / name, number)
+    for arguments in (("batch", tmp_path), ("measure", *sorted(tmp_path.iterdir()))):
+        result = scorrnet(*arguments, "--times", "names", "-o", tmp_path / "x.h5")
+        assert result.exit_code == 3
+        assert "do not rise: 12 s, and then 7 s (b_12s.png, c_7s.png)" in result.stderr
+
+
+def test_an_image_that_cannot_be_read_needs_no_time(tmp_path: Path, scorrnet: Run) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        image = rng.integers(0, 255, (40, 60), np.uint8)
+        tifffile.imwrite(tmp_path / f"{number}.tif", image, datetime=f"2026:01:31 14:25:{number:02d}", metadata=None)
+    (tmp_path / "1.tif").write_bytes(b"")
+    result = scorrnet("batch", tmp_path, "--times", "tiff", "-o", tmp_path / "x.h5")
+    assert (result.exit_code, "1 of 2 frames" in result.stderr) == (6, True)
+    assert [info.at_s for info in read_hdf5(tmp_path / "x.h5").deformed] == [None, 2.0]
 
 
 def test_a_folder_that_cannot_be_measured_does_not_stop_the_others(folder: Path, scorrnet: Run, draw: Draw) -> None:
@@ -440,6 +481,27 @@ def test_pages_of_a_tiff_are_a_sequence(folder: Path, scorrnet: Run) -> None:
     assert [info.name for info in field.deformed] == ["movie.tif[2]", "movie.tif[4]", "movie.tif[6]"]
     assert field.reference.name == "movie.tif[0]"
     assert np.nanmean(field.u, axis=(1, 2)) == pytest.approx(pages[2::2].mean(axis=(1, 2)))
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "ffv1"), ("a.avi", "mjpeg"), ("a.avi", "rawvideo")])
+def test_frames_that_were_cut_off_a_video_have_failed(tmp_path: Path, scorrnet: Run, name: str, codec: str) -> None:
+    av: Any = pytest.importorskip("av")
+    whole = tmp_path / "whole" / name
+    whole.parent.mkdir()
+    with av.open(str(whole), "w") as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p" if codec == "mjpeg" else "gray"
+        for pixels in np.random.default_rng(1).integers(0, 255, (8, 64, 96), dtype=np.uint8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="gray")))
+        container.mux(stream.encode())
+    content = whole.read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    assert scorrnet("batch", whole, "-o", tmp_path / "whole.h5").exit_code == 0
+    result = scorrnet("batch", tmp_path / name, "-o", tmp_path / "cut.h5")
+    assert result.exit_code == 6, result.stderr
+    failed = [info.failure != "" for info in read_hdf5(tmp_path / "cut.h5").deformed]
+    assert len(failed) == 7
+    assert failed == sorted(failed) and 2 <= failed.index(True) <= 4
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from scorrnet_cli.field import Field, FloatArray
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.tracking import Tracker
-from scorrnet_cli.writers import read_hdf5, read_settings
+from scorrnet_cli.writers import read_hdf5, read_process
 
 Run = Callable[..., Result]
 Read = Callable[[Path], dict[str, Any]]
@@ -75,14 +75,14 @@ def test_how_a_sequence_is_tracked_is_kept_and_replayed(images: Path, scorrnet: 
     flags = ("--stop", "3", "--no-refine")
     assert scorrnet("batch", images, *FLAGS, *flags, "--no-warm-start", "--update", "never").exit_code == 0
     old = images / "scorrnet.h5"
-    assert (read_settings(old).warm_start, read_settings(old).update) == (False, "never")
+    assert (read_process(old).settings.warm_start, read_process(old).settings.update) == (False, "never")
     assert scorrnet("batch", images, *flags, "--settings", old, "-o", "again.h5").exit_code == 0
-    assert read_settings("again.h5") == read_settings(old)
+    assert read_process("again.h5").settings == read_process(old).settings
     assert np.array_equal(read_hdf5("again.h5").u, read_hdf5(old).u, equal_nan=True)
     assert scorrnet("batch", images, *FLAGS, *flags, "-o", "b.h5", "--reference", "previous").exit_code == 0
-    assert read_settings("b.h5").increments
+    assert read_process("b.h5").settings.increments
     assert scorrnet("batch", images, *flags, "--settings", "b.h5", "-o", "c.h5", "--reference", "first").exit_code == 0
-    assert not read_settings("c.h5").increments
+    assert not read_process("c.h5").settings.increments
 
 
 @pytest.mark.parametrize(

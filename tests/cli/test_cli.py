@@ -37,10 +37,10 @@ from scorrnet_cli.cli import app
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process
-from scorrnet_cli.frames import Frame, check_same_shape, read_mask
+from scorrnet_cli.frames import Frame, check_same_shape, read_mask, sha256
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.sureness import Sureness
-from scorrnet_cli.writers import read_hdf5, read_settings
+from scorrnet_cli.writers import read_hdf5, read_process
 
 HEIGHT, WIDTH = 40, 60
 FAKE_U, FAKE_V = 1.5, -0.25
@@ -55,7 +55,9 @@ class FakeInstruments:
 
     def process(self) -> Process:
         used = {"segmentation": "5" * 64, "displacement": "d" * 64}
-        return Process("0", "2026-01-01T00:00:00+00:00", self.device, used, self.settings)
+        mask = self.settings.mask_file
+        digest = sha256(mask) if mask and mask.is_file() else ""
+        return Process("0", "2026-01-01T00:00:00+00:00", self.device, used, self.settings, digest)
 
 
 @dataclass(frozen=True)
@@ -571,33 +573,49 @@ class TestSettings:
 
     def test_flags_are_saved_in_the_result(self) -> None:
         assert scorrnet("measure", "ref.png", "def.png", *self.FLAGS).exit_code == 0
-        assert read_settings(Path("def.scorrnet.h5")) == self.ASKED
+        assert read_process(Path("def.scorrnet.h5")).settings == self.ASKED
 
     def test_weights_of_ones_own_are_passed_on(self) -> None:
         flags = ("--segmentation-weights", "s.safetensors", "--displacement-weights", "d.safetensors")
         assert scorrnet("measure", "ref.png", "def.png", *flags).exit_code == 0
         expected = Settings(segmentation_weights="s.safetensors", displacement_weights="d.safetensors")
-        assert read_settings(Path("def.scorrnet.h5")) == expected
+        assert read_process(Path("def.scorrnet.h5")).settings == expected
 
     def test_toml_is_as_good_as_flags(self) -> None:
         Path("mine.toml").write_text(self.TOML)
         assert scorrnet("measure", "ref.png", "def.png", "--settings", "mine.toml").exit_code == 0
-        assert read_settings(Path("def.scorrnet.h5")) == self.ASKED
+        assert read_process(Path("def.scorrnet.h5")).settings == self.ASKED
 
     def test_an_earlier_result_is_replayed(self) -> None:
         assert scorrnet("measure", "ref.png", "def.png", *self.FLAGS).exit_code == 0
         replay = ("--settings", "def.scorrnet.h5", "-o", "again.h5")
         assert scorrnet("measure", "ref.png", "def2.png", *replay).exit_code == 0
-        assert read_settings(Path("again.h5")) == self.ASKED
+        assert read_process(Path("again.h5")).settings == self.ASKED
+
+    def test_the_mask_of_an_earlier_result_is_known_by_its_hash(self) -> None:
+        Path("a").mkdir()
+        mask = Path("ref.png").read_bytes()
+        Path("roi.png").write_bytes(mask)
+        assert scorrnet("measure", "ref.png", "def.png", "--mask", "roi.png", "-o", "a/x.h5").exit_code == 0
+        replay = ("measure", "ref.png", "def.png", "--settings", "a/x.h5", "-o")
+        assert scorrnet(*replay, "1.h5").exit_code == 0
+        Path("roi.png").write_bytes(Path("def.png").read_bytes())
+        assert_fails(scorrnet(*replay, "2.h5"), 2, "mask that this result was measured with is not there", "roi.png")
+        assert scorrnet(*replay, "3.h5", "--mask", "roi.png").exit_code == 0
+        assert scorrnet("strain", "3.h5", "--settings", "a/x.h5").exit_code == 0
+        Path("a/roi.png").write_bytes(mask)
+        assert scorrnet(*replay, "4.h5").exit_code == 0
+        assert read_process("4.h5").settings.mask == "a/roi.png"
+        assert read_process("4.h5").mask_sha256 == read_process("a/x.h5").mask_sha256 == sha256(Path("ref.png"))
 
     def test_flags_come_before_the_file(self) -> None:
         Path("mine.toml").write_text(self.TOML)
         flags = ("--settings", "mine.toml", "--mask", "all", "--passes", "5")
         assert scorrnet("measure", "ref.png", "def.png", *flags).exit_code == 0
-        assert read_settings(Path("def.scorrnet.h5")) == self.ASKED.but(mask="all", passes=5)
+        assert read_process(Path("def.scorrnet.h5")).settings == self.ASKED.but(mask="all", passes=5)
         unrefined = ("--settings", "mine.toml", "--no-refine", "-o", "again.h5")
         assert scorrnet("measure", "ref.png", "def.png", *unrefined).exit_code == 0
-        assert read_settings(Path("again.h5")) == self.ASKED.but(refine=False)
+        assert read_process(Path("again.h5")).settings == self.ASKED.but(refine=False)
 
     @pytest.mark.parametrize(
         ("text", "part"),

@@ -187,6 +187,7 @@ class TestProbe:
             (("px.h5", "--point", "1,2", "--frame", "3"), 2, "0 to 2"),
             (("none.h5", "--point", "1,2"), 2, "no such result"),
             (("px.h5", "--point", "1,2", "-o", "missing/a.csv"), 7, "does not exist"),
+            (("px.h5", "--point", "1,2", "--plot", "a.png", "-o", "a.png"), 2, "would be one file"),
             (("px.h5", "--point", "1,2", "--plot", "a.jpg"), 7, "Choose one of .png, .pdf, .svg"),
         ],
     )

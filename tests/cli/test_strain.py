@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -163,10 +162,15 @@ def test_strain_is_added_to_a_result(old: Path) -> None:
     assert "virtual strain gauge 45 px" in rows["strain"]
     assert rows["written to"] == str(old)
     field = read_hdf5(old)
-    how = replace(field.process.settings.gauge, window_px=11, measure="hencky")
+    how = field.process.settings.asked_gauge
+    assert how is not None
+    assert (how.window_px, how.measure) == (11, "hencky")
     np.testing.assert_array_equal(field.strain_field.exx, strain_of(field, how).exx)  # type: ignore[union-attr]
-    assert scorrnet("strain", old, "-q").stdout == ""
-    assert read_hdf5(old).strain_field.measure == "green-lagrange"  # type: ignore[union-attr]
+    assert scorrnet("strain", old, "-q", "--strain-measure", "green-lagrange").stdout == ""
+    field = read_hdf5(old)
+    assert field.process.settings.strain_measure == "green-lagrange"
+    assert field.strain_field.measure == "green-lagrange"  # type: ignore[union-attr]
+    assert field.strain_field.window_px == 11  # type: ignore[union-attr]
 
 
 def test_strain_of_a_copy_as_a_settings_file_says(old: Path) -> None:
@@ -202,10 +206,17 @@ def test_units_are_stated_and_shown(old: Path) -> None:
     assert [info.at_s for info in field.deformed] == [0.04, 0.08]
     assert field.calibration is not None
     assert field.calibration.mm_per_px == 0.05  # replaced, not multiplied
-    for flags, words in ((("--times", "tiff"), "Measure with"), (("--times", "names"), "no time")):
+    for flags, code, words in ((("--times", "tiff"), 2, "Measure with"), (("--times", "names"), 3, "no time")):
         wrong = scorrnet("units", old, *flags)
-        assert wrong.exit_code in (2, 3)
+        assert wrong.exit_code == code
         assert words in wrong.stderr
+
+
+def test_what_is_added_to_a_result_is_hdf5(old: Path) -> None:
+    for command in (("units", old, "--mm-per-px", "0.1"), ("strain", old)):
+        result = scorrnet(*command, "-o", "new.tif")
+        assert (result.exit_code, "new.tif" in result.stderr) == (2, True)
+        assert not Path("new.tif").exists()
 
 
 @pytest.mark.parametrize("change", [("units", "--mm-per-px", "0.1"), ("strain", "-q")])

@@ -18,7 +18,7 @@ import tifffile
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import Field, Process
 from scorrnet_cli.settings import Settings
-from scorrnet_cli.writers import Header, open_writer, read_hdf5, read_settings, write_view
+from scorrnet_cli.writers import Header, open_writer, read_hdf5, read_process, write_view
 
 MakeField = Callable[[int, int, int], Field]
 FLOATS = ("u", "v", "zncc", "sigma_u", "sigma_v")
@@ -65,7 +65,7 @@ def test_everything_comes_back(tmp_path: Path, field: Field, suffix: str) -> Non
     field = replace(field, deformed=infos)
     write(tmp_path / f"a{suffix}", field)
     assert_equal(read_hdf5(tmp_path / f"a{suffix}"), field)
-    assert read_settings(tmp_path / f"a{suffix}") == field.process.settings
+    assert read_process(tmp_path / f"a{suffix}").settings == field.process.settings
 
 
 def test_default_settings_and_no_weights_come_back(tmp_path: Path, field: Field) -> None:
@@ -187,7 +187,7 @@ def test_vtk_has_y_down(result: Path) -> None:
     assert matrix.Determinant() == 1
 
 
-@pytest.mark.parametrize("read", [read_hdf5, read_settings])
+@pytest.mark.parametrize("read", [read_hdf5, read_process])
 def test_what_is_no_result_is_refused(tmp_path: Path, read: Callable[[Path], Any]) -> None:
     def refused(name: str) -> str:
         with pytest.raises(UsageError) as caught:
@@ -226,7 +226,7 @@ def test_settings_of_another_version_are_named(result: Path) -> None:
         del file["entry/process/settings"]
         file["entry/process/settings"] = json.dumps({"subset_px": 21})
     with pytest.raises(UsageError, match=r"Unknown setting 'subset_px' \(.*a\.h5"):
-        read_settings(result)
+        read_process(result)
 
 
 # -- results made of others ---------------------------------------------------------------------------------------

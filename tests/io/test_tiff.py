@@ -93,11 +93,22 @@ def test_imagej_finds_axes_labels_and_units(tmp_path: Path, make_field: MakeFiel
     assert info["settings"]["window_px"] == 5.5
     assert info["reference"] == {"name": "Referenz ä.tif", "sha256": "0" * 64}
     assert info["weights"] == dict(field.process.weights)
+    assert info["deformed"] == told(field)
+
+
+def told(field: Field) -> list[dict[str, object]]:
+    return [
+        {"name": info.name, "sha256": info.sha256, "time_s": info.at_s, "reason": info.failure}
+        for info in field.deformed
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".ome.tif", ".ome.tiff"])
 def test_ome_names_channels_and_sizes(tmp_path: Path, make_field: MakeField, suffix: str) -> None:
-    write(tmp_path / f"a{suffix}", make_field(T, H, W))
+    field = make_field(T, H, W)
+    infos = [replace(info, at_s=float(place)) for place, info in enumerate(field.deformed)]
+    field = replace(field, deformed=(*infos[:-1], replace(infos[-1], failure="it is <empty> & 'ö'")))
+    write(tmp_path / f"a{suffix}", field)
     with tifffile.TiffFile(tmp_path / f"a{suffix}") as tiff:
         assert tiff.is_ome
         assert not tiff.is_imagej
@@ -117,7 +128,9 @@ def test_ome_names_channels_and_sizes(tmp_path: Path, make_field: MakeField, suf
     assert [channel.get("Name") for channel in pixels.findall("ome:Channel", space)] == ["u", "v"]
     description = root.find("ome:Image/ome:Description", space)
     assert description is not None
-    assert json.loads(description.text or "")["settings"]["window_px"] == 5.5
+    said = json.loads(description.text or "")
+    assert said["settings"]["window_px"] == 5.5
+    assert said["deformed"] == told(field)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,9 @@ class TestChoices:
         with pytest.raises(UsageError, match="von-mises"):
             chosen_quantities(["w"])
 
-    @pytest.mark.parametrize(("text", "expected"), [("last", [4]), ("all", [0, 1, 2, 3, 4]), ("0,3", [0, 3])])
+    @pytest.mark.parametrize(
+        ("text", "expected"), [("last", [4]), ("all", [0, 1, 2, 3, 4]), ("0,3", [0, 3]), ("3,0,3", [0, 3])]
+    )
     def test_frames(self, text: str, expected: list[int]) -> None:
         assert chosen_frames(text, 5) == expected
 

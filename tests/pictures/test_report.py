@@ -155,6 +155,18 @@ class TestPage:
         assert "measured between images at rest" in facts["Source"]
         assert facts["Scale"] == "0.1 mm per px (test)"
 
+    def test_a_noise_floor_measured_otherwise_is_told(self, sequence: Sequence) -> None:
+        made = sequence.field.process
+        for passes, told in ((1, True), (4, False), (None, False)):
+            process = replace(made, settings=replace(made.settings, window_px=5.0, passes=passes))
+            write(sequence.folder / "still.h5", replace(sequence.field, process=process))
+            own = replace(made, settings=replace(made.settings, window_px=5.0))
+            write(sequence.result, replace(sequence.field, process=own))
+            target = sequence.folder / "report.html"
+            options = ("--noise-floor", sequence.folder / "still.h5", "-o", target, "-q", "--overwrite")
+            assert scorrnet("report", sequence.result, *options).exit_code == 0
+            assert ("another refinement" in target.read_text()) == told
+
     def test_the_table_of_frames_has_digits_for_mm_and_tells_late_times_apart(self, sequence: Sequence) -> None:
         times = (100000.25, None, 100000.5)
         infos = [replace(info, at_s=at_s) for info, at_s in zip(sequence.field.deformed, times, strict=True)]

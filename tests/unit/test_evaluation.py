@@ -243,6 +243,7 @@ class TestTruth:
             ("other.npz", "cannot be read"),
             ("flat.npy", "is no field"),
             ("text.csv", "No format"),
+            *((name, "cannot be read") for name in ("empty.npy", "cut.npz", "npy.npz", "npz.npy", "group.h5")),
         ],
     )
     def test_what_is_no_truth_is_said(self, tmp_path: Path, name: str, part: str) -> None:
@@ -250,6 +251,13 @@ class TestTruth:
             (tmp_path / name).write_text("no field")
         np.savez(tmp_path / "other.npz", x=np.zeros((4, 4)))
         np.save(tmp_path / "flat.npy", np.zeros((40, 50)))
+        (tmp_path / "empty.npy").touch()
+        (tmp_path / "cut.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:100])
+        (tmp_path / "npy.npz").write_bytes((tmp_path / "flat.npy").read_bytes())
+        (tmp_path / "npz.npy").write_bytes((tmp_path / "other.npz").read_bytes())
+        with h5py.File(tmp_path / "group.h5", "w") as file:
+            file.create_group("u")
+            file.create_group("v")
         with pytest.raises(UsageError, match=part):
             read_truth(tmp_path / name)
 

@@ -46,6 +46,10 @@ def test_a_grid_within_a_mask_is_found() -> None:
     assert period_px(image, ~mask) is None
 
 
+def test_a_small_grid_is_found() -> None:
+    assert period_px(grid(8.0)[:40, :64], ALL[:40, :64]) == pytest.approx(8.0, abs=0.5)
+
+
 def test_a_grid_larger_than_what_is_looked_at_is_found() -> None:
     image = grid(10.0).repeat(6, 7)
     assert period_px(image, torch.ones_like(image, dtype=torch.bool)) == pytest.approx(10.0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from scorrnet_cli.clock import Clock
+from scorrnet_cli.clock import Clock, check_rising
 from scorrnet_cli.errors import FrameError, UsageError
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.units import Calibration
@@ -61,17 +61,29 @@ def test_dates_in_names(name: str, later: float) -> None:
     assert clock.read(Path(name), 0, 7) - clock.read(Path("a_20260131_142500_1.tif"), 0, 0) == pytest.approx(later)
 
 
-@pytest.mark.parametrize(("name", "seconds"), [("a_12.5s.tif", 12.5), ("t=80ms_3.tif", 0.08), ("3 s.tif", 3.0)])
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [("a_12.5s.tif", 12.5), ("load_12,5s_7.tif", 12.5), ("t=80ms_3.tif", 0.08), ("3 s.tif", 3.0), ("run-3s.tif", 3.0)],
+)
 def test_seconds_in_names(name: str, seconds: float) -> None:
     assert Clock(None, "names").read(Path(name), 0, 0) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("name", ["img_0012.tif", "20261399_142500.tif", "1s_2s.tif", "12_5steel.tif", "100.tif"])
+@pytest.mark.parametrize(
+    "name", ["img_0012.tif", "20261399_142500.tif", "1s_2s.tif", "12_5steel.tif", "100.tif", "t_-2.5s.tif", "-2s.tif"]
+)
 def test_names_without_a_time_are_refused(name: str) -> None:
     with pytest.raises(FrameError) as caught:
         Clock(None, "names").read(Path(name), 0, 0)
     assert name in str(caught.value)
     assert caught.value.exit_code == 3
+
+
+def test_images_are_taken_one_after_another() -> None:
+    check_rising([("a", 0.0), ("b", None), ("c", 0.1), ("d", 7.0)])
+    for later in (1.5, 1.0):
+        with pytest.raises(FrameError, match=r"do not rise: 1.5 s, and then 1.*\(b, d\)"):
+            check_rising([("a", 0.0), ("b", 1.5), ("c", None), ("d", later)])
 
 
 def test_tags_of_tiff(tmp_path: Path) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.places import is_unfinished, parts_folder, was_completing
-from scorrnet_cli.batch.reading import digest_of
 from scorrnet_cli.batch.task import Listener, Task
 from scorrnet_cli.batch.whole import check_place, complete
 from scorrnet_cli.errors import FrameError, OutputError
@@ -16,9 +15,23 @@ from scorrnet_cli.field import Process
 from scorrnet_cli.figures import FrameSummary, Report
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.writers import read_hdf5
+from scorrnet_cli.writers.probability import write_probability
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Prepared
+    from scorrnet_cli.sureness import Sureness
+
+
+class Doubts(NamedTuple):
+    """What may be wrong with the surface that was found; the sureness is None if the mask was given."""
+
+    sureness: Sureness | None
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> Doubts:
+        """Return those of a reference image."""
+        return cls(prepared.sureness, prepared.warnings)
 
 
 def check(task: Task) -> bool:
@@ -44,9 +57,15 @@ def check(task: Task) -> bool:
 
 def parts_of(task: Task, reference: Frame, process: Process) -> Parts:
     """Return where the frames of a task are kept."""
-    mask = process.settings.mask_file
-    digest = digest_of(mask) if mask else ""
-    return Parts(task.output, reference.info, reference.shape, process, digest, task.calibration, task.time_source)
+    return Parts(task.output, reference.info, reference.shape, process, task.calibration, task.time_source)
+
+
+def tell(doubts: Doubts, task: Task, listener: Listener) -> None:
+    """Say what is doubtful, and show how sure the mask is if that is asked for."""
+    for why in doubts.warnings:
+        listener.doubted(why)
+    if task.probability and doubts.sureness:
+        write_probability(task.probability, doubts.sureness.levels)
 
 
 def finish(
@@ -56,7 +75,7 @@ def finish(
     found: Mapping[int, FrameSummary],
     start: float,
     listener: Listener,
-    prepared: Prepared | None = None,
+    doubts: Doubts,
     image: Callable[[int], Frame] | None = None,
 ) -> Report:
     """Put the result of all frames in its place, draw it, and say what it came to.
@@ -88,8 +107,8 @@ def finish(
         mask_area_px=mask_area_px,
         frames=frames,
         time_s=time_s,
-        unsure_share=prepared.sureness.unsure_share if prepared and prepared.sureness else None,
-        warnings=prepared.warnings if prepared else (),
+        unsure_share=doubts.sureness.unsure_share if doubts.sureness else None,
+        warnings=doubts.warnings,
         probability=task.probability,
         calibration=task.calibration,
         time_source=task.time_source,

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from socket import create_connection
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from scorrnet_cli.batch.around import Doubts
 from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import digest_of, read_image, read_pages
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
 
 ALLOWED_DEATHS = 3  # of workers over one frame: then it is the frame's fault
+_PATIENCE_S = 20
 _CONFIG = {"distributed.scheduler.allowed-failures": ALLOWED_DEATHS}
 
 
@@ -104,12 +107,15 @@ def connected(workers: Workers) -> Iterator[Any]:
     try:
         import dask
         from distributed import Client, LocalCluster
+        from distributed.comm.addressing import get_address_host_port
     except ImportError as error:
         raise UsageError("Several workers need dask.distributed", "", "pip install 'scorrnet[cluster]'") from error
     with dask.config.set(_CONFIG):
         if workers.scheduler is not None:
             try:
-                client = Client(workers.scheduler, timeout="20s", set_as_default=False)
+                # A client that nobody answers is heard of again when it is destroyed.
+                create_connection(get_address_host_port(workers.scheduler, strict=True), _PATIENCE_S).close()
+                client = Client(workers.scheduler, timeout=_PATIENCE_S, set_as_default=False)
             except (OSError, ValueError, TimeoutError) as error:
                 todo = "Start one with dask scheduler, or give --workers N"
                 raise UsageError(f"No scheduler answers: {error}", workers.scheduler, todo) from error
@@ -165,9 +171,10 @@ def hand_out(
         client.cancel(list(asked))
 
 
-def describe(order: Order) -> Process:
-    """Say how a worker measures; runs there."""
-    return _instruments(order).process()
+def describe(order: Order) -> tuple[Process, Doubts]:
+    """Say how a worker measures, and what is doubtful about the surface that it finds; runs there."""
+    bench = _bench(order)
+    return bench.instruments.process(), Doubts.of(bench.prepared)
 
 
 def _measure(order: Order, process: Process, source: Source, at_s: float | None) -> FrameSummary:
@@ -196,11 +203,10 @@ def _bench(order: Order) -> _Bench:
     instruments = _instruments(order)
     reference = read_image(order.reference, order.page)
     process = instruments.process()
-    parts = Parts(order.output, reference.info, reference.shape, process, "", order.calibration, order.time_source)
+    parts = Parts(order.output, reference.info, reference.shape, process, order.calibration, order.time_source)
     return _Bench(instruments, pipeline.prepare(instruments, reference), parts)
 
 
-@lru_cache(maxsize=1)
 def _instruments(order: Order) -> Instruments:
     import json
 

@@ -63,8 +63,6 @@ class Parts:
         Its height and width, px.
     process : Process
         How the batch is measured. When a run goes on, `process` keeps the date of its beginning.
-    mask_sha256 : str
-        Hash of the mask that the user gave; empty if there is none.
     calibration : Calibration, optional
         The scale of the images.
     time_source : str
@@ -77,7 +75,6 @@ class Parts:
         reference: FrameInfo,
         shape: tuple[int, int],
         process: Process,
-        mask_sha256: str,
         calibration: Calibration | None = None,
         time_source: str = "",
     ) -> None:
@@ -85,7 +82,6 @@ class Parts:
         self.reference = reference
         self.shape = shape
         self.process = process
-        self._mask_sha256 = mask_sha256
         self._calibration = calibration
         self._time_source = time_source
         self._figures: dict[int, FrameSummary] = {}
@@ -263,7 +259,7 @@ class Parts:
             "device": process.device,
             "weights": dict(process.weights),
             "settings": asdict(process.settings),
-            "mask": self._mask_sha256,
+            "mask": process.mask_sha256,
             "reference": [self.reference.name, self.reference.sha256],
             "shape": self.shape,
             "scale": None if self._calibration is None else self._calibration.mm_per_px,

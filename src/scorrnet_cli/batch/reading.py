@@ -66,12 +66,12 @@ def read_items(
     Yields
     ------
     Item
-        As many as the sources have pages: those behind a damaged one fail with it.
+        As many as the sources have pages: those behind a damaged one fail with it, and so does one without its time.
 
     Raises
     ------
     FrameError
-        If an image is no longer the one that an earlier run measured, or does not tell its time.
+        If an image is no longer the one that an earlier run measured.
     """
     for source in sources:
         known = recalled(source, memory) if memory else {}
@@ -83,7 +83,10 @@ def read_items(
                     yield Item(index, place, known[page].image, kept=known[page])
                 else:
                     info, frame = next(read)
-                    info = replace(info, at_s=time(source, page))
+                    try:
+                        info = replace(info, at_s=time(source, page))
+                    except FrameError as error:  # of an image that came later than the others
+                        info, frame = replace(info, failure=info.failure or printable_reason(error)), None
                     yield Item(index, place, info, frame and replace(frame, info=info))
 
 

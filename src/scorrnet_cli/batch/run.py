@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from scorrnet_cli.batch.around import check, finish, parts_of
+from scorrnet_cli.batch.around import Doubts, check, finish, parts_of, tell
 from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import Item, read_image, read_items
@@ -22,7 +22,6 @@ from scorrnet_cli.field import Field
 from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.writers import Header, read_hdf5
-from scorrnet_cli.writers.probability import write_probability
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
@@ -101,13 +100,14 @@ class _Run:
         self._listener.doing("finding the speckle")
         prepared = pipeline.prepare(self._instruments, reference)
         self._compute_s += time.perf_counter() - start
-        self._doubt(prepared)
+        doubts = Doubts.of(prepared)
+        tell(doubts, self._task, self._listener)
         if not resume:
             self._parts.begin(self._plan.total)
         try:
             self._measure_frames(prepared)
             report = finish(
-                self._task, self._parts, reference, self._summaries, start, self._listener, prepared, self._image
+                self._task, self._parts, reference, self._summaries, start, self._listener, doubts, self._image
             )
         finally:
             if not self._parts.count():
@@ -115,13 +115,6 @@ class _Run:
         self._parts.remove()
         report = replace(report, earlier_points=sum(summary.points for summary in self._earlier))
         return Outcome(report, len(self._earlier), self._compute_s)
-
-    def _doubt(self, prepared: Prepared) -> None:
-        """Say what is doubtful, and show how sure the mask is if that is asked for."""
-        for why in prepared.warnings:
-            self._listener.doubted(why)
-        if self._task.probability and prepared.sureness:
-            write_probability(self._task.probability, prepared.sureness.levels)
 
     def _measure_frames(self, prepared: Prepared) -> None:
         from scorrnet_cli.tracking import Tracker

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from scorrnet_cli.batch.around import check, finish, parts_of
+from scorrnet_cli.batch.around import Doubts, check, finish, parts_of, tell
 from scorrnet_cli.batch.cluster import Order, Workers, connected, describe, hand_out
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import digest_of, read_image, recalled
@@ -44,7 +44,9 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
     order = _order(task, plan, settings)
     listener.doing("waiting for the workers")
     with connected(workers) as client:
-        process = replace(client.submit(describe, order, pure=False).result(), settings=settings)
+        listener.doing("finding the speckle")
+        process, doubts = client.submit(describe, order, pure=False).result()
+        process = replace(process, settings=settings)
         check_size(task.output, Header(reference.shape, plan.total or 0, reference.info, process), split=task.split)
         parts = parts_of(task, reference, process)
         with closing(parts):
@@ -53,7 +55,8 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
             else:
                 parts.begin(plan.total)
             listener.begun(process, plan.total)
-            return _measure(task, plan, parts, reference, client, order, listener, time)
+            tell(doubts, task, listener)
+            return _measure(task, plan, parts, reference, client, order, listener, time, doubts)
 
 
 def independent(settings: Settings) -> Settings:
@@ -80,6 +83,7 @@ def _measure(
     order: Order,
     listener: Listener,
     time: Callable[[Source, int], float | None],
+    doubts: Doubts,
 ) -> Outcome:
     start = perf_counter()
     sources = list(plan.deformed)
@@ -98,7 +102,7 @@ def _measure(
             found[index] = summary
             computed_s += summary.time_s
             listener.kept(summary)
-        report = replace(finish(task, parts, reference, found, start, listener), earlier_points=earlier_points)
+        report = replace(finish(task, parts, reference, found, start, listener, doubts), earlier_points=earlier_points)
     finally:
         if not parts.count():
             parts.remove()

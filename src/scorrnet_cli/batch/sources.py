@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from scorrnet_cli import videos
-from scorrnet_cli.clock import Clock
+from scorrnet_cli.clock import Clock, check_rising
 from scorrnet_cli.errors import FrameError, UsageError
 from scorrnet_cli.frames import natural_key, printable, read_frame
 from scorrnet_cli.headers import Shape, page_shapes
@@ -105,19 +105,21 @@ class Plan:
         Raises
         ------
         FrameError
-            If an image does not tell its time, of those that are there: better known before anything is measured.
+            If an image does not tell its time, or was taken no later than the one before, of those that are there:
+            better known before anything is measured.
         """
         start = 0.0
         if clock and clock.stamps:
             start = clock.read(self.reference.path, self.reference.pages[0], 0)
 
         def time(source: Source, page: int) -> float | None:
-            return clock.read(source.path, page, source.number + page) - start if clock else None
+            if clock is None or (clock.stamps == "tiff" and None in source.shapes):  # no image, and no tags
+                return None
+            return clock.read(source.path, page, source.number + page) - start
 
         if self.total is not None:
-            for source in self.deformed:
-                for page in source.pages:
-                    time(source, page)
+            places = ((source, page) for source in self.deformed for page in source.pages)
+            check_rising((source.name(page), time(source, page)) for source, page in places)
         return time
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 import typer
@@ -47,6 +48,7 @@ def root(
     ] = False,
 ) -> None:
     """Measure the displacement of speckled surfaces from camera images, without drawing a region first."""
+    logging.getLogger("tifffile").disabled = True  # what it says of a damaged file, our error does
 
 
 app.command()(measure)

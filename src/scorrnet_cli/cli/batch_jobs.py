@@ -85,8 +85,6 @@ class Request:
             raise UsageError(what, "--watch", "Leave out --workers and --scheduler")
         if self.workers:
             independent(self.settings)  # raises what cannot be shared out
-            if self.probability:
-                raise UsageError("Workers keep their masks to themselves", "--probability", "Measure one frame with it")
         if self.idle_s is not None and not self.watch:
             raise UsageError("This needs --watch", "--idle")
         if self.recursive and self.output and self.output.name != str(self.output):
@@ -108,8 +106,10 @@ class Request:
             return [self._task(watch, self.what, self._output(root), watch.stop.set)]
         if not self.recursive:
             return [self._task(self.images(root), self.what, self._output(root))]
-        found = ((folder, self.images(folder)) for folder in find_folders(root))
-        tasks = [self._task(paths, str(folder), self._output(folder)) for folder, paths in found if _compares(paths)]
+        found = ((at, self.images(at)) for at in find_folders(root))
+        tasks = [
+            self._task(paths, str(folder), self._output(folder)) for folder, paths in found if self._compares(paths)
+        ]
         if not tasks:
             raise FrameError("No folder has images to compare", self.what, "Check the folder and --pattern")
         return tasks
@@ -130,6 +130,12 @@ class Request:
         output = self._output(folder)
         own = filter(is_ours, (output, _picture(output), probability_beside(output)))
         return find_images(folder, self.pattern, [*own, *mask])
+
+    def _compares(self, paths: list[Path]) -> bool:
+        """Tell whether there is an image to measure beside the reference."""
+        first = paths[:2]
+        is_among = self.reference is None or self.reference.resolve() in {path.resolve() for path in first}
+        return sum(map(count_frames, first)) > is_among
 
     def _output(self, folder: Path) -> Path:
         if self.recursive or self.output is None:
@@ -279,11 +285,6 @@ def _ended_by_ctrl_c(watch: Watch | None, talk: Talk) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if watch.stop.is_set():
             talk.detail("the watch has ended")
-
-
-def _compares(paths: list[Path]) -> bool:
-    """Tell whether there are two images at least."""
-    return len(paths) > 1 or (len(paths) == 1 and count_frames(paths[0]) > 1)
 
 
 def _picture(output: Path) -> Path:

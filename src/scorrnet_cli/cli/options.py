@@ -197,7 +197,7 @@ def asked(
     UsageError
         If a value makes no sense or would do nothing, or the file is missing or is neither TOML nor a result.
     """
-    found = base(settings).but(
+    found = base(settings, with_mask=mask is None).but(
         device=device,
         refine=refine,
         window_px=window,
@@ -257,22 +257,20 @@ def clock(fps: float | None, times: str | None) -> Clock | None:
     return Clock(fps, times)
 
 
-def base(path: Path | None) -> Settings:
-    """Read the settings that flags are laid over.
+def base(path: Path | None, *, with_mask: bool) -> Settings:
+    """Read the settings that flags are laid over; of a result with its mask file only if that is wanted.
 
     Raises
     ------
     UsageError
-        If the file is missing, or is neither TOML nor a result.
+        If the file is missing, is neither TOML nor a result, or is a result whose mask is no longer there.
     """
     from scorrnet_cli.settings import Settings
 
     if path is None:
         return Settings()
     if path.suffix.lower() in (".h5", ".hdf5"):
-        from scorrnet_cli.writers import read_settings
-
-        return read_settings(path)
+        return _settings_of(path, with_mask=with_mask)
     import tomllib
 
     try:
@@ -281,6 +279,23 @@ def base(path: Path | None) -> Settings:
         raise UsageError(f"The settings cannot be read: {error.strerror}", str(path)) from error
     except ValueError as error:
         raise UsageError(f"The settings are no TOML: {error}", str(path)) from error
+
+
+def _settings_of(path: Path, *, with_mask: bool) -> Settings:
+    """Read the settings of a result; its mask is the file of this name and hash, where it was or beside the result."""
+    from scorrnet_cli.frames import sha256
+    from scorrnet_cli.writers import read_process
+
+    process = read_process(path)
+    mask = process.settings.mask_file
+    if mask is None or not process.mask_sha256 or not with_mask:
+        return process.settings
+    for place in (mask, path.parent / mask):
+        if place.is_file() and sha256(place) == process.mask_sha256:
+            return process.settings.but(mask=str(place))
+    raise UsageError(
+        "The mask that this result was measured with is not there", f"{path}, {mask}", "Bring it back, or give --mask"
+    )
 
 
 def _rectangle(text: str | None) -> tuple[int, ...] | None:

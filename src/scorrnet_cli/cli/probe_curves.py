@@ -57,6 +57,8 @@ class Request:
         if self.plot:
             check_not_result(self.plot, self.result)
             check_chart(self.plot, self.overwrite)
+        if self.output and self.plot and self.output.resolve() == self.plot.resolve():
+            raise UsageError("The table and the picture would be one file", str(self.plot), "Give two names")
 
 
 def run(request: Request, probes: Sequence[Probe], talk: Talk, *, profiles: bool) -> None:

@@ -74,9 +74,11 @@ def _source(clock: Clock | None) -> str:
 
 def _seconds(path: Path, clock: Clock) -> list[float]:
     """Times of the frames of a result after its reference, by its names and numbers."""
+    from scorrnet_cli.clock import check_rising
     from scorrnet_cli.writers import open_result
 
     with open_result(path) as result:
         places = [info.place for info in (result.reference, *result.deformed)]
     start, *rest = (clock.read(Path(name), page, number) for number, (name, page) in enumerate(places))
+    check_rising((name, time) for (name, _), time in zip(places[1:], rest, strict=True))
     return [time - start for time in rest]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import h5py
 import numpy as np
@@ -88,7 +89,7 @@ def read_truth(path: Path) -> NDArray[np.float64]:
         array = reader(path)
     except FileNotFoundError:
         raise UsageError("There is no such truth file", str(path), "Check the name and the folder") from None
-    except (OSError, KeyError, ValueError, tifffile.TiffFileError) as error:
+    except _UNREADABLE as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise UsageError(f"The truth cannot be read: {reason}", str(path), _FORMATS) from error
     return _arranged(array, path)
@@ -106,12 +107,13 @@ def _arranged(array: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
 
 
 def _npy(path: Path) -> NDArray[np.float64]:
-    array: NDArray[np.float64] = np.load(path, allow_pickle=False).astype(np.float64)
+    with path.open("rb") as file:
+        array: NDArray[np.float64] = np.load(file, allow_pickle=False).astype(np.float64)
     return array
 
 
 def _npz(path: Path) -> NDArray[np.float64]:
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return _paired(arrays["u"], arrays["v"])
 
 
@@ -136,4 +138,5 @@ def _tensor(flags: BoolArray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(flags))
 
 
+_UNREADABLE = (OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, BadZipFile, tifffile.TiffFileError)
 _READERS = {".npy": _npy, ".npz": _npz, ".h5": _hdf5, ".hdf5": _hdf5, ".tif": _tiff, ".tiff": _tiff}

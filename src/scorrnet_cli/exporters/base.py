@@ -118,7 +118,7 @@ def targets(kind: Format, grid: Grid, output: Path) -> list[Path]:
     digits = max(4, len(str(grid.result.stored.shape[0] - 1)))
     infos = grid.result.stored.deformed
     files = [output / f"{index:0{digits}d}_{infos[index].stem}{kind.suffix}" for index in grid.result.frames]
-    return files + ([output / f"{output.name}{kind.index_suffix}"] if kind.write_index else [])
+    return files + ([output / f"{output.resolve().name}{kind.index_suffix}"] if kind.write_index else [])
 
 
 def export(kind: Format, grid: Grid, output: Path, *, overwrite: bool, after_frame: Callable[[], None]) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scorrnet_cli.errors import OutputError
-from scorrnet_cli.pictures.paper import SUFFIXES, check_picture
+from scorrnet_cli.pictures.paper import SUFFIXES, check_picture, made_by
 from scorrnet_cli.writers.atomic import explained, written_whole
 
 if TYPE_CHECKING:
@@ -45,4 +45,4 @@ def chart(path: Path, panels: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
     FigureCanvasAgg(figure)
     yield figure, list(figure.subplots(panels, 1, squeeze=False).flat)
     with written_whole(path) as part, explained(path):
-        figure.savefig(part, format=path.suffix[1:].lower(), dpi=_DPI)
+        figure.savefig(part, format=path.suffix[1:].lower(), dpi=_DPI, metadata=made_by(path))

@@ -55,14 +55,11 @@ class Images:
 
     def grey(self, info: FrameInfo) -> FloatArray | None:
         """Read an image, (H, W) float32 grey levels; None, and a line in `missing`, if it is not that of the result."""
-        path, page = self._path(info.name), 0
-        if path is None:
-            name, page = info.place
-            path = self._path(name)
-        if path is None:
-            self.missing[info.name] = "it was not found"
-            return None
         try:
+            path, page = self._place(info)
+            if path is None:
+                self.missing[info.name] = "it was not found"
+                return None
             if self._hash(path) != info.sha256:
                 self.missing[info.name] = f"{path} has changed since (another sha256)"
                 return None
@@ -76,9 +73,17 @@ class Images:
             return None
         return grey
 
-    def _path(self, name: str) -> Path | None:
-        paths = (folder / name for folder in self.folders)
-        return next((path for path in paths if name and path.is_file()), None)
+    def _place(self, info: FrameInfo) -> tuple[Path | None, int]:
+        """Return the file of an image, None if there is none of its name, and which image of the file it is."""
+        if path := self._path(info.name, info.sha256):
+            return path, 0
+        name, page = info.place
+        return self._path(name, info.sha256), page
+
+    def _path(self, name: str, digest: str) -> Path | None:
+        """Return the file of this name and hash; if none has this hash, the first of this name, if there is one."""
+        paths = [path for folder in self.folders if name and (path := folder / name).is_file()]
+        return next((path for path in paths if self._hash(path) == digest), paths[0] if paths else None)
 
     def _hash(self, path: Path) -> str:
         if path not in self._hashes:

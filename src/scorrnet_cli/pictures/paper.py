@@ -142,8 +142,12 @@ def save_figure(path: Path, figure: Figure) -> None:
     if suffix not in SUFFIXES:
         raise OutputError("No picture has this suffix", str(path), f"Choose one of {', '.join(SUFFIXES)}")
     with styled(), written_whole(path) as part, explained(path):
-        made_by = {"Software": f"scorrnet {__version__}"} if suffix == ".png" else None
-        figure.savefig(part, format=suffix[1:], dpi=DPI, bbox_inches="tight", pad_inches=0.03, metadata=made_by)
+        figure.savefig(part, format=suffix[1:], dpi=DPI, bbox_inches="tight", pad_inches=0.03, metadata=made_by(path))
+
+
+def made_by(path: Path) -> dict[str, str] | None:
+    """Return what a PNG says of itself, by which it is known as no camera's; None of other pictures."""
+    return {"Software": f"scorrnet {__version__}"} if path.suffix.lower() == ".png" else None
 
 
 def pixels(figure: Figure, dpi: float) -> Any:

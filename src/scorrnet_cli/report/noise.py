@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.gauge import StrainSettings
+from scorrnet_cli.gauge import DEFAULT_PASSES, StrainSettings
 from scorrnet_cli.report.means import FrameMeans
 from scorrnet_cli.snapshots import Snapshots
 from scorrnet_cli.strain import strain_of
@@ -102,8 +102,8 @@ def _difference(static: Snapshots, like: Snapshots) -> str:
         ("weights", dict(one.weights), dict(other.weights)),
         (
             "refinement",
-            (one.settings.refine, one.settings.window_px),
-            (other.settings.refine, other.settings.window_px),
+            (one.settings.refine, one.settings.window_px, one.settings.passes or DEFAULT_PASSES),
+            (other.settings.refine, other.settings.window_px, other.settings.passes or DEFAULT_PASSES),
         ),
         ("version", one.version, other.version),
     ):

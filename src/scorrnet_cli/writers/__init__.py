@@ -13,7 +13,7 @@ from scorrnet_cli.writers.atomic import check_target, explained, written_whole
 from scorrnet_cli.writers.base import Header, Sink
 from scorrnet_cli.writers.hdf5 import Hdf5Sink, read_view, write_view
 from scorrnet_cli.writers.hdf5_change import add_strain, set_units
-from scorrnet_cli.writers.hdf5_read import StoredResult, open_result, read_hdf5, read_settings
+from scorrnet_cli.writers.hdf5_read import StoredResult, open_result, read_hdf5, read_process
 from scorrnet_cli.writers.tiff import ImageJSink, OmeSink
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "open_result",
     "open_writer",
     "read_hdf5",
-    "read_settings",
+    "read_process",
     "read_view",
     "set_units",
     "write_view",

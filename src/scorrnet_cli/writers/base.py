@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -39,8 +40,8 @@ class Header:
     calibration: Calibration | None = None
     time_source: str = ""
 
-    def to_json(self) -> str:
-        """Return where the result comes from as one line of JSON, for formats of text and pixels only."""
+    def to_json(self, deformed: Sequence[FrameInfo] = ()) -> str:
+        """Return where the result and its frames come from as one line of JSON, for formats of text and pixels only."""
         process = self.process
         return json.dumps(
             {
@@ -50,7 +51,12 @@ class Header:
                 "device": process.device,
                 "weights": dict(process.weights),
                 "settings": asdict(process.settings),
+                "mask_sha256": process.mask_sha256,
                 "reference": {"name": self.reference.name, "sha256": self.reference.sha256},
+                "deformed": [
+                    {"name": info.name, "sha256": info.sha256, "time_s": info.at_s, "reason": info.failure}
+                    for info in deformed
+                ],
                 "calibration": None if self.calibration is None else asdict(self.calibration),
                 "time_source": self.time_source,
             }

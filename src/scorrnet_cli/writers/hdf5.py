@@ -14,7 +14,7 @@ The layout::
                             reason (T), why it failed; reference_frame (T) int32, the frame it was compared with,
                             -1 the reference. Displacements are those from the reference, unless the setting
                             ``increments`` is true: then they are those from that frame, at its pixels
-      process               NXprocess: program, version, date, device, weights and settings as JSON
+      process               NXprocess: program, version, date, device, weights and settings as JSON, mask_sha256
     /entry/strain           if asked for, see `hdf5_strain`; the scale of the images and their times: `hdf5_units`
     /VTKHDF                 ImageData with T steps; its arrays are links to those of displacement and strain
 """
@@ -199,6 +199,7 @@ def _create_entry(file: h5py.File, header: Header, parts: Sequence[str]) -> None
     process["device"] = header.process.device
     process["weights"] = json.dumps(dict(header.process.weights))
     process["settings"] = header.process.settings.to_json()
+    process["mask_sha256"] = header.process.mask_sha256
 
 
 def _create_data(file: h5py.File, header: Header, parts: Sequence[str]) -> None:

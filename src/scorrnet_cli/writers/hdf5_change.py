@@ -13,12 +13,15 @@ import h5py
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field
 from scorrnet_cli.gauge import Strain, StrainSettings
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
 from scorrnet_cli.writers.hdf5_file import CalmFile, uninterrupted
 from scorrnet_cli.writers.hdf5_read import FORMAT_VERSION, open_result
 from scorrnet_cli.writers.hdf5_strain import create_strain, write_strain
 from scorrnet_cli.writers.hdf5_units import create_times, write_scale, write_times
+
+_SETTINGS = "entry/process/settings"
 
 
 class Change:
@@ -74,6 +77,14 @@ def add_strain(
 
     def work(change: Change) -> None:
         with open_result(path) as result:
+            asked = result.process.settings.but(
+                strain=True,
+                strain_window_px=how.window_px,
+                strain_measure=how.measure,
+                strain_order=how.order,
+                strain_weights=how.weights,
+            )
+            change.make(partial(_ask, settings=asked))
             change.make(lambda file: create_strain(file, how))
             for index in range(result.shape[0]):
                 strain = take(result.frame(index, strain=False))
@@ -124,6 +135,8 @@ def set_units(
 def _change(path: Path, output: Path | None, overwrite: bool, work: Callable[[Change], None]) -> None:
     """Have a copy of a result changed, and give it the name of the result."""
     target = output or path
+    if target.suffix.lower() not in (".h5", ".hdf5"):
+        raise UsageError("Only HDF5 results can be added to", str(target), "Give a name that ends with .h5")
     with open_result(path) as result:
         if result.is_view:
             raise UsageError(
@@ -140,6 +153,12 @@ def _change(path: Path, output: Path | None, overwrite: bool, work: Callable[[Ch
             work(change)
         finally:
             change.close()
+
+
+def _ask(file: h5py.File, settings: Settings) -> None:
+    """Say in a result by which settings all of it is made."""
+    del file[_SETTINGS]
+    file[_SETTINGS] = settings.to_json()
 
 
 def _modernise(file: h5py.File) -> None:

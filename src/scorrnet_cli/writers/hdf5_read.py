@@ -172,8 +172,8 @@ def read_hdf5(path: str | os.PathLike[str]) -> Field:
         return result.frames()
 
 
-def read_settings(path: str | os.PathLike[str]) -> Settings:
-    """Read the settings a result was measured with.
+def read_process(path: str | os.PathLike[str]) -> Process:
+    """Read how a result was made.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def read_settings(path: str | os.PathLike[str]) -> Settings:
         As `open_result` does, or if the settings are not known to this version.
     """
     with _explained(path), _opened(path) as file:
-        return _read_process(file, path).settings
+        return _read_process(file, path)
 
 
 def _check_parts(result: StoredResult) -> None:
@@ -219,6 +219,7 @@ def _read_process(file: h5py.File, path: str | os.PathLike[str]) -> Process:
         device=_text(process, "device"),
         weights=json.loads(_text(process, "weights")),
         settings=Settings.from_mapping(json.loads(_text(process, "settings")), str(path)),
+        mask_sha256=_text(process, "mask_sha256") if "mask_sha256" in process else "",
     )
 
 

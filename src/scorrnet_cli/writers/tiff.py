@@ -6,16 +6,18 @@ import math
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 import tifffile
 
 from scorrnet_cli.errors import OutputError
-from scorrnet_cli.field import Field
+from scorrnet_cli.field import Field, FrameInfo
 from scorrnet_cli.writers.base import Header, Sink
 
 _CHANNELS = ("u", "v")
 _DTYPE = "<f4"
+_PLACEHOLDER = "scorrnet displacement"
 _MM_PER_CM = 10.0
 # Offsets in a classic TIFF have 32 bits; room is left for the tags.
 _CLASSIC_LIMIT_BYTES = 2**32 - 2**25
@@ -39,7 +41,9 @@ class _TiffSink(Sink):
     def __init__(self, path: Path, header: Header) -> None:
         self.check(header)
         shape = _shape(header)
+        self._path = path
         self._header = header
+        self._deformed: list[FrameInfo] = []
         self._n_bytes = _n_bytes(header)
         scale = header.calibration
         self._pixel = (1.0, "pixel") if scale is None else (scale.mm_per_px, "mm")  # its size and unit
@@ -76,16 +80,23 @@ class _TiffSink(Sink):
             raise OutputError("A TIFF holds u and v only, no strain", todo="Give the result the suffix .h5")
 
     def write(self, first: int, field: Field) -> None:
-        """Put u and v of all frames of `field` in their places."""
+        """Put u and v of all frames of `field` in their places, and keep for `close` which images they are of."""
         self._file.seek(self._offset + first * self._n_bytes // self._header.n_frames)
         for planes in zip(field.u, field.v, strict=True):
             for plane in planes:
                 self._file.write(plane.astype(_DTYPE).tobytes())
         self._file.flush()
+        self._deformed += field.deformed
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and then say in it of which images it is, which is known only now."""
         self._file.close()
+        with tifffile.TiffFile(self._path, mode="r+") as tiff:
+            self._tell(tiff)
+
+    @abstractmethod
+    def _tell(self, tiff: tifffile.TiffFile) -> None:
+        """Write into tags, which exist, where the result comes from."""
 
 
 class ImageJSink(_TiffSink):
@@ -96,11 +107,6 @@ class ImageJSink(_TiffSink):
     OutputError
         If the stack is larger than the 4 GB that the format can hold.
     """
-
-    def __init__(self, path: Path, header: Header) -> None:
-        super().__init__(path, header)
-        self._path = path
-        self._labels: list[str] = []
 
     @classmethod
     def check(cls, header: Header) -> None:
@@ -120,22 +126,15 @@ class ImageJSink(_TiffSink):
         return {"resolution": (1 / self._pixel[0],) * 2, "resolutionunit": "NONE"}
 
     def _metadata(self) -> dict[str, Any]:
-        # Info and Labels stand in for those that `close` writes: only tags that exist can be overwritten.
+        # Info and Labels stand in for those that `_tell` writes: only tags that exist can be overwritten.
         return {"unit": self._pixel[1], "mode": "grayscale", "Info": " ", "Labels": [" "]}
 
-    def write(self, first: int, field: Field) -> None:
-        """Put u and v in their places, and keep the names of the images for `close`."""
-        super().write(first, field)
-        self._labels += [f"{channel} {info.name}" for info in field.deformed for channel in _CHANNELS]
-
-    def close(self) -> None:
-        """Append the labels, which are known only now, and close the file."""
-        super().close()
-        texts = {"Info": self._header.to_json(), "Labels": self._labels}
-        with tifffile.TiffFile(self._path, mode="r+") as tiff:
-            tags = tiff.pages[0].aspage().tags
-            for code, _, _, value, _ in tifffile.imagej_metadata_tag(texts, tiff.byteorder):
-                tags[code].overwrite(value)
+    def _tell(self, tiff: tifffile.TiffFile) -> None:
+        labels = [f"{channel} {info.name}" for info in self._deformed for channel in _CHANNELS]
+        texts = {"Info": self._header.to_json(self._deformed), "Labels": labels}
+        tags = tiff.pages[0].aspage().tags
+        for code, _, _, value, _ in tifffile.imagej_metadata_tag(texts, tiff.byteorder):
+            tags[code].overwrite(value)
 
 
 class OmeSink(_TiffSink):
@@ -153,10 +152,14 @@ class OmeSink(_TiffSink):
     def _metadata(self) -> dict[str, Any]:
         return {
             "Name": "displacement",
-            "Description": self._header.to_json(),
+            "Description": _PLACEHOLDER,
             "Channel": {"Name": list(_CHANNELS)},
             "PhysicalSizeX": self._pixel[0],
             "PhysicalSizeXUnit": self._pixel[1],
             "PhysicalSizeY": self._pixel[0],
             "PhysicalSizeYUnit": self._pixel[1],
         }
+
+    def _tell(self, tiff: tifffile.TiffFile) -> None:
+        tag = tiff.pages[0].aspage().tags["ImageDescription"]
+        tag.overwrite(tag.value.replace(_PLACEHOLDER, escape(self._header.to_json(self._deformed)), 1))

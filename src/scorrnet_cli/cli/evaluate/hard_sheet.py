@@ -10,7 +10,7 @@ import numpy as np
 
 from scorrnet_cli.errors import OutputError
 from scorrnet_cli.evaluation.hard.bed import FOUND, Trial, share
-from scorrnet_cli.pictures.paper import check_picture
+from scorrnet_cli.pictures.paper import check_picture, made_by
 from scorrnet_cli.writers.atomic import explained, written_whole
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _draw(path: Path, trials: Sequence[Trial]) -> None:
     for trial, panels in zip(trials, figure.subplots(len(trials), 4, squeeze=False), strict=True):
         _draw_one(trial, list(panels))
     with written_whole(path) as part, explained(path):
-        figure.savefig(part, format="png", dpi=_DPI)
+        figure.savefig(part, format="png", dpi=_DPI, metadata=made_by(path))
 
 
 def _draw_one(trial: Trial, panels: list[Axes]) -> None:
