@@ -17,6 +17,7 @@ from scorrnet_cli.errors import FrameError, MeasurementError
 from scorrnet_cli.field import PER_PIXEL, BoolArray, Field, FrameInfo, Process
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask, sha256
 from scorrnet_cli.gauge import DEFAULT_PASSES
+from scorrnet_cli.hidden import hidden
 from scorrnet_cli.levels import standard_levels
 from scorrnet_cli.location import Located, Seen, locate, seen, seen_without_glints
 from scorrnet_cli.matching import Spline, Surface, deformed_spline
@@ -42,6 +43,7 @@ from scorrnet_cli.sureness import Sureness, sureness
 from scorrnet_cli.version import __version__
 
 SMALLEST_SURFACE_PX = 256
+LEAST_FOUND = 0.001  # share of the surface; so many points match by chance in an image of something else
 
 
 @dataclass(frozen=True)
@@ -232,14 +234,16 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, 
     FrameError
         If the shapes differ.
     MeasurementError
-        If not one point could be measured.
+        If next to no point could be measured.
     """
     check_same_shape(prepared.frame, deformed)
     found = _found_again(instruments, prepared, deformed, start, is_last=not instruments.settings.refine)
     parts = severed(*found)
     result = joined(parts, [_refined(instruments, part, found.deformed) for part in parts])
-    if not bool(result.valid.any()):
-        what = "No point of the surface was found again in the deformed image"
+    if len(parts) > 1:
+        result = result._replace(valid=result.valid & ~hidden(result))
+    if int(result.valid.sum()) < LEAST_FOUND * int(prepared.surface.mask.sum()):
+        what = "Next to nothing of the surface was found again in the deformed image"
         raise MeasurementError(what, deformed.info.name, "Does it show the same specimen?")
     return field_of(prepared, deformed.info, result)
 

@@ -25,6 +25,8 @@ from scorrnet_cli.patchwork import assessed
 from scorrnet_cli.turning import turned
 
 ENOUGH = 0.95  # share of the surface in sight that must match for the search to end
+FAR_PX = 24.0  # beyond, the network misses the more the farther
+MISSED = 0.001  # share of the surface that it may miss there
 GROWTH = 0.01  # share of the surface that a round must add for another to be tried
 ROUNDS = 8
 CLOSE_ENOUGH = 0.98  # share of the surface in sight that a start must match closely for the network not to be asked
@@ -94,7 +96,7 @@ def search(
         if near is not None:
             return near
     found = _look(surface, ready, displace(network, guide, deformed))
-    if found.share >= ENOUGH:
+    if found.share >= ENOUGH and not _reaches_beyond(surface, found):
         return Sought(found.field, found.share)
     known = _dependable(surface, found)
     around = affine_consensus(found.field, known)
@@ -105,7 +107,7 @@ def search(
     parted = False  # whether what is left was last sought as a part that moves on its own
     for _ in range(ROUNDS):
         candidate = _look(surface, ready, displace(network, guide, deformed, around))
-        if candidate.share >= ENOUGH:
+        if candidate.share >= max(ENOUGH, found.share):
             return Sought(candidate.field, candidate.share)
         better = _better(surface, found, candidate)
         grown, found = better.matched - found.matched, better
@@ -120,6 +122,13 @@ def search(
     around = torch.where(known, found.field, _continued(surface, ready, found, known))
     last = _better(surface, found, _look(surface, ready, displace(network, guide, deformed, around)))
     return Sought(torch.where(_dependable(surface, last), last.field, around), last.share)
+
+
+def _reaches_beyond(surface: Surface, found: _Found) -> bool:
+    """Tell whether what does not match moves so far that the network may not have seen it."""
+    in_sight = surface.mask & spline.inside(found.field)
+    missed = in_sight & ~found.valid & (torch.hypot(*found.field) > FAR_PX)
+    return float(missed.sum()) > MISSED * float(in_sight.sum())
 
 
 def _is_close(surface: Surface, led: _Found) -> bool:

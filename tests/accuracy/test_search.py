@@ -8,6 +8,7 @@ from torch import Tensor
 
 from scorrnet_cli import pipeline, weights
 from scorrnet_cli.displace import common_shift, extrapolate, guide
+from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.matching import Spline, deformed_spline, surface
@@ -44,9 +45,9 @@ def _pair(truth: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-def _measured(truth: Tensor) -> tuple[Tensor, Tensor]:
+def _measured(truth: Tensor, pair: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
     """Measure a pair that was moved by `truth` (2, H, W); return what is valid and the error, (H, W), px."""
-    reference, deformed = (Frame(image.numpy(), 255.0, FrameInfo("made", "")) for image in _pair(truth))
+    reference, deformed = (Frame(image.numpy(), 255.0, FrameInfo("made", "")) for image in pair or _pair(truth))
     instruments = pipeline.load(Settings(device="cpu", mask="given"))
     prepared = pipeline.prepare(instruments, reference, torch.ones(SIZE, SIZE, dtype=torch.bool))
     field = pipeline.measure_pair(instruments, prepared, deformed)
@@ -73,6 +74,40 @@ def test_large_motion_is_found(motion: str) -> None:
     assert float(valid[in_sight].float().mean()) > 0.95
     assert float((error[valid] > 1).float().mean()) < 0.002
     assert float(error[valid].median()) < 0.03
+
+
+@pytest.mark.parametrize(("slope", "shift"), [(0.14, 26), (0.1, 30), (0.06, 34)])
+def test_a_corner_beyond_the_reach_of_the_network_is_found(slope: float, shift: float) -> None:
+    x, y = _grid()
+    u, v = shift + slope * (x - 160) - 0.03 * (y - 160), -14 + 0.03 * (x - 160) - slope * (y - 160)
+    valid, error = _measured(torch.stack([u, v]))
+    landed = torch.stack([x + u, y + v])
+    in_sight = ((landed >= 4) & (landed <= SIZE - 5)).all(0)
+    assert float(valid[in_sight].float().mean()) > 0.9998
+    assert float(error[valid].max()) < 0.1
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("paint", [Paint((4.0, 30.0), mixed=True), Paint((3.0, 8.0))])
+def test_what_slides_behind_another_part_is_not_measured(paint: Paint, seed: int) -> None:
+    disks = scatter_disks((SIZE, SIZE), seed, paint, 64)
+    x, y = _grid()
+    noise = torch.Generator().manual_seed(seed)
+
+    def shown(at_x: Tensor, at_y: Tensor) -> Tensor:
+        clean = 200 - 150 * disks.cover(at_x.double(), at_y.double()).float()
+        return clean + 2 * torch.randn(SIZE, SIZE, generator=noise)
+
+    in_front = y - 15 < 160  # the upper half comes down by 15 px, before the lower one, which goes up by 15 px
+    deformed = torch.where(in_front, shown(x + 2.3, y - 15), shown(x - 3.1, y + 15))
+    truth = torch.where(y < 160, torch.stack([0 * x - 2.3, 0 * y + 15]), torch.stack([0 * x + 3.1, 0 * y - 15]))
+    valid, error = _measured(truth, (shown(x, y), deformed))
+    hidden = (y >= 160) & (y < 190)
+    landed = torch.stack([x, y]) + truth
+    in_sight = ((landed >= 4) & (landed <= SIZE - 5)).all(0) & ~hidden
+    assert int((valid & hidden).sum()) < 0.06 * int(hidden.sum())
+    assert float(valid[in_sight].float().mean()) > 0.98
+    assert float((error[valid & in_sight] > 1).float().mean()) < 0.001
 
 
 def test_parts_that_come_apart_are_measured_up_to_the_break() -> None:
