@@ -40,6 +40,7 @@ def test_an_empty_mask_is_not_divided_by() -> None:
         (0.98, 0.0, ()),
         (0.019, 0.0, ("only 1.9% of the image",)),
         (0.981, 0.0, ("98.1% of the image",)),
+        (0.5, 0.05, ()),
         (0.5, 0.07, ("the mask is unsure",)),
         (1.0, 0.07, ("100.0% of the image", "the mask is unsure")),
     ],
