@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli import spline
 from scorrnet_cli.filters import gaussian, masked_gaussian, wide_mean
 from scorrnet_cli.matching import Spline, Surface, compare, correlation
 from scorrnet_cli.morphology import dilated, eroded
@@ -22,6 +23,7 @@ CONTRAST = 0.25  # least variance where that is asked, as a share of the surface
 CROWD_WINDOW_PX, CROWD = 4.0, 0.22  # share of the points around that are alike: by chance it is less
 SAME = 0.1  # largest misfit at rest, likewise, of the inside of an island, which may have no contrast
 LARGEST_RADIUS_PX = 64
+STAYS = 0.8  # most that the images may differ as they lie, in squares and relative to how they do when moved
 PART_PX = 48  # width of what reaches to the edge and is part of the surface
 RIM_PX = 3  # of an island
 MOST = 0.3  # share of a surface: more is no island
@@ -62,6 +64,17 @@ def islands(surface: Surface, deformed: Spline, field: Tensor, known: Tensor) ->
     found = half.repeat_interleave(2, 0).repeat_interleave(2, 1)[: mask.shape[0], : mask.shape[1]]
     found = dilated(found, RIM_PX) & mask
     return found if int(found.sum()) < MOST * int(mask.sum()) else nothing
+
+
+def stays(surface: Surface, deformed: Spline, points: Tensor, motion: Tensor) -> bool:
+    """Tell whether points (H, W) bool of a surface lie where they were, and did not go with its motion (2, H, W)."""
+
+    def misfit(field: Tensor) -> Tensor:
+        difference = surface.grey - spline.spline_sample(deformed.coefficients, field)
+        light = difference[(surface.core > 0) & ~points].mean()
+        return ((difference[points & spline.inside(field)] - light) ** 2).mean()
+
+    return bool(misfit(torch.zeros_like(motion)) < STAYS * misfit(motion))
 
 
 def moving(field: Tensor, known: Tensor) -> Tensor:

@@ -17,14 +17,15 @@ from scorrnet_cli.composition import carry, landing
 from scorrnet_cli.displace import Guide, displace, extrapolate, guide
 from scorrnet_cli.filters import halved
 from scorrnet_cli.glints import BLUR_PX, cleared, painted_over
-from scorrnet_cli.islands import islands, moving
+from scorrnet_cli.islands import islands, moving, stays
 from scorrnet_cli.matching import SHINE_PX, Spline, Surface, deformed_spline, surface
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.patchwork import assessed
 from scorrnet_cli.search import search
 
-FEW, ALL = 0.01, 0.995  # so few glints do no harm where so much of the surface matches
+FEW, ALL = 0.01, 0.995  # so few glints do not lead astray where so much of the surface matches
+AWAY = 0.1  # least share of the surface that tells what all of it does
 MOST, LEAST = 0.99, 0.002  # islands are sought where less matches, and cover more
 PATTERN = 0.5  # share of the points matched before that must match without, or what was taken off is the pattern
 FEWER = 0.02  # share of the surface that may be matched by what was taken off alone
@@ -90,11 +91,15 @@ def locate(
     ready = Spline(deformed_spline(plain.surface, deformed))
     field, share = search(network, plain.guide, plain.surface, deformed, ready, start, is_last=is_last)
     found = Located(plain.surface, ready, field)
-    glints = _without_glints(plain, bare, deformed, start, found, share)
+    glints = _without_glints(plain, bare, deformed, start, found)
     if glints is None and share > MOST:
         return found
     known = _matched(found)
-    better = None if glints is None else _better(network, found, known, glints, is_last=is_last)
+    better = None
+    if glints and (share <= ALL or _cover(plain, glints) >= FEW):
+        better = _better(network, found, known, glints, is_last=is_last)
+    if glints and better is None:
+        better = _resting(plain, found, known, glints)
     if better is None and share <= MOST:
         still = _without_islands(network, plain, deformed, found, known)
         better = None if still is None else _better(network, found, known, still, is_last=is_last)
@@ -111,16 +116,36 @@ class _Without(NamedTuple):
     more: float  # share of the surface that must match besides
 
 
-def _without_glints(
-    plain: Seen, bare: Seen, deformed: Tensor, start: Tensor | None, found: Located, share: float
-) -> _Without | None:
-    """Take glints off both images, if there are so many that they can do harm."""
+def _without_glints(plain: Seen, bare: Seen, deformed: Tensor, start: Tensor | None, found: Located) -> _Without | None:
+    """Take glints off both images, if there are any."""
     rest = cleared(deformed, _where(plain.surface.mask, found.field))
-    there = int(plain.surface.core.sum())
-    shining = max(int(rest.glints.sum()), there - int(bare.surface.core.sum()))
-    if shining == 0 or (shining < FEW * there and share > ALL):
+    if bare is plain and not bool(rest.glints.any()):
         return None
     return _Without(bare, rest.image, rest.glints, start, GLINTS_MORE)
+
+
+def _cover(plain: Seen, glints: _Without) -> float:
+    """Share of a surface that glints cover in the image that has more of them."""
+    there = int(plain.surface.core.sum())
+    return max(int(glints.hidden.sum()), there - int(glints.reference.surface.core.sum())) / max(1, there)
+
+
+def _resting(plain: Seen, found: Located, known: Tensor, glints: _Without) -> Located | None:
+    """Leave out glints that stay where they are while the surface moves, by however little; None if they go with it.
+
+    Where the surface moves by less than a few pixels all matches, with them and without, but is held back by them.
+    """
+    reference, deformed, hidden, *_ = glints
+    points = ((plain.surface.core - reference.surface.core) > 0) | (hidden & (plain.surface.core > 0))
+    near = dilated(points, ASTRAY_PX)
+    away = known & ~near
+    motion = found.field
+    if _share(away, plain, found.field) > AWAY:
+        motion = torch.where(near, extrapolate(found.field, away), found.field)
+    if not bool(points.any()) or not stays(plain.surface, found.deformed, points, motion):
+        return None
+    ready = Spline(deformed_spline(reference.surface, deformed))
+    return _uncovered(Located(reference.surface, ready, motion), hidden)
 
 
 def _without_islands(network: CorrNet, plain: Seen, deformed: Tensor, found: Located, known: Tensor) -> _Without | None:

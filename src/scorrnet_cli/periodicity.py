@@ -53,12 +53,10 @@ def period_px(image: Tensor, mask: Tensor) -> float | None:
 
 
 def _middle(mask: Tensor) -> tuple[slice, slice]:
-    """Return where a square lies in the midst of the True of (H, W)."""
-    places = torch.nonzero(mask, as_tuple=True)
-    starts = (
-        max(0, min(int(along.median()) - LARGEST_PX // 2, size - LARGEST_PX))
-        for along, size in zip(places, mask.shape, strict=True)
-    )
+    """Return where a square lies around the True of (H, W) that is nearest to the midst of them."""
+    places = torch.nonzero(mask)
+    middle = places[(places - places.float().median(0).values).square().sum(1).argmin()].tolist()
+    starts = (max(0, min(at - LARGEST_PX // 2, size - LARGEST_PX)) for at, size in zip(middle, mask.shape, strict=True))
     y, x = (slice(start, start + LARGEST_PX) for start in starts)
     return y, x
 

@@ -98,15 +98,15 @@ def chosen_frames(text: str, count: int) -> list[int]:
     count : int
         How many frames there are.
 
-    Raises
-    ------
-    UsageError
-        If that is none of these, or there is no such frame.
-
     Returns
     -------
     list of int
         Each frame once, in the order of time.
+
+    Raises
+    ------
+    UsageError
+        If that is none of these, or there is no such frame.
     """
     if text in ("all", "last"):
         return list(range(count)) if text == "all" else [count - 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import math
+import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +19,7 @@ from scorrnet_cli.errors import UsageError
 SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv")
 """The suffixes that a folder is searched for."""
 _PACKED = {"yuyv422": 0, "yvyu422": 0, "uyvy422": 1}  # the first byte of luminance; it alternates with colour
-_PER_S = 1_000_000  # units of the times of a container
+_DURATION = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 _SLACK = Fraction(1, 4)  # of a frame: headers round durations
 _HIGH = ("p0", "p2", "p4")  # layouts whose 10 or 12 bits are the high ones of 16, as p010le
 
@@ -53,14 +54,22 @@ def count_and_shape(path: Path) -> tuple[int, tuple[int, int]]:
 
 
 def _cut_off(container: Any, stream: Any, ends: Sequence[int]) -> int:
-    """Return how many frames the header tells of that are not in the file; `ends` of those that are, in stream time."""
-    if container.format.name.startswith("mov") or not (ends and stream.average_rate and container.duration):
-        return 0  # of an MP4 that is cut off nothing can be read
-    if stream.frames:  # an AVI, whose duration follows from the size of the file
-        return max(0, int(stream.frames) - len(ends))
-    told_s = Fraction((container.start_time or 0) + container.duration, _PER_S)
-    missing: Fraction = (told_s - max(ends) * stream.time_base) * stream.average_rate
-    return max(0, math.floor(missing + _SLACK))
+    """Return how many frames the header tells of that are not in the file; `ends` of those that are, in stream time.
+
+    An AVI tells their number, in which those that were dropped count; an MKV tells how long the stream is, if it was
+    closed well. Of an MP4 that is cut off nothing can be read.
+    """
+    if not ends or not stream.average_rate:
+        return 0
+    rate: Fraction = stream.average_rate
+    there: Fraction = max(ends) * stream.time_base * rate
+    told = _DURATION.fullmatch(stream.metadata.get("DURATION", ""))
+    if container.format.name == "avi":
+        return max(0, math.floor(int(stream.frames) - there + _SLACK))
+    if told is None:
+        return 0
+    hours, minutes, seconds = map(Fraction, told.groups())
+    return max(0, math.floor((3600 * hours + 60 * minutes + seconds) * rate - there + _SLACK))
 
 
 def decode(path: Path) -> Iterator[NDArray[Any]]:

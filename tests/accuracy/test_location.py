@@ -13,7 +13,7 @@ from scorrnet_cli import weights
 from scorrnet_cli.evaluation.fields import affine
 from scorrnet_cli.evaluation.methods import load_methods
 from scorrnet_cli.evaluation.metrics import counted_points
-from scorrnet_cli.evaluation.rendering import Pair, invert, make_pair, photographed
+from scorrnet_cli.evaluation.rendering import Displacement, Pair, invert, make_pair, photographed
 from scorrnet_cli.location import locate, seen, seen_without_glints
 
 SIZE = 256
@@ -26,9 +26,9 @@ class _Result(NamedTuple):
     network: float  # share that is off by less than 1 px
 
 
-def _dark() -> Pair:
+def _dark(displacement: Displacement = TURNED) -> Pair:
     """A surface of little contrast, as it lies between spots that shine."""
-    pair = photographed(make_pair((SIZE, SIZE), TURNED, 11), 12)
+    pair = photographed(make_pair((SIZE, SIZE), displacement, 11), 12)
     return pair._replace(reference=20 + pair.reference / 6, deformed=20 + pair.deformed / 6)
 
 
@@ -100,6 +100,36 @@ def test_glints_that_are_elsewhere_in_the_other_image() -> None:
     assert result.valid > 0.99
     assert result.rmse < 0.02
     assert result.network > 0.99
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("motion", [(0.12, 0.1), (0.6, -0.4), (1.7, 1.1)])
+@pytest.mark.parametrize(("count", "radius"), [(30, 6.0), (100, 1.5)])
+def test_spots_that_stay_hold_no_small_motion_back(motion: tuple[float, float], count: int, radius: float) -> None:
+    moved = affine(0.0005, 0.02, motion, SIZE)
+    pair = _dark(moved)
+    at_rest = _spots(count, radius, 5)
+    result = _measured(_shining(pair, at_rest, at_rest))
+    assert result.rmse < 0.008
+    assert result.valid > 0.998
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("motion", [(0.12, 0.1), (1.7, 1.1)])
+def test_grains_that_go_with_a_small_motion_are_kept(motion: tuple[float, float]) -> None:
+    moved = affine(0.0005, 0.02, motion, SIZE)
+    x, y = torch.meshgrid(*(torch.arange(SIZE, dtype=torch.float64),) * 2, indexing="xy")
+    places = SIZE * torch.rand(60, 2, generator=torch.Generator().manual_seed(5))
+    grains = [
+        torch.stack([(4.5 - torch.hypot(at_x - a, at_y - b)).clamp(0, 1) for a, b in places]).amax(0).float()
+        for at_x, at_y in ((x, y), invert(x, y, moved))
+    ]
+    pair = _shining(_dark(moved), *grains)
+    network, _ = weights.load_network("displacement", torch.device("cpu"))
+    plain = seen(network, pair.reference, pair.mask)
+    bare = seen_without_glints(network, pair.reference, pair.mask, plain)
+    assert bare is not plain
+    assert locate(network, plain, bare, pair.deformed).surface is plain.surface
 
 
 @pytest.mark.weights

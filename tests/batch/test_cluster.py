@@ -165,7 +165,7 @@ def test_a_running_scheduler_gets_the_frames(
         address = json.loads(known.read_text())["address"]
         _run(still, "-o", "shared.h5", "--scheduler", address)
         Image.fromarray(np.tri(64, dtype=np.uint8)).save(root / "mask.png")  # under the name that the workers know
-        _run(still, "-o", "other.h5", "--scheduler", address)
+        _run(still, "-o", "other.h5", "--scheduler", address.removeprefix("tcp://"))
     for name in ("shared.h5", "other.h5"):
         assert scorrnet("merge", root / name, "--copy").exit_code == 0
     assert contents(root / "shared.h5") == contents(root / "alone.h5")

@@ -483,6 +483,38 @@ def test_pages_of_a_tiff_are_a_sequence(folder: Path, scorrnet: Run) -> None:
     assert np.nanmean(field.u, axis=(1, 2)) == pytest.approx(pages[2::2].mean(axis=(1, 2)))
 
 
+@pytest.mark.parametrize("name", ["dropped.avi", "sound.mkv", "live.mkv"])
+def test_no_frames_are_missed_that_were_never_there(tmp_path: Path, scorrnet: Run, name: str) -> None:
+    av: Any = pytest.importorskip("av")
+    path = tmp_path / name
+    with (
+        path.open("wb") as file,
+        av.open(
+            file if name == "live.mkv" else str(path),
+            "w",
+            format=path.suffix[1:].replace("mkv", "matroska"),
+            options={"live": "1"} if name == "live.mkv" else {},
+        ) as container,
+    ):
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
+        if name == "sound.mkv":
+            sound = container.add_stream("pcm_s16le", rate=8000)
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.int16), format="s16", layout="mono")
+            silence.sample_rate = 8000
+            container.mux(sound.encode(silence))
+        for number, pixels in enumerate(np.random.default_rng(1).integers(0, 255, (8, 64, 96), dtype=np.uint8)):
+            if name == "dropped.avi" and number in (3, 4):
+                continue
+            frame = av.VideoFrame.from_ndarray(pixels, format="gray")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    result = scorrnet("batch", path, "-o", tmp_path / "x.h5")
+    assert result.exit_code == 0, result.stderr
+    assert len(read_hdf5(tmp_path / "x.h5").deformed) == (5 if name == "dropped.avi" else 7)
+
+
 @pytest.mark.parametrize(("name", "codec"), [("a.mkv", "ffv1"), ("a.avi", "mjpeg"), ("a.avi", "rawvideo")])
 def test_frames_that_were_cut_off_a_video_have_failed(tmp_path: Path, scorrnet: Run, name: str, codec: str) -> None:
     av: Any = pytest.importorskip("av")

@@ -114,8 +114,9 @@ def connected(workers: Workers) -> Iterator[Any]:
         if workers.scheduler is not None:
             try:
                 # A client that nobody answers is heard of again when it is destroyed.
-                create_connection(get_address_host_port(workers.scheduler, strict=True), _PATIENCE_S).close()
-                client = Client(workers.scheduler, timeout=_PATIENCE_S, set_as_default=False)
+                address = workers.scheduler if "://" in workers.scheduler else f"tcp://{workers.scheduler}"
+                create_connection(get_address_host_port(address, strict=True), _PATIENCE_S).close()
+                client = Client(address, timeout=_PATIENCE_S, set_as_default=False)
             except (OSError, ValueError, TimeoutError) as error:
                 todo = "Start one with dask scheduler, or give --workers N"
                 raise UsageError(f"No scheduler answers: {error}", workers.scheduler, todo) from error
@@ -150,7 +151,7 @@ def hand_out(
     ScorrnetError
         Whatever keeps a worker from measuring and writing at all.
     """
-    from distributed import KilledWorker, as_completed
+    from distributed import as_completed
 
     asked = {}
     for source in sources:
@@ -161,18 +162,36 @@ def hand_out(
     try:
         for future in as_completed(list(asked), loop=client.loop):
             source = asked.pop(future)
-            try:
-                yield source.first, future.result()
-            except KilledWorker as error:
-                what = f"{ALLOWED_DEATHS + 1} workers died over this frame"
-                raise DeviceError(what, source.name(source.pages[0]), "Give each more memory") from error
+            with _survived(source.name(source.pages[0])):
+                summary = future.result()
+            yield source.first, summary
             future.release()
     finally:
         client.cancel(list(asked))
 
 
-def describe(order: Order) -> tuple[Process, Doubts]:
-    """Say how a worker measures, and what is doubtful about the surface that it finds; runs there."""
+def described(client: Any, order: Order, reference: str) -> tuple[Process, Doubts]:
+    """Have a worker say how it measures, and what is doubtful about the surface of the `reference`; errors as below."""
+    with _survived(reference):
+        said: tuple[Process, Doubts] = client.submit(_describe, order, pure=False).result()
+        return said
+
+
+@contextmanager
+def _survived(image: str) -> Iterator[None]:
+    """Say over which image one worker after the other died."""
+    from distributed import KilledWorker
+
+    try:
+        yield
+    except KilledWorker as error:
+        raise DeviceError(
+            f"{ALLOWED_DEATHS + 1} workers died over this image", image, "Give each more memory"
+        ) from error
+
+
+def _describe(order: Order) -> tuple[Process, Doubts]:
+    """Say how a worker measures, and what is doubtful about the surface; runs there."""
     bench = _bench(order)
     return bench.instruments.process(), Doubts.of(bench.prepared)
 

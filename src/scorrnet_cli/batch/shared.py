@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from scorrnet_cli.batch.around import Doubts, check, finish, parts_of, tell
-from scorrnet_cli.batch.cluster import Order, Workers, connected, describe, hand_out
+from scorrnet_cli.batch.cluster import Order, Workers, connected, described, hand_out
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import digest_of, read_image, recalled
 from scorrnet_cli.batch.sources import Plan, Source, make_plan
@@ -45,9 +45,10 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
     listener.doing("waiting for the workers")
     with connected(workers) as client:
         listener.doing("finding the speckle")
-        process, doubts = client.submit(describe, order, pure=False).result()
+        process, doubts = described(client, order, reference.info.name)
         process = replace(process, settings=settings)
         check_size(task.output, Header(reference.shape, plan.total or 0, reference.info, process), split=task.split)
+        tell(doubts, task, listener)
         parts = parts_of(task, reference, process)
         with closing(parts):
             if resume:
@@ -55,7 +56,6 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
             else:
                 parts.begin(plan.total)
             listener.begun(process, plan.total)
-            tell(doubts, task, listener)
             return _measure(task, plan, parts, reference, client, order, listener, time, doubts)
 
 

@@ -93,11 +93,14 @@ class Plan:
         In order; of a folder that is watched, they come as they are written, and only once.
     total : int or None
         Number of deformed images, if known.
+    is_from_first : bool
+        Whether the reference is the first image of the sequence, and no image from elsewhere.
     """
 
     reference: Source
     deformed: Iterable[Source]
     total: int | None
+    is_from_first: bool = True
 
     def times(self, clock: Clock | None) -> Callable[[Source, int], float | None]:
         """Return what tells the time of a page, s after the reference, or after the first image with a frame rate.
@@ -118,7 +121,8 @@ class Plan:
             return clock.read(source.path, page, source.number + page) - start
 
         if self.total is not None:
-            places = ((source, page) for source in self.deformed for page in source.pages)
+            sources = [*([self.reference] if self.is_from_first else []), *self.deformed]
+            places = ((source, page) for source in sources for page in source.pages)
             check_rising((source.name(page), time(source, page)) for source, page in places)
         return time
 
@@ -199,7 +203,7 @@ def make_plan(paths: Iterable[Path], selection: Selection, reference: Path | Non
         todo = f"Give at least two{', or check ' if options else ''}{', '.join(options)}"
         raise FrameError("There are too few images to compare", where, todo)
     _check_sizes(live.reference, deformed, where)
-    return Plan(live.reference, deformed, total)
+    return replace(live, deformed=deformed, total=total)
 
 
 def named_plan(reference: Path, deformed: Sequence[Path]) -> Plan:
@@ -212,14 +216,15 @@ def named_plan(reference: Path, deformed: Sequence[Path]) -> Plan:
     deformed : sequence of Path
         If empty, the further images of the reference's file.
     """
-    if deformed:
+    if deformed:  # the reference may have been taken at any time
         behind = (replace(source, number=source.number + 1) for source in _selected(deformed, Selection(), ""))
         sources = list(_numbered(behind))
         chosen = _first_image(reference)
     else:
         live = make_live_plan([reference], Selection(), None, str(reference))
         chosen, sources = live.reference, list(live.deformed)
-    return Plan(chosen, sources, sum(len(source.pages) for source in sources))
+    total = sum(len(source.pages) for source in sources)
+    return Plan(chosen, sources, total, is_from_first=not deformed)
 
 
 def make_live_plan(paths: Iterable[Path], selection: Selection, reference: Path | None, where: str) -> Plan:
@@ -230,7 +235,7 @@ def make_live_plan(paths: Iterable[Path], selection: Selection, reference: Path 
         chosen = replace(first, pages=first.pages[:1], shapes=first.shapes[:1])
         rest = replace(first, pages=first.pages[1:], shapes=first.shapes[1:])
         return Plan(chosen, _numbered(chain([rest], sources)), None)
-    return Plan(_first_image(reference), _numbered(_without(sources, reference.resolve())), None)
+    return Plan(_first_image(reference), _numbered(_without(sources, reference.resolve())), None, is_from_first=False)
 
 
 def _first_image(path: Path) -> Source:

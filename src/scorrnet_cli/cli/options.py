@@ -290,7 +290,7 @@ def _settings_of(path: Path, *, with_mask: bool) -> Settings:
     mask = process.settings.mask_file
     if mask is None or not process.mask_sha256 or not with_mask:
         return process.settings
-    for place in (mask, path.parent / mask):
+    for place in (mask, path.parent / mask, path.parent / mask.name):
         if place.is_file() and sha256(place) == process.mask_sha256:
             return process.settings.but(mask=str(place))
     raise UsageError(

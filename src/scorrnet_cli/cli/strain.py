@@ -26,7 +26,8 @@ def strain(
 ) -> None:
     """Take the strain of a result and store it there, or in a copy; strain that was there is replaced.
 
-    What is not said here is as it was asked for when the result was measured.
+    What is not said here is as it was when strain was last taken, or as
+    the measurement asked for it.
 
     [bold]scorrnet strain test.h5 --strain-window 41 --strain-measure hencky[/bold]
     """

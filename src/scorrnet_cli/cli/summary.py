@@ -32,7 +32,7 @@ def to_json(report: Report) -> str:
         mask_area_px    masked pixels
         mask_share      masked pixels over all pixels
         mask_unsure     pixels that may be speckle or not over masked pixels; null if the mask was given
-        warnings        why the mask may be wrong, as texts
+        warnings        what should be looked at, such as an unsure mask, as texts
         time_s          mask and all frames, without the start of the program
         points_per_s    valid points of the frames that this run measured, over time_s
         mm_per_px       scale of the images

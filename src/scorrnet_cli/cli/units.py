@@ -80,5 +80,5 @@ def _seconds(path: Path, clock: Clock) -> list[float]:
     with open_result(path) as result:
         places = [info.place for info in (result.reference, *result.deformed)]
     start, *rest = (clock.read(Path(name), page, number) for number, (name, page) in enumerate(places))
-    check_rising((name, time) for (name, _), time in zip(places[1:], rest, strict=True))
+    check_rising((name, time) for (name, _), time in zip(places[1:], rest, strict=True))  # the reference may be later
     return [time - start for time in rest]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import h5py
 import numpy as np
@@ -89,7 +88,7 @@ def read_truth(path: Path) -> NDArray[np.float64]:
         array = reader(path)
     except FileNotFoundError:
         raise UsageError("There is no such truth file", str(path), "Check the name and the folder") from None
-    except _UNREADABLE as error:
+    except Exception as error:  # decoders stumble in many ways
         reason = " ".join(str(error).split()).rstrip(".")
         raise UsageError(f"The truth cannot be read: {reason}", str(path), _FORMATS) from error
     return _arranged(array, path)
@@ -138,5 +137,4 @@ def _tensor(flags: BoolArray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(flags))
 
 
-_UNREADABLE = (OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, BadZipFile, tifffile.TiffFileError)
 _READERS = {".npy": _npy, ".npz": _npz, ".h5": _hdf5, ".hdf5": _hdf5, ".tif": _tiff, ".tiff": _tiff}

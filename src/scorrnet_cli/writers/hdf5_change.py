@@ -136,7 +136,7 @@ def _change(path: Path, output: Path | None, overwrite: bool, work: Callable[[Ch
     """Have a copy of a result changed, and give it the name of the result."""
     target = output or path
     if target.suffix.lower() not in (".h5", ".hdf5"):
-        raise UsageError("Only HDF5 results can be added to", str(target), "Give a name that ends with .h5")
+        raise UsageError("An HDF5 result has another suffix", str(target), "Give a name that ends with .h5")
     with open_result(path) as result:
         if result.is_view:
             raise UsageError(
