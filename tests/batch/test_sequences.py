@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -487,15 +488,10 @@ def test_pages_of_a_tiff_are_a_sequence(folder: Path, scorrnet: Run) -> None:
 def test_no_frames_are_missed_that_were_never_there(tmp_path: Path, scorrnet: Run, name: str) -> None:
     av: Any = pytest.importorskip("av")
     path = tmp_path / name
-    with (
-        path.open("wb") as file,
-        av.open(
-            file if name == "live.mkv" else str(path),
-            "w",
-            format=path.suffix[1:].replace("mkv", "matroska"),
-            options={"live": "1"} if name == "live.mkv" else {},
-        ) as container,
-    ):
+    target: Any = str(path)
+    if name == "live.mkv":  # written to a pipe, whose header tells no duration
+        target = types.SimpleNamespace(write=path.open("wb", buffering=0).write)
+    with av.open(target, "w", format="avi" if path.suffix == ".avi" else "matroska") as container:
         stream = container.add_stream("mjpeg", rate=10)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
         if name == "sound.mkv":
