@@ -2,7 +2,8 @@
 
 Glints of the surface itself move with it and help to find it. Reflections of a lamp, scratches of a window and pixels
 that do not work do not, and the network follows them. Which they are the images tell: without them the rest must match,
-at more points than before or than the field found before explains, and with another field there.
+at more points than before or than the field found before explains, and with another field there; or, where the surface
+moves too little for that, they fit better as they lie than moved as it does.
 """
 
 from __future__ import annotations

@@ -488,10 +488,11 @@ def test_pages_of_a_tiff_are_a_sequence(folder: Path, scorrnet: Run) -> None:
 def test_no_frames_are_missed_that_were_never_there(tmp_path: Path, scorrnet: Run, name: str) -> None:
     av: Any = pytest.importorskip("av")
     path = tmp_path / name
-    target: Any = str(path)
-    if name == "live.mkv":  # written to a pipe, whose header tells no duration
-        target = types.SimpleNamespace(write=path.open("wb", buffering=0).write)
-    with av.open(target, "w", format="avi" if path.suffix == ".avi" else "matroska") as container:
+    kind = "avi" if path.suffix == ".avi" else "matroska"
+    with path.open("wb") as file:
+        # The header of what is written to a pipe tells no duration.
+        target = types.SimpleNamespace(write=file.write) if name == "live.mkv" else str(path)
+        container = av.open(target, "w", format=kind)
         stream = container.add_stream("mjpeg", rate=10)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
         if name == "sound.mkv":
@@ -506,6 +507,7 @@ def test_no_frames_are_missed_that_were_never_there(tmp_path: Path, scorrnet: Ru
             frame.pts = number
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+        container.close()
     result = scorrnet("batch", path, "-o", tmp_path / "x.h5")
     assert result.exit_code == 0, result.stderr
     assert len(read_hdf5(tmp_path / "x.h5").deformed) == (5 if name == "dropped.avi" else 7)
