@@ -67,7 +67,16 @@ def islands(surface: Surface, deformed: Spline, field: Tensor, known: Tensor) ->
 
 
 def stays(surface: Surface, deformed: Spline, points: Tensor, motion: Tensor) -> bool:
-    """Tell whether points (H, W) bool of a surface lie where they were, and did not go with its motion (2, H, W)."""
+    """Tell whether some points of a surface lie where they were, and did not go with it.
+
+    Parameters
+    ----------
+    surface : Surface
+    deformed : Spline
+    points : (H, W) bool
+    motion : (2, H, W) float32
+        Displacement of the surface around them, px.
+    """
 
     def misfit(field: Tensor) -> Tensor:
         difference = surface.grey - spline.spline_sample(deformed.coefficients, field)

@@ -29,9 +29,7 @@ def correlation_length_px(image: Tensor, mask: Tensor) -> float:
     float
         Length in px, at most `LARGEST_LAG_PX`; 0 if there is no pattern but noise, or none at all.
     """
-    counted = mask.to(image.dtype)
-    centred = image - image.mean()
-    pattern = (centred - wide_mean(centred[None], counted, LIGHT_PX)[0]) * counted
+    pattern, counted = without_light(image, mask)
     itself, next_to, beyond = (_likeness(pattern, counted, lag) for lag in range(3))
     unshifted = max(next_to, min(itself, 2 * next_to - beyond))  # as if there were no noise
     if unshifted <= 0:
@@ -43,6 +41,21 @@ def correlation_length_px(image: Tensor, mask: Tensor) -> float:
             return lag - 1 + (before - 0.5 * unshifted) / (before - here)
         before = here
     return float(LARGEST_LAG_PX)
+
+
+def without_light(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Take the light, the mean over some 16 px, off the pattern of an image (H, W).
+
+    Returns
+    -------
+    pattern : (H, W) float32
+        Grey levels about the light; 0 outside the mask.
+    counted : (H, W) float32
+        The mask (H, W) bool as 0 and 1.
+    """
+    counted = mask.to(image.dtype)
+    centred = image - image.mean()
+    return (centred - wide_mean(centred[None], counted, LIGHT_PX)[0]) * counted, counted
 
 
 def _likeness(pattern: Tensor, counted: Tensor, lag: int) -> float:

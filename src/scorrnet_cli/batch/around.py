@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from scorrnet_cli.batch.parts import Parts
@@ -27,6 +28,11 @@ class Doubts(NamedTuple):
 
     sureness: Sureness | None
     warnings: tuple[str, ...]
+
+    @property
+    def unsure_share(self) -> float | None:
+        """How unsure the mask is, see `sureness`; None if it was given."""
+        return self.sureness.unsure_share if self.sureness else None
 
     @classmethod
     def of(cls, prepared: Prepared) -> Doubts:
@@ -60,12 +66,12 @@ def parts_of(task: Task, reference: Frame, process: Process) -> Parts:
     return Parts(task.output, reference.info, reference.shape, process, task.calibration, task.time_source)
 
 
-def tell(doubts: Doubts, task: Task, listener: Listener) -> None:
-    """Say what is doubtful, and show how sure the mask is if that is asked for."""
+def tell(doubts: Doubts, say: Callable[[str], None], probability: Path | None) -> None:
+    """Say what is doubtful, each in words, and show how sure the mask is if there is a file for it."""
     for why in doubts.warnings:
-        listener.doubted(why)
-    if task.probability and doubts.sureness:
-        write_probability(task.probability, doubts.sureness.levels)
+        say(why)
+    if probability and doubts.sureness:
+        write_probability(probability, doubts.sureness.levels)
 
 
 def finish(
@@ -107,7 +113,7 @@ def finish(
         mask_area_px=mask_area_px,
         frames=frames,
         time_s=time_s,
-        unsure_share=doubts.sureness.unsure_share if doubts.sureness else None,
+        unsure_share=doubts.unsure_share,
         warnings=doubts.warnings,
         probability=task.probability,
         calibration=task.calibration,

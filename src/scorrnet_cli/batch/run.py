@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from scorrnet_cli.tracking import Tracker
 
 _Measured: TypeAlias = tuple[int, Field, float]  # place, field and time of measuring it in s
-_AHEAD = 2  # frames decoded before they are needed
 _AT_ONCE = {"cuda": 3}  # frames by themselves: while the program works on one, the device does on another
 _BEHIND = 1  # fields that may wait to be written; they are large
 
@@ -101,7 +100,7 @@ class _Run:
         prepared = pipeline.prepare(self._instruments, reference)
         self._compute_s += time.perf_counter() - start
         doubts = Doubts.of(prepared)
-        tell(doubts, self._task, self._listener)
+        tell(doubts, self._listener.doubted, self._task.probability)
         if not resume:
             self._parts.begin(self._plan.total)
         try:
@@ -126,7 +125,7 @@ class _Run:
             kept=lambda index: read_hdf5(self._parts.shard(index)),
         )
         items = ahead(
-            read_items(self._plan.deformed, self._time, self._parts), _AHEAD, self._task.hurry or (lambda: None)
+            read_items(self._plan.deformed, self._time, self._parts), hurry=self._task.hurry or (lambda: None)
         )
         at_once = self._at_once()
         with closing(items), Behind(self._keep, _BEHIND) as behind:

@@ -48,7 +48,7 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
         process, doubts = described(client, order, reference.info.name)
         process = replace(process, settings=settings)
         check_size(task.output, Header(reference.shape, plan.total or 0, reference.info, process), split=task.split)
-        tell(doubts, task, listener)
+        tell(doubts, listener.doubted, task.probability)
         parts = parts_of(task, reference, process)
         with closing(parts):
             if resume:

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+AHEAD = 2  # frames decoded before they are needed
 _LOOK_S = 0.1  # how often a thread that cannot go on looks whether it should end
 
 
@@ -23,7 +24,7 @@ class _End:
         self.error = error
 
 
-def ahead(items: Iterable[T], depth: int, hurry: Callable[[], None] = lambda: None) -> Generator[T]:
+def ahead(items: Iterable[T], depth: int = AHEAD, hurry: Callable[[], None] = lambda: None) -> Generator[T]:
     """Give the items while a thread already gets the next ones.
 
     Parameters

@@ -60,7 +60,7 @@ class Progress:
 
     def doubted(self, why: str) -> None:
         """Say why the mask or the displacement may be wrong."""
-        self._talk.note(f"warning: {why}")
+        self._talk.doubt(why)
 
     def kept(self, summary: FrameSummary) -> None:
         """Count a frame, and say what it gave."""

@@ -158,6 +158,10 @@ class Talk:
         if self.verbose and not self.quiet:
             self._print(text)
 
+    def doubt(self, text: str) -> None:
+        """Say what of the result may be wrong."""
+        self.note(f"warning: {text}")
+
     def warn(self, text: str) -> None:
         """Say what went wrong with a part of the work, quiet or not."""
         self._print(f"warning: {text}")

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scorrnet_cli.batch.around import Doubts, tell
 from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.places import check_spared, files_read
 from scorrnet_cli.batch.reading import Item, read_image, read_items
@@ -26,12 +27,10 @@ from scorrnet_cli.frames import Frame, check_same_shape, read_frame
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, check_output, open_writer
-from scorrnet_cli.writers.probability import check_probability, probability_beside, write_probability
+from scorrnet_cli.writers.probability import check_probability, probability_beside
 
 if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Instruments, Prepared
-
-_AHEAD = 2  # images decoded before they are needed
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ def run(job: Job, talk: Talk, *, json: bool) -> None:
     if not total:
         raise FrameError("There is nothing to compare the reference with", str(job.reference), "Give DEF as well")
     alone = _only(plan, time_of, reference) if total == 1 else None
-    items = ahead([alone] if alone else read_items(plan.deformed, time_of), _AHEAD)
+    items = ahead([alone] if alone else read_items(plan.deformed, time_of))
     with talk.progress(total), closing(items):
         report = _measure(job, reference, items, total, talk)
     if json:
@@ -184,7 +183,8 @@ def _measure(job: Job, reference: Frame, items: Iterable[Item], total: int, talk
     talk.doing("finding the speckle")
     prepared = pipeline.prepare(instruments, reference)
     talk.detail(f"mask of {int(prepared.mask.sum())} px found in {time.perf_counter() - start:.2f} s")
-    _doubt(job, prepared, talk)
+    doubts = Doubts.of(prepared)
+    tell(doubts, talk.doubt, job.probability)
     summaries = []
     places = []
     last = None
@@ -212,21 +212,13 @@ def _measure(job: Job, reference: Frame, items: Iterable[Item], total: int, talk
         mask_area_px=int(prepared.mask.sum()),
         frames=tuple(summaries),
         time_s=elapsed_s,
-        unsure_share=prepared.sureness.unsure_share if prepared.sureness else None,
-        warnings=prepared.warnings,
+        unsure_share=doubts.unsure_share,
+        warnings=doubts.warnings,
         probability=job.probability,
         calibration=job.calibration,
         time_source=job.time_source,
         gauge=job.settings.asked_gauge,
     )
-
-
-def _doubt(job: Job, prepared: Prepared, talk: Talk) -> None:
-    """Say what is doubtful, and show how sure the mask is if that is asked for."""
-    for why in prepared.warnings:
-        talk.note(f"warning: {why}")
-    if job.probability and prepared.sureness:
-        write_probability(job.probability, prepared.sureness.levels)
 
 
 def _fields(

@@ -40,7 +40,7 @@ class Header:
     calibration: Calibration | None = None
     time_source: str = ""
 
-    def to_json(self, deformed: Sequence[FrameInfo] = ()) -> str:
+    def to_json(self, deformed: Sequence[FrameInfo]) -> str:
         """Return where the result and its frames come from as one line of JSON, for formats of text and pixels only."""
         process = self.process
         return json.dumps(
