@@ -100,6 +100,10 @@ def search(
         return Sought(found.field, found.share)
     known = _dependable(surface, found)
     around = affine_consensus(found.field, known)
+    if found.share >= ENOUGH:  # one look tells whether what is missed goes on as the rest does
+        farther = found if around is None else _look(surface, ready, displace(network, guide, deformed, around))
+        best = farther if farther.share >= found.share + MISSED else found
+        return Sought(best.field, best.share)
     if around is None:
         around = turned(network, guide, deformed)
     if around is None:
@@ -107,7 +111,7 @@ def search(
     parted = False  # whether what is left was last sought as a part that moves on its own
     for _ in range(ROUNDS):
         candidate = _look(surface, ready, displace(network, guide, deformed, around))
-        if candidate.share >= max(ENOUGH, found.share):
+        if candidate.share >= ENOUGH:
             return Sought(candidate.field, candidate.share)
         better = _better(surface, found, candidate)
         grown, found = better.matched - found.matched, better
