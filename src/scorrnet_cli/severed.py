@@ -6,6 +6,7 @@ different amounts too, but from pixel to pixel it changes little.
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import NamedTuple
 
 import torch
@@ -22,6 +23,7 @@ from scorrnet_cli.refine import Refined
 from scorrnet_cli.tiles import Tile, fill
 
 JUMP_PX = 4.0  # between neighbouring pixels: far more than any strain that can be measured
+TORN_SHARE = 0.05  # of the line along which two parts meet: a crack may be short
 ISLAND_WINDOW_PX = 8.0
 SEAM_PX = 12  # so near to where two parts meet, the images tell which of them a point belongs to
 LIGHT_WINDOW_PX, MISFIT_WINDOW_PX = 4.0, 2.0
@@ -59,7 +61,7 @@ def severed(surface: Surface, deformed: Spline, field: Tensor) -> list[Part]:
         return [Part(surface, field)]
     _, known = assessed(surface, deformed, field)
     parts = [_without_islands(part, mask) for part in moving_parts(field, known)]
-    parts = [part for part in parts if bool(part.any())]
+    parts = _torn(field, [part for part in parts if bool(part.any())], mask)
     if len(parts) < 2:
         return [Part(surface, field)]
     motions = [extrapolate(field, part) for part in parts]
@@ -82,6 +84,27 @@ def _without_islands(part: Tensor, mask: Tensor) -> Tensor:
     """Leave out the points of a part (H, W) that lie among others, where a motion matches by chance."""
     around: Tensor = masked_gaussian(part[None].float(), mask.float(), ISLAND_WINDOW_PX)[0]
     return part & (around > 0.5)
+
+
+def _torn(field: Tensor, parts: list[Tensor], mask: Tensor) -> list[Tensor]:
+    """Put together the parts (H, W) that meet without a jump, as the bands do of a field that curves.
+
+    The two that jump least are put together first, and all are judged anew: so the lips of a crack stay apart, though
+    ahead of its tip there is no jump.
+    """
+    parts = list(parts)
+    while len(parts) > 1:
+        motions, nearest = [extrapolate(field, part) for part in parts], nearest_part(parts)
+        jumping = {}
+        for one, other in combinations(range(len(parts)), 2):
+            seam = _meet([mask & (nearest == one), mask & (nearest == other)], 1)
+            jump = (motions[one] - motions[other])[:, seam].norm(dim=0) > JUMP_PX
+            jumping[one, other] = float(jump.float().mean()) if len(jump) else 1.0
+        one, other = min(jumping, key=jumping.__getitem__)
+        if jumping[one, other] >= TORN_SHARE:
+            break
+        parts[one] = parts[one] | parts.pop(other)
+    return parts
 
 
 def _misfit(surface: Surface, deformed: Spline, motion: Tensor, where: Tensor) -> Tensor:

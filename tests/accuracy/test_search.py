@@ -87,15 +87,16 @@ def test_a_corner_beyond_the_reach_of_the_network_is_found(slope: float, shift: 
     assert float(error[valid].max()) < 0.1
 
 
-def test_a_rim_that_stays_behind_does_not_cut_a_surface_that_moves_far() -> None:
+@pytest.mark.parametrize("width", [8, 14])
+def test_a_rim_that_stays_behind_does_not_cut_a_surface_that_moves_far(width: int) -> None:
     x, y = _grid()
     truth = torch.stack([-6 - 0.02 * (y - 160).abs(), -30 + 0.03 * (x - 160) + 2e-4 * (x - 160) * (y - 160)])
     reference, deformed = _pair(truth)
-    rim = 200 + 60 * torch.rand(SIZE, 8, generator=torch.Generator().manual_seed(1))
-    reference[:, :8], deformed[:, :8] = rim, rim
+    rim = 200 + 60 * torch.rand(SIZE, width, generator=torch.Generator().manual_seed(1))
+    reference[:, :width], deformed[:, :width] = rim, rim
     valid, error = _measured(truth, (reference, deformed))
     landed = torch.stack([x, y]) + truth
-    in_sight = ((landed >= 4) & (landed <= SIZE - 5)).all(0) & (torch.minimum(x, landed[0]) > 14)
+    in_sight = ((landed >= 4) & (landed <= SIZE - 5)).all(0) & (torch.minimum(x, landed[0]) > width + 6)
     assert float(valid[in_sight].float().mean()) > 0.999
     assert float(error[valid & in_sight].max()) < 0.2
 
