@@ -1,4 +1,4 @@
-"""Memory that is freed stays with the process: the next array then needs none from the system."""
+"""Memory: what is freed stays with the process, so that the next array needs none from the system; how want shows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of `mallopt`, see malloc.h of the G
 _KEPT = 2**28  # so much of what is free at the end of the heap is kept, bytes
 _LARGEST = 2**27  # arrays up to this size are made of what is kept; few are larger, those of whole images
 _LARGEST_BEFORE = 2**25  # the most that versions before 2.35 take
+_NO_MEMORY = ("out of memory", "ALLOC_FAILED", "DefaultCPUAllocator")
 
 
 @cache
@@ -29,3 +30,13 @@ def keep_freed_memory() -> bool:
     mallopt = ctypes.CDLL(None).mallopt
     largest = any(mallopt(_MMAP_THRESHOLD, size) for size in (_LARGEST, _LARGEST_BEFORE))
     return bool(mallopt(_TRIM_THRESHOLD, _KEPT)) and largest
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether what was raised says that memory, the device's or the computer's, is not enough.
+
+    Not all of CUDA's libraries say so by `torch.OutOfMemoryError`: the driver, cuFFT, cuBLAS and others do it in words.
+    """
+    words = str(error)
+    said = isinstance(error, RuntimeError) and any(sign in words for sign in _NO_MEMORY)
+    return said or isinstance(error, MemoryError)

@@ -43,23 +43,23 @@ def affine_consensus(field: Tensor, known: Tensor) -> Tensor | None:
     height, width = known.shape
     x = torch.linspace(-1, 1, width, dtype=torch.float64, device=field.device)
     y = torch.linspace(-1, 1, height, dtype=torch.float64, device=field.device)[:, None]
-    thin = slice(None, None, max(STEP_PX, -(-max(height, width) // MOST_POINTS)))
-    values, weight = field[:, thin, thin].double(), known[thin, thin].double()
+    down, across = (slice(None, None, max(STEP_PX, -(-side // MOST_POINTS))) for side in (height, width))
+    values, weight = field[:, down, across].double(), known[down, across].double()
     ones = torch.ones_like(weight)
-    basis = torch.stack([ones, x[thin] * ones, y[thin] * ones])  # (3, h, w)
+    basis = torch.stack([ones, x[across] * ones, y[down] * ones])  # (3, h, w)
     motions = _local_motions(basis, values, weight)
     if not len(motions):
         return None
     counted = weight > 0
     places, found = basis[:, counted].T, values[:, counted].T  # (M, 3), (M, 2)
     every = len(places) // VOTERS + 1
-    miss = (places[::every] @ motions - found[::every]).norm(dim=2)  # (N, M')
+    miss = (places[::every] @ motions - found[::every]).norm(dim=2)  # (M', N)
     best = motions[int((miss < AGREEMENT_PX).sum(1).argmax())]
     for _ in range(FITS):
         agree = (places @ best - found).norm(dim=1) < AGREEMENT_PX
         if int(agree.sum()) < 3 * CELL:
             return None
-        best = torch.linalg.lstsq(places[agree], found[agree]).solution
+        best = _fitted(places[agree], found[agree])
     motion = torch.empty_like(field)
     for part, (constant, along_x, along_y) in zip(motion, best.T, strict=True):
         torch.add((constant + along_y * y).to(field.dtype), (along_x * x).to(field.dtype), out=part)
@@ -103,6 +103,16 @@ def nearest_part(parts: list[Tensor]) -> Tensor:
     for weight, reach_px in NEARNESS:
         near += weight * wide_mean(cover, everywhere, reach_px)
     return near.argmax(0)
+
+
+def _fitted(places: Tensor, found: Tensor) -> Tensor:
+    """Fit an affine motion (3, 2) to points (N, 3); across a line on which they all lie, nothing changes."""
+    middle, mean = places.mean(0), found.mean(0)
+    offset = (places - middle)[:, 1:]
+    matrix = offset.T @ offset
+    ridge = 1e-9 * matrix.diagonal().sum() * torch.eye(2, dtype=matrix.dtype, device=matrix.device)
+    slopes = torch.linalg.solve(matrix + ridge, offset.T @ (found - mean))
+    return torch.cat([(mean - middle[1:] @ slopes)[None], slopes])
 
 
 def _local_motions(basis: Tensor, values: Tensor, weight: Tensor) -> Tensor:

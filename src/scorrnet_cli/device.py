@@ -6,6 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+from scorrnet_cli.allocation import is_out_of_memory
 from scorrnet_cli.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def choose_device(name: str) -> torch.device:
     Parameters
     ----------
     name : str
-        ``auto`` (the first CUDA device if there is one, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto`` (the first CUDA device if there is one that works, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
 
     Returns
     -------
@@ -32,7 +33,7 @@ def choose_device(name: str) -> torch.device:
     UsageError
         If the name is none of these.
     DeviceError
-        If CUDA is asked for and absent, or there are not that many CUDA devices. It never falls back.
+        If CUDA is asked for and absent or does not work, or there are not that many CUDA devices. It never falls back.
     """
     match = _NAMES.fullmatch(name)
     if match is None:
@@ -48,7 +49,22 @@ def choose_device(name: str) -> torch.device:
     if index >= present:
         last = "is cuda:0" if present == 1 else f"are cuda:0 to cuda:{present - 1}"
         raise DeviceError("There is no such CUDA device", f"device {name}", f"Present {last}")
-    return torch.device("cuda", index)
+    device = torch.device("cuda", index)
+    try:
+        _try(device)
+    except RuntimeError as error:  # such as of a device that is older than this build of torch knows
+        if name == "auto" and not is_out_of_memory(error):
+            return torch.device("cpu")
+        what = f"The CUDA device does not work: {' '.join(str(error).split())[:200]}"
+        raise DeviceError(what, f"device {name}", "Let other programs end, or use --device cpu") from error
+    return device
+
+
+def _try(device: torch.device) -> None:
+    """Let a device compute something."""
+    import torch
+
+    torch.ones(1, device=device).add_(1)
 
 
 def describe(device: torch.device) -> str:
@@ -64,7 +80,7 @@ def network_precision(device: torch.device) -> torch.autocast:
     """Return the context in which the layers of networks run.
 
     Where a CPU has matrix units for bfloat16 these take a third of the time. Images, geometry and least squares keep
-    all their digits, so displacements change by about 1e-4 px.
+    all their digits, so displacements change by about 1e-4 px. On CUDA convolutions use TF32 where torch does.
     """
     import torch
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli import spline
 from scorrnet_cli.device import network_precision
 from scorrnet_cli.filters import plane_through, wide_mean
-from scorrnet_cli.models.corrnet import CorrNet, CorrNetConfig, Encoded, normalise
+from scorrnet_cli.models.corrnet import CorrNet, Encoded
 from scorrnet_cli.padding import pad_to_multiple
 from scorrnet_cli.tiles import Box, Tile, bounds, fill, fits
 
 HALO_PX = 96  # of a tile: the reach of the network, and what its layers see of the surroundings
-PATCH_PX, PATCHES = 96, 12
-SHIFT_WINDOW_PX = 9  # width over which shifts count as common
 EXTRAPOLATION_PX = 24.0  # reach of what single points add to the motion of the whole
 
 
@@ -104,61 +100,6 @@ def _encode(network: CorrNet, image: Tensor, variance: Tensor) -> Encoded:
     padded, _ = pad_to_multiple(image[None, None], network.stride, network.smallest_image_px)
     with network_precision(image.device):
         return network.encode(padded, variance)
-
-
-def common_shift(reference: Guide, deformed: Tensor, part: Tensor) -> Tensor:
-    """Find the shift that a part of the surface shares, however large, by correlating whole images.
-
-    A turn by a few degrees spoils the correlation of the whole part, but not that of patches, so these are looked for
-    too, and what stands out most from chance is taken.
-
-    Parameters
-    ----------
-    reference : Guide
-    deformed : (H, W) float32
-        Grey image of any scale.
-    part : (H, W) bool
-        The points in question.
-
-    Returns
-    -------
-    (2,) float32
-        u, v in whole px.
-    """
-    height, width = part.shape
-    window = CorrNetConfig().normalise_px
-    first = normalise(reference.grey[None, None], window)[0, 0] * part
-    second = normalise(deformed[None, None], window)
-    second = F.avg_pool2d(second, SHIFT_WINDOW_PX, 1, SHIFT_WINDOW_PX // 2)[0, 0]
-    spectrum = torch.fft.rfft2(second)
-    place, clearest, best = 0, -math.inf, first
-    for box in [Box(0, 0, height, width), *_patches(part)]:
-        patch = torch.zeros_like(first)
-        box.of(patch).copy_(box.of(first))
-        match = torch.fft.irfft2(torch.fft.rfft2(patch).conj() * spectrum, s=(height, width))
-        clear = float(match.max() / patch.norm().clamp_min(1e-6))
-        if clear > clearest:
-            place, clearest, best = int(match.argmax()), clear, patch
-    v, u = divmod(place, width)
-    # On a torus a shift looks like its complement: take the one for which what overlaps is alike.
-    candidates = [(down, right) for down in (v, v - height) for right in (u, u - width)]
-    down, right = max(candidates, key=lambda shift: _overlap(best, second, *shift))
-    return torch.tensor([float(right), float(down)], device=deformed.device)
-
-
-def _patches(part: Tensor) -> list[Box]:
-    """Choose squares most of which lie in a part (H, W), all over it."""
-    pieces = [box for box in bounds(part).pieces(PATCH_PX) if float(box.of(part).float().mean()) > 0.5]
-    return pieces[:: len(pieces) // PATCHES + 1]
-
-
-def _overlap(first: Tensor, second: Tensor, down: int, right: int) -> float:
-    """Sum of the products of two images (H, W), the second one displaced back, where they overlap."""
-    image = Box(0, 0, *first.shape)
-    if abs(down) >= image.height or abs(right) >= image.width:
-        return -math.inf
-    there = image.moved(down, right).within(image)
-    return float((there.moved(-down, -right).of(first) * there.of(second)).sum())
 
 
 def extrapolate(field: Tensor, known: Tensor) -> Tensor:

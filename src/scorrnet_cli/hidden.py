@@ -27,9 +27,8 @@ def hidden(result: Refined) -> Tensor:
     cells = place // width // CELL_PX * width + place % width // CELL_PX
     best = zncc.new_full((valid.numel(),), -1.0).scatter_reduce_(0, cells, zncc, "amax")[cells]
     wins = zncc == best
-    winner = torch.zeros_like(valid.flatten(), dtype=torch.int64)
-    winner[cells[wins]] = here[wins]
-    winner = winner[cells]
+    first = torch.full_like(valid.flatten(), valid.numel(), dtype=torch.int64)
+    winner = first.scatter_reduce_(0, cells[wins], here[wins], "amin")[cells]
     apart = torch.hypot((here % width - winner % width).float(), (here // width - winner // width).float())
     behind = torch.zeros_like(valid)
     behind.view(-1)[here[(apart > APART_PX) & (best > zncc + WORSE)]] = True

@@ -14,6 +14,7 @@ from scorrnet_cli import spline
 from scorrnet_cli.filters import gaussian, masked_gaussian, wide_mean
 from scorrnet_cli.matching import Spline, Surface, compare, correlation
 from scorrnet_cli.morphology import dilated, eroded
+from scorrnet_cli.tiles import Box, Tile, bounds, fill
 
 FASTER_PX, STILL_PX = 3.0, 1.0  # motion around an island, and most that may have been found upon it
 AROUND_PX = 16.0
@@ -26,6 +27,7 @@ LARGEST_RADIUS_PX = 64
 STAYS = 0.8  # most that the images may differ as they lie, in squares and relative to how they do when moved
 PART_PX = 48  # width of what reaches to the edge and is part of the surface
 RIM_PX = 3  # of an island
+HALO_PX = 48  # that a part must see of its surroundings for all of these
 MOST = 0.3  # share of a surface: more is no island
 
 
@@ -45,25 +47,45 @@ def islands(surface: Surface, deformed: Spline, field: Tensor, known: Tensor) ->
     -------
     (H, W) bool
     """
-    mask, core = surface.mask, surface.core
-    around = wide_mean(field, moving(field, known).float(), AROUND_PX)
-    moves = mask & (torch.hypot(*around) > FASTER_PX)
+    mask = surface.mask
+    box = bounds(mask).grown(HALO_PX).within(Box(0, 0, *mask.shape))
+    inside = box.of(mask)
+    around = wide_mean(box.of(field), moving(box.of(field), box.of(known)).float(), AROUND_PX)
+    moves = inside & (torch.hypot(*around) > FASTER_PX)
     nothing = torch.zeros_like(mask)
     if not bool(moves.any()):
         return nothing
-    state = compare(surface, deformed.coefficients, torch.zeros_like(field), None, LIGHT_WINDOW_PX)
-    mean, square = masked_gaussian(torch.stack([surface.grey, surface.grey**2]), core, WINDOW_PX)
-    (misfit,) = masked_gaussian(state.residual[None] ** 2, core, MISFIT_WINDOW_PX)
-    alike = correlation(surface.grey, state.moved, core, WINDOW_PX) > ALIKE
-    edges = moves & alike & (square - mean**2 > CONTRAST)
+    misfit, alike = (box.of(compared) for compared in _compared_at_rest(surface, deformed))
+    edges = moves & alike
     crowded = edges & (gaussian(edges.float()[None], CROWD_WINDOW_PX)[0] > CROWD)
     if not bool(crowded.any()):
         return nothing
     same = moves & (misfit < SAME) | edges
-    half = _without_parts(crowded[::2, ::2], same[::2, ::2], mask[::2, ::2])
-    found = half.repeat_interleave(2, 0).repeat_interleave(2, 1)[: mask.shape[0], : mask.shape[1]]
-    found = dilated(found, RIM_PX) & mask
-    return found if int(found.sum()) < MOST * int(mask.sum()) else nothing
+    half = _without_parts(crowded[::2, ::2], same[::2, ::2], inside[::2, ::2])
+    found = half.repeat_interleave(2, 0).repeat_interleave(2, 1)[: box.height, : box.width]
+    found = dilated(found, RIM_PX) & inside
+    if int(found.sum()) < MOST * int(mask.sum()):
+        box.of(nothing).copy_(found)
+    return nothing
+
+
+def _compared_at_rest(surface: Surface, deformed: Spline) -> tuple[Tensor, Tensor]:
+    """Misfit (H, W) of the images as they lie, and where they are alike and have contrast, (H, W) bool."""
+    misfit, alike = torch.zeros_like(surface.grey), torch.zeros_like(surface.mask)
+    still = surface.grey.new_zeros(3, 2)  # the plane that displaces the whole
+
+    def work(tile: Tile) -> tuple[Tensor, Tensor]:
+        part = surface.part(tile.outer, still)
+        state = compare(
+            part, deformed.coefficients, torch.zeros_like(part.grey).expand(2, -1, -1), None, LIGHT_WINDOW_PX
+        )
+        mean, square = masked_gaussian(torch.stack([part.grey, part.grey**2]), part.core, WINDOW_PX)
+        (squares,) = masked_gaussian(state.residual[None] ** 2, part.core, MISFIT_WINDOW_PX)
+        matches = correlation(part.grey, state.moved, part.core, WINDOW_PX) > ALIKE
+        return tile.keep(squares), tile.keep(matches & (square - mean**2 > CONTRAST))
+
+    fill([misfit, alike], surface.mask, HALO_PX, work)
+    return misfit, alike
 
 
 def stays(surface: Surface, deformed: Spline, points: Tensor, motion: Tensor) -> bool:
@@ -79,11 +101,25 @@ def stays(surface: Surface, deformed: Spline, points: Tensor, motion: Tensor) ->
     """
 
     def misfit(field: Tensor) -> Tensor:
-        difference = surface.grey - spline.spline_sample(deformed.coefficients, field)
+        difference = _difference(surface, deformed, field)
         light = difference[(surface.core > 0) & ~points].mean()
         return ((difference[points & spline.inside(field)] - light) ** 2).mean()
 
     return bool(misfit(torch.zeros_like(motion)) < STAYS * misfit(motion))
+
+
+def _difference(surface: Surface, deformed: Spline, field: Tensor) -> Tensor:
+    """Difference (H, W) of the images at a field (2, H, W), on the surface."""
+    difference = torch.zeros_like(surface.grey)
+
+    def work(tile: Tile) -> tuple[Tensor]:
+        box = tile.outer
+        place = spline.Place(box.top, box.left, *surface.mask.shape)
+        moved = spline.spline_sample(deformed.coefficients, box.of(field), place)
+        return (tile.keep(box.of(surface.grey) - moved),)
+
+    fill([difference], surface.mask, 0, work)
+    return difference
 
 
 def moving(field: Tensor, known: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import math
 
 from torch import Tensor
 
+from scorrnet_cli.displace import extrapolate
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import PER_PIXEL, Field, FrameInfo
 from scorrnet_cli.frames import Frame, check_same_shape
@@ -60,7 +61,11 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, 
         If next to no point could be measured.
     """
     check_same_shape(prepared.frame, deformed)
-    found = _found_again(instruments, prepared, deformed, start, is_last=not instruments.settings.refine)
+    settings = instruments.settings
+    one_window = settings.refine and instruments.refinement is None
+    if start is not None and one_window:  # what a window does not see must not stay from the frame before
+        start = extrapolate(start, prepared.surface.mask)
+    found = _found_again(instruments, prepared, deformed, start, is_last=one_window or not settings.refine)
     parts = severed(*found)
     result = joined(parts, [_refined(instruments, part, found.deformed) for part in parts])
     if len(parts) > 1:

@@ -17,11 +17,12 @@ from torch import Tensor
 
 from scorrnet_cli import spline
 from scorrnet_cli.consensus import affine_consensus, moving_parts, nearest_part
-from scorrnet_cli.displace import Guide, common_shift, displace, extrapolate
+from scorrnet_cli.displace import Guide, displace, extrapolate
 from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.matching import SMALLEST_ZNCC, Spline, Surface
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.patchwork import assessed
+from scorrnet_cli.shifts import common_shift
 from scorrnet_cli.turning import turned
 
 ENOUGH = 0.95  # share of the surface in sight that must match for the search to end
@@ -107,7 +108,7 @@ def search(
     if around is None:
         around = turned(network, guide, deformed)
     if around is None:
-        around = common_shift(guide, deformed, surface.mask)[:, None, None].expand_as(found.field)
+        around = common_shift(guide.grey, deformed, surface.mask)[:, None, None].expand_as(found.field)
     parted = False  # whether what is left was last sought as a part that moves on its own
     for _ in range(ROUNDS):
         candidate = _look(surface, ready, displace(network, guide, deformed, around))
@@ -119,7 +120,7 @@ def search(
         if grown >= GROWTH * float(surface.mask.sum()):
             parted, rest = False, _continued(surface, ready, found, known)
         elif not parted:
-            parted, rest = True, common_shift(guide, deformed, surface.mask & ~known)[:, None, None]
+            parted, rest = True, common_shift(guide.grey, deformed, surface.mask & ~known)[:, None, None]
         else:
             break
         around = torch.where(known, found.field, rest)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from scorrnet_cli.allocation import is_out_of_memory
 from scorrnet_cli.errors import DeviceError
 
 LARGEST_PX = 1280
@@ -146,8 +147,10 @@ def _worked(
         try:
             yield tile, work(tile)
             continue
-        except torch.OutOfMemoryError:
-            pass  # what the work held is let go of only behind this clause
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        # what the work held is let go of only here, behind that clause
         waiting = [smaller for each in (*waiting, tile) for smaller in _quarters(each, mask, halo)[::-1]]
 
 

@@ -1,12 +1,12 @@
-"""The motion of a specimen that has turned, by any angle: the network, which knows turns of some 30 degrees, looks at
-the deformed image turned back by several angles, and the affine motion that brings the images together best is taken.
-
-Only a part around the middle of the surface is looked at, so the cost does not grow with the image.
+"""The motion of a specimen that has turned by any angle and gone anywhere: patches of it are turned by many angles and
+sought in the whole deformed image, and where one of them stands out the network looks at what is around it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,15 +15,19 @@ from scorrnet_cli import spline
 from scorrnet_cli.consensus import affine_consensus
 from scorrnet_cli.displace import Guide, displace, guide
 from scorrnet_cli.models.corrnet import CorrNet, CorrNetConfig, normalise
+from scorrnet_cli.shifts import Haystack, needle
 from scorrnet_cli.tiles import Box, bounds
 
-TURNS_DEG = (45.0, -45.0, 90.0, -90.0, 135.0, -135.0, 180.0)
-PART_PX = 320  # side of the part that is looked at
+STEP_DEG = 10  # half of it is left at most, by which a patch may be turned and still be found
+PATCH_PX, PATCHES = 64, 3
+WINDOW_PX = 5  # by which its edges may be off then
+SURE = 7.0  # standard deviations by which a patch stands out; by chance it does by some 6
+PART_PX = 320  # side of the part that the network looks at
 SMALLEST_LIKENESS = 0.3  # correlation of the images, brought together, below which they show different things
 
 
 def turned(network: CorrNet, reference: Guide, deformed: Tensor) -> Tensor | None:
-    """Find the affine motion of a surface that has turned about its middle.
+    """Find the affine motion of a surface that has turned and moved.
 
     Parameters
     ----------
@@ -37,47 +41,82 @@ def turned(network: CorrNet, reference: Guide, deformed: Tensor) -> Tensor | Non
     (2, H, W) float32 or None
         Displacement, px; None if no turn brings the images together.
     """
-    box, middle = _part(reference.mask)
+    move, clearness = _clearest(reference, deformed)
+    x, y = (round(float(place)) for place in move.middle)
+    box = Box(y - PART_PX // 2, x - PART_PX // 2, y + PART_PX // 2, x + PART_PX // 2)
+    box = box.within(Box(0, 0, *deformed.shape))
     part = guide(network, box.of(reference.grey), box.of(reference.mask))
     coefficients = spline.spline_coefficients(deformed)
     place = spline.Place(box.top, box.left, *deformed.shape)
-    best, likeness = None, SMALLEST_LIKENESS
-    for angle in TURNS_DEG:
-        turn = _Turn.of(angle, middle, deformed)
-        start = turn.at(_points(box, deformed))
-        rest = displace(network, part, spline.spline_sample(coefficients, start, place))
-        motion = affine_consensus(rest + turn.at(_points(box, deformed) + rest), part.mask)
-        if motion is None:
-            continue
-        reached = _likeness(part, spline.spline_sample(coefficients, motion, place), motion, place)
-        if reached > likeness:
-            best, likeness = motion, reached
-    return None if best is None else _continued(best, box, deformed)
+    points = _points(box, deformed)
+    rest = displace(network, part, spline.spline_sample(coefficients, move.at(points), place))
+    motion = affine_consensus(rest + move.at(points + rest), part.mask)
+    if motion is None:  # too thin for a motion to be fitted to it
+        return move.at(_points(Box(0, 0, *deformed.shape), deformed)) if clearness > SURE else None
+    likeness = _likeness(part, spline.spline_sample(coefficients, motion, place), motion, place)
+    return _continued(motion, box, deformed) if likeness > SMALLEST_LIKENESS else None
 
 
-def _part(mask: Tensor) -> tuple[Box, Tensor]:
-    """Part of the image around the middle of a mask (H, W), and this middle (2,), px."""
-    y, x = (places.float().mean() for places in torch.nonzero(mask, as_tuple=True))
-    top, left = (round(float(middle)) - PART_PX // 2 for middle in (y, x))
-    image = Box(0, 0, *mask.shape)
-    box = Box(top, left, top + PART_PX, left + PART_PX).within(image)
-    return (box if bool(box.of(mask).any()) else bounds(mask)), torch.stack([x, y])
+class _Move(NamedTuple):
+    """A turn about a point and a shift."""
 
-
-class _Turn:
-    """A rigid turn about a point."""
-
-    def __init__(self, gradient: Tensor, middle: Tensor) -> None:
-        self._gradient, self._middle = gradient, middle
-
-    @staticmethod
-    def of(angle_deg: float, middle: Tensor, like: Tensor) -> _Turn:
-        c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
-        return _Turn(like.new_tensor([[c - 1, -s], [s, c - 1]]), middle)
+    angle_deg: float
+    middle: Tensor  # (2,), px
+    shift: Tensor  # (2,), px
 
     def at(self, points: Tensor) -> Tensor:
         """Displacement (2, h, w) of points (2, h, w), px."""
-        return torch.einsum("ij,jhw->ihw", self._gradient, points - self._middle[:, None, None])
+        c, s = math.cos(math.radians(self.angle_deg)), math.sin(math.radians(self.angle_deg))
+        gradient = points.new_tensor([[c - 1, -s], [s, c - 1]])
+        turn = torch.einsum("ij,jhw->ihw", gradient, points - self.middle[:, None, None])
+        return turn + self.shift[:, None, None]
+
+
+def _clearest(reference: Guide, deformed: Tensor) -> tuple[_Move, float]:
+    """Find the move of a patch after which it is found in the deformed image most clearly, and how clearly it is."""
+    haystack, whole = Haystack(deformed, WINDOW_PX), needle(reference.grey, reference.mask)
+    boxes = _patches(reference.mask)
+    best, clearest = None, -math.inf
+    for angle in _angles():
+        for box in boxes:
+            middle = torch.tensor([(box.left + box.right - 1) / 2, (box.top + box.bottom - 1) / 2]).to(whole)
+            shift, clearness = haystack.peak(_turned_patch(whole, box, middle, angle))
+            if clearness > clearest:
+                best, clearest = _Move(angle, middle, shift), clearness
+        if clearest > SURE:
+            break
+    assert best is not None
+    return best, clearest
+
+
+def _angles() -> Iterator[float]:
+    """Angles all around, the small ones first."""
+    for size in range(0, 181, STEP_DEG):
+        yield float(size)
+        if 0 < size < 180:
+            yield -float(size)
+
+
+def _patches(mask: Tensor) -> list[Box]:
+    """Choose squares that hold much of a mask (H, W), apart from each other."""
+    pieces = bounds(mask).pieces(PATCH_PX)
+    cover = [float(box.of(mask).float().mean()) for box in pieces]
+    full = [box for box, share in zip(pieces, cover, strict=True) if share >= 0.9 * max(cover)]
+    return full[len(full) // (2 * PATCHES) :: -(-len(full) // PATCHES)]
+
+
+def _turned_patch(whole: Tensor, box: Box, middle: Tensor, angle_deg: float) -> Tensor:
+    """Image (H, W) of nothing but what a box of another holds, turned about the middle of the box."""
+    patch = torch.zeros_like(whole)
+    box.of(patch).copy_(box.of(whole))
+    if angle_deg == 0:
+        return patch
+    reach = math.ceil(math.hypot(box.height, box.width) / 2)
+    around = box.grown(reach - min(box.height, box.width) // 2).within(Box(0, 0, *whole.shape))
+    back = _Move(-angle_deg, middle, torch.zeros_like(middle)).at(_points(around, whole))
+    turned_ = spline.spline_sample(spline.spline_coefficients(around.of(patch)), back)
+    around.of(patch).copy_(turned_ * spline.inside(back))
+    return patch
 
 
 def _points(box: Box, like: Tensor) -> Tensor:

@@ -215,3 +215,21 @@ def test_frames_by_themselves_do_not_depend_on_each_other(fading: list[FloatArra
     last = next(tracked([fading[0], fading[3]], EVERYWHERE, alone))
     assert np.array_equal(whole[-1].u, last.u, equal_nan=True)
     assert np.array_equal(whole[-1].sigma_u, last.sigma_u, equal_nan=True)
+
+
+@pytest.mark.parametrize("passes", [None, 1])
+def test_of_a_frame_nothing_stays_in_the_next_that_a_window_does_not_see(passes: int | None) -> None:
+    def wave(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return 0.2 * torch.sin(2 * math.pi * x / 30), torch.zeros_like(y)
+
+    def still(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(x), torch.zeros_like(y)
+
+    shape = (192, 192)
+    images, _, mask = rendered(shape, lambda x, y: torch.full_like(x, -100.0), [wave, still])
+    settings = Settings(window_px=5.0, passes=passes)
+    _, after = tracked(images, mask, settings)
+    (alone,) = tracked([images[0], images[2]], mask, settings)
+    sine = np.sin(2 * np.pi * np.arange(shape[1]) / 30)
+    parts = [2 * float((field.u[0] * sine)[8:-8, 6:-6].mean()) for field in (after, alone)]
+    assert abs(parts[0] - parts[1]) < 0.0006

@@ -15,9 +15,12 @@ import tifffile
 from PIL import Image
 from typer.testing import Result
 
+from scorrnet_cli.batch.parts import Parts
+from scorrnet_cli.batch.places import remove
 from scorrnet_cli.batch.whole import complete
+from scorrnet_cli.errors import OutputError
 from scorrnet_cli.frames import Frame
-from scorrnet_cli.writers import read_hdf5
+from scorrnet_cli.writers import Header, read_hdf5, write_view
 
 Run = Callable[..., Result]
 Read = Callable[[Path], dict[str, Any]]
@@ -261,6 +264,63 @@ def test_lost_figures_are_taken_from_the_frames(folder: Path, scorrnet: Run, pip
     (sequence,) = json.loads(scorrnet("batch", folder, "--resume", "--json").stdout)["sequences"]
     assert len(pipeline.measured) == 5
     assert all(frame["u_px"]["median"] > 0 for frame in sequence["frames"])
+
+
+def test_a_broken_line_of_figures_costs_no_other(folder: Path, scorrnet: Run, pipeline: Any, whole: Any) -> None:
+    stop_at(pipeline, "img_7.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder).exit_code == 130
+    figures = parts(folder) / "figures.jsonl"
+    figures.write_text(figures.read_text()[:-150])
+    stop_at(pipeline, "img_10.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder, "--resume").exit_code == 130
+    *lines, _ = figures.read_text().split("\n")
+    kept = [json.loads(line)["index"] for line in lines if line.endswith("}")]
+    assert len(kept) == len(set(kept)) == len(list(parts(folder).glob("[0-9]*.h5"))) - 1
+    assert len(lines) == len(kept) + 1
+
+
+def test_nobody_goes_on_with_a_run_that_is_being_removed(
+    folder: Path, scorrnet: Run, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_at(pipeline, "img_7.png", KeyboardInterrupt())
+    assert scorrnet("batch", folder).exit_code == 130
+    go_on(pipeline)
+    removed: list[tuple[str, bool]] = []
+
+    def noted(path: Path) -> None:
+        if path.is_dir():
+            removed.append((path.name, (parts(folder) / "run.json").exists()))
+        remove(path)
+
+    monkeypatch.setattr("scorrnet_cli.batch.parts.remove", noted)
+    assert scorrnet("batch", folder, "--overwrite").exit_code == 0
+    assert removed[0] == (".scorrnet-old-scorrnet.h5.parts", False)
+    assert not list(folder.glob(".scorrnet*"))
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_shards_of_the_result_before_stay_if_the_new_view_cannot_be_written(
+    folder: Path, scorrnet: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert scorrnet("batch", folder, "--split").exit_code == 0
+    old = (folder / "scorrnet.frames").rename(folder / "scorrnet.h5.shards")
+    shards = sorted(old.iterdir())
+    one = read_hdf5(shards[0])
+    header = Header(one.shape[1:], len(shards), one.reference, one.process)
+    write_view(folder / "scorrnet.h5", header, [f"{old.name}/{path.name}" for path in shards])
+    before = read_hdf5(folder / "scorrnet.h5").u
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    made = Parts(folder / "scorrnet.h5", one.reference, (one.shape[1], one.shape[2]), one.process)
+    made.begin(1)
+    summary = made.keep(0, one, 0.0)
+    monkeypatch.setattr("scorrnet_cli.batch.whole.write_view", full)
+    with pytest.raises(OutputError, match="The disk is full"):
+        complete(made, folder / "scorrnet.h5", [summary], split=False, shards=True)
+    np.testing.assert_array_equal(read_hdf5(folder / "scorrnet.h5").u, before)
+    assert not list(folder.glob(".scorrnet*"))
 
 
 def test_a_failed_frame_stays_one_if_its_figures_are_lost(

@@ -551,7 +551,15 @@ class TestSurprises:
         assert result.stderr.startswith("Traceback")
         assert result.stderr.splitlines()[-1].startswith("scorrnet: error: ZeroDivisionError")
 
-    @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
+    @pytest.mark.parametrize(
+        "error",
+        [
+            torch.OutOfMemoryError("CUDA out of memory"),
+            MemoryError(),
+            RuntimeError("cuFFT error: CUFFT_ALLOC_FAILED"),
+            RuntimeError("CUDA error: out of memory"),
+        ],
+    )
     def test_too_little_memory(self, pipeline: types.SimpleNamespace, error: Exception) -> None:
         assert_fails(self.measure(pipeline, error), 5, "Out of memory", "--roi")
 

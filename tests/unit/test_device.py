@@ -18,6 +18,7 @@ def cuda_devices(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda which: f"GPU {which.index}")
     monkeypatch.setattr(device, "_has_bfloat16_units", lambda: False)
+    monkeypatch.setattr(device, "_try", lambda which: None)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,21 @@ def test_networks_run_in_bfloat16_where_the_processor_can(
 def test_absent_cuda_never_falls_back(name: str) -> None:
     with pytest.raises(DeviceError, match=f"device {name}"):
         choose_device(name)
+
+
+@pytest.mark.parametrize("cuda_devices", [1], indirect=True)
+@pytest.mark.usefixtures("cuda_devices")
+def test_a_device_that_does_not_work_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(words: str) -> None:
+        raise RuntimeError(words)
+
+    monkeypatch.setattr(device, "_try", lambda which: refuse("CUDA error: no kernel image is available"))
+    assert choose_device("auto") == torch.device("cpu")
+    with pytest.raises(DeviceError, match="no kernel image"):
+        choose_device("cuda")
+    monkeypatch.setattr(device, "_try", lambda which: refuse("CUDA error: out of memory"))
+    with pytest.raises(DeviceError, match="out of memory"):
+        choose_device("auto")
 
 
 @pytest.mark.parametrize("cuda_devices", [2], indirect=True)

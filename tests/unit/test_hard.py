@@ -90,7 +90,7 @@ def test_a_crack_opens_in_front_of_its_tip_alone() -> None:
 class TestCamera:
     def specimen(self, cover: float) -> Cutout:
         flat = torch.full(SHAPE, cover, dtype=torch.float64)
-        return Cutout(torch.zeros_like(flat), flat)
+        return Cutout(torch.zeros_like(flat), flat, torch.zeros_like(flat))
 
     def test_what_is_covered_does_not_depend_on_what_is_behind(self) -> None:
         behind = [torch.full(SHAPE, level, dtype=torch.float64) for level in (10.0, 240.0)]
@@ -102,15 +102,15 @@ class TestCamera:
 
     def test_noise_saturation_and_blur(self) -> None:
         nothing = torch.zeros(200, 200, dtype=torch.float64)
-        grey = expose(Camera(noise=4.0), Cutout(nothing, nothing), nothing + 100.0, 1, deformed=False)
+        grey = expose(Camera(noise=4.0), Cutout(nothing, nothing, nothing), nothing + 100.0, 1, deformed=False)
         assert float(grey.std()) == pytest.approx(4.0, rel=0.03)
-        bright = expose(Camera(), Cutout(nothing, nothing), nothing + 300.0, 1, deformed=False)
+        bright = expose(Camera(), Cutout(nothing, nothing, nothing), nothing + 300.0, 1, deformed=False)
         assert float(bright.min()) == 255.0
         point = nothing.clone()
         point[100, 100] = 200.0
         still = Camera(defocus_px=3.0, smear_px=5, noise=0.0)
         for deformed in (False, True):
-            spread = expose(still, Cutout(nothing, nothing), point * 20, 1, deformed=deformed)
+            spread = expose(still, Cutout(nothing, nothing, nothing), point * 20, 1, deformed=deformed)
             assert float((spread.sum(0) * torch.arange(200)).sum() / spread.sum()) == pytest.approx(100.0, abs=1e-6)
             assert int((spread.sum(0) > 0).sum()) == (11 if deformed else 7)
 

@@ -139,7 +139,10 @@ def test_tiles_see_all_of_a_wide_window() -> None:
     assert halo_px(64.0) == 288
 
 
-def test_short_memory_makes_tiles_smaller() -> None:
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("cuFFT error: CUFFT_ALLOC_FAILED")]
+)
+def test_short_memory_makes_tiles_smaller(error: RuntimeError) -> None:
     mask = torch.ones(600, 500, dtype=torch.bool)
     given = torch.rand(1, 600, 500)
     found = torch.zeros_like(given)
@@ -149,12 +152,20 @@ def test_short_memory_makes_tiles_smaller() -> None:
         area = tile.inner.height * tile.inner.width
         sizes.append(area)
         if area > 20_000:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise error
         return [tile.inner.of(given)]
 
     fill([found], mask, 16, work)
     assert torch.equal(found, given)
     assert sizes[0] == 300_000 and 4_000 < min(sizes) < 20_000
+
+
+def test_what_is_no_want_of_memory_is_raised() -> None:
+    def work(_: tiles.Tile) -> list[Tensor]:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with pytest.raises(RuntimeError, match="illegal"):
+        fill([torch.zeros(300, 300)], torch.ones(300, 300, dtype=torch.bool), 16, work)
 
 
 def test_too_little_memory_for_the_smallest_tile_is_said() -> None:

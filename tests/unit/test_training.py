@@ -20,7 +20,7 @@ from scorrnet_cli.errors import FrameError, MeasurementError, UsageError, Weight
 from scorrnet_cli.matching import surface
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.refine import Refinement, refine
-from scorrnet_cli.training import backgrounds, camera, fields, loop, processing, specimens, synth, textures
+from scorrnet_cli.training import backgrounds, camera, fields, grounds, loop, processing, specimens, synth, textures
 from scorrnet_cli.training.loop import AVERAGED, CHECKPOINT, LOG, Trainer
 from scorrnet_cli.training.loss import displacement_figures, displacement_loss, segmentation_figures, segmentation_loss
 from scorrnet_cli.training.material import load_photographs
@@ -271,9 +271,11 @@ def test_without_a_share_no_number_is_drawn_for_it() -> None:
         processed_share=0.518,
         several_share=0.519,
         glint_share=0.521,
+        worked_share=0.522,
+        shadow_share=0.523,
     )
     make_references(asking, 8, asks, Material())
-    assert {0.511, 0.512, 0.513, 0.514, 0.515, 0.516, 0.517, 0.518, 0.519, 0.521} <= set(asking.asked)
+    assert {0.511, 0.512, 0.513, 0.514, 0.515, 0.516, 0.517, 0.518, 0.519, 0.521, 0.522, 0.523} <= set(asking.asked)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
@@ -489,6 +491,55 @@ def test_the_grain_of_a_background_is_as_fine_as_pixels(monkeypatch: pytest.Monk
     assert roughness(2) > 0.9 * roughness(1)
 
 
+@pytest.mark.parametrize("kind", list(grounds.KINDS))
+def test_worked_grounds_are_periodic_and_have_contrast(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(grounds, "KINDS", {kind: 1.0})
+    for index in range(6):
+        ground = grounds.worked(Rng((33, index), CPU), 256, 2)
+        assert ground.shape == (256, 256)
+        assert abs(float(ground.mean())) < 1e-3
+        assert abs(float(ground.std()) - 1) < 1e-3
+        for axis in (0, 1):
+            within = ground.diff(dim=axis).square().mean(dim=1 - axis)
+            across = (ground.select(axis, 0) - ground.select(axis, -1)).square().mean()
+            assert float(across) <= 1.5 * float(within.max())
+
+
+def test_yarns_run_over_and_under_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grounds, "KINDS", {"woven": 1.0})
+    monkeypatch.setattr(grounds, "MOST_FLOAT", 1)
+    monkeypatch.setattr(grounds, "YARN_PX", (8.0, 8.0))
+    monkeypatch.setattr(grounds, "DIRECTIONS", ((1, 0),))
+    ground = torch.stack([grounds.worked(Rng((34, index), CPU), 256, 1) for index in range(6)])
+    one_on = (ground * ground.roll(8, 1)).mean(dim=(1, 2))
+    two_on = (ground * ground.roll((8, 8), (1, 2))).mean(dim=(1, 2))
+    assert bool((one_on < 0).all())
+    assert float(two_on.median()) > 0.5
+
+
+def test_paint_on_a_worked_ground_hides_it_and_the_body_beside_it_may_be_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = SynthRecipe(size=64, worked_share=1.0, contrast=(0.4, 0.6), varied_share=0.0, cloud_share=0.0)
+    rough = []
+    for index in range(12):
+        made = synth._surface(Rng((35, index), CPU), recipe, Material())
+        plain = synth._surface(Rng((35, index), CPU), dataclasses.replace(recipe, worked_share=0.0), Material())
+        assert bool(torch.isfinite(made.paint).all())
+        assert not torch.equal(made.paint, plain.paint)
+        rough.append(float(made.bare.std()) > 1.5 * float(plain.bare.std()) + 1e-4)
+    assert 2 < sum(rough) < 10
+
+
+def test_a_shadow_darkens_a_part_of_a_scene() -> None:
+    scene = torch.ones(200, 160)
+    for index in range(12):
+        light = camera.shade(Rng((36, index), CPU), scene)
+        darkest = float(light.min())
+        assert light.shape == scene.shape
+        assert float(light.max()) == 1.0
+        assert camera.DARKEST_SHADE <= darkest <= 0.8
+        assert 0.005 < float((light < 0.5 + darkest / 2).float().mean()) < 0.9
+
+
 def test_glints_are_few_small_and_brighter_than_all_else() -> None:
     settings = camera.Camera(blur_px=0.3, noise_floor=1.0, noise_slope=0.0, noise_blur_px=0.0, levels=255)
     scene = torch.full(((128 + 2 * camera.MARGIN) * camera.OVERSAMPLING,) * 2, 0.2)
@@ -641,6 +692,15 @@ def test_a_training_that_diverges_stops(tmp_path: Path) -> None:
     with pytest.raises(MeasurementError, match="diverged at step 1"):
         trainer.run(None, None, lambda _: None)
     assert not (tmp_path / CHECKPOINT).exists()
+
+
+def test_gradients_that_are_no_numbers_change_no_weight(tmp_path: Path) -> None:
+    trainer = Trainer(_recipe("segmentation"), tmp_path, CPU, Material())
+    next(trainer.network.parameters()).register_hook(lambda gradient: gradient * math.nan)  # type: ignore[no-untyped-call]
+    with pytest.raises(MeasurementError, match="diverged at step 1"):
+        trainer.run(None, None, lambda _: None)
+    for state in (trainer.network.state_dict(), trainer.averaged):
+        assert all(bool(torch.isfinite(value).all()) for value in state.values())
 
 
 def test_bundled_recipes_load_and_wrong_ones_are_refused(tmp_path: Path) -> None:

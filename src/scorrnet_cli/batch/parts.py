@@ -21,6 +21,7 @@ holds at most twice the size of the result.
 from __future__ import annotations
 
 import json
+import os
 import re
 from contextlib import suppress
 from dataclasses import asdict
@@ -37,8 +38,9 @@ from scorrnet_cli.batch.places import (
     is_run,
     parts_folder,
     remove,
+    set_aside,
 )
-from scorrnet_cli.batch.records import add_figures, compare, hold, read_figures
+from scorrnet_cli.batch.records import add_figures, compare, end_last_line, hold, read_figures
 from scorrnet_cli.errors import FrameError, OutputError, UsageError
 from scorrnet_cli.field import Field, FrameInfo, Process
 from scorrnet_cli.figures import FrameSummary, summarise
@@ -117,7 +119,12 @@ class Parts:
         check_own(self.folder)
         if is_run(self.folder):
             with explained(self.folder):
-                hold(self.folder / RUN).close()
+                lock = hold(self.folder / RUN)
+                if os.name == "nt":  # there nothing that is open can be renamed
+                    lock.close()
+                old = set_aside(self.folder)  # so that no run can go on with it while it is removed
+                lock.close()
+            remove(old)
         remove(self.folder)
         with explained(self.folder):
             self.folder.mkdir()  # not in what follows: one that is there belongs to another run
@@ -151,6 +158,7 @@ class Parts:
             self.process = Process(**{**vars(self.process), "date": date})
             for leftover in (*self.folder.glob(".scorrnet-*"), *self.folder.glob("whole*")):
                 remove(leftover)
+            end_last_line(self.folder / FIGURES)
             self._figures = read_figures(self.folder / FIGURES)
         self._known = frozenset(int(path.stem) for path in self.folder.glob("[0-9]*.h5"))
         if total is not None and self._known and max(self._known) >= total:

@@ -63,6 +63,15 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
 
 
+def set_aside(folder: Path) -> Path:
+    """Give a folder, if it is there, a hidden name, and return that; what had it is removed."""
+    aside = folder.with_name(f".scorrnet-old-{folder.name}")
+    remove(aside)
+    if folder.is_dir():
+        folder.rename(aside)
+    return aside
+
+
 def check_own(folder: Path, frame: str = r"\d+\.h5") -> None:
     """Raise OutputError if there is anything in a folder that no run has put there, which would be removed with it.
 

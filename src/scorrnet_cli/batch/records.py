@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib.util
 import json
+import os
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -50,6 +51,16 @@ def add_figures(path: Path, index: int, summary: FrameSummary) -> None:
     """Append the figures of a frame, as a line of JSON."""
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"index": index, **asdict(summary)}) + "\n")
+
+
+def end_last_line(path: Path) -> None:
+    """End the last line of a file if a kill cut it off, so that the next one is a line of its own."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    with path.open("rb+") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read() != b"\n":
+            file.write(b"\n")
 
 
 def read_figures(path: Path) -> dict[int, FrameSummary]:

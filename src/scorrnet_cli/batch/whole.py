@@ -10,7 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.places import check_own, frames_folder, is_hdf5, is_run, remove, shards_folder, suffix_of
+from scorrnet_cli.batch.places import (
+    check_own,
+    frames_folder,
+    is_hdf5,
+    is_run,
+    remove,
+    set_aside,
+    shards_folder,
+    suffix_of,
+)
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.writers import (
@@ -102,12 +111,18 @@ def _link(parts: Parts, output: Path, times: Sequence[float | None]) -> Path:
     names = [f"{folder.name}/{parts.shard(index).name}" for index in range(len(times))]
     parts.begin_completion()
     with explained(folder):
-        remove(folder)
-    with written_whole(output) as part, explained(output):
-        write_view(part, parts.header(len(names)), names, times)
+        old = set_aside(folder)
+    try:
+        with written_whole(output) as part, explained(output):
+            write_view(part, parts.header(len(names)), names, times)
+    except BaseException:
+        if old.is_dir():
+            old.rename(folder)
+        raise
     with explained(folder):
         parts.folder = parts.folder.rename(folder)
         parts.strip()
+    remove(old)
     return output
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from scorrnet_cli.allocation import is_out_of_memory
 from scorrnet_cli.cli import console
 from scorrnet_cli.errors import DeviceError, ScorrnetError, UsageError
 
@@ -90,13 +91,7 @@ def _failure(error: Exception) -> ScorrnetError:
     """Put any exception into the words of the error tree."""
     if isinstance(error, ScorrnetError):
         return error
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return DeviceError("Out of memory", "", "Measure a part with --roi, or use --device cpu")
     reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
     return ScorrnetError(reason, "", "This is a bug in scorrnet; --debug shows more")
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    torch = sys.modules.get("torch")
-    on_device = torch is not None and isinstance(error, torch.OutOfMemoryError)
-    return on_device or isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli import filters
 from scorrnet_cli.training.rng import Rng
 
 OVERSAMPLING = 2
@@ -17,6 +18,8 @@ OUT_OF_FOCUS_SHARE = 0.12
 GREY_LEVELS = {"255": 0.6, "4095": 0.2, "65535": 0.2}  # the largest of 8, 12 and 16 bits, and how often
 GLINTS = (3e-4, 6e-3)  # of them for each image pixel
 SHINE = (2.0, 30.0)  # radiance of a sample; four of them are a pixel
+DARKEST_SHADE = 0.12  # of the light, that a shadow leaves
+PENUMBRA_PX = (0.5, 12.0)
 MARGIN = 4  # image pixels around the frame that blur reaches into
 
 
@@ -88,6 +91,20 @@ def glints(rng: Rng, scene: Tensor) -> Tensor:
     return (rng.rand(*scene.shape) < share) * rng.log_uniform(*SHINE)
 
 
+def shade(rng: Rng, scene: Tensor) -> Tensor:
+    """Share of the light (H', W') that reaches a scene beside something straight that casts a shadow on it."""
+    height, width = scene.shape
+    x = torch.arange(width, device=scene.device)[None, :] / OVERSAMPLING
+    y = torch.arange(height, device=scene.device)[:, None] / OVERSAMPLING
+    angle, soft = rng.uniform(0.0, 2 * math.pi), rng.log_uniform(*PENUMBRA_PX)
+    middle = (rng.uniform(0.2, 0.8) * width / OVERSAMPLING, rng.uniform(0.2, 0.8) * height / OVERSAMPLING)
+    distance = (x - middle[0]) * math.cos(angle) + (y - middle[1]) * math.sin(angle)
+    if rng.chance(0.5):
+        distance = distance.abs() - rng.log_uniform(4.0, 0.3 * width / OVERSAMPLING)
+    dark = (0.5 - distance / soft).clamp_(0.0, 1.0)
+    return 1 - dark * (1 - rng.log_uniform(DARKEST_SHADE, 0.8))
+
+
 def _light(rng: Rng, pixels: Tensor) -> Tensor:
     """Gain, a gradient of illumination, and vignetting; differs from frame to frame."""
     gain = rng.uniform(0.8, 1.2)
@@ -102,9 +119,7 @@ def _light(rng: Rng, pixels: Tensor) -> Tensor:
 
 
 def gaussian(image: Tensor, sigma: float) -> Tensor:
-    """Blur an image (H, W) by a Gaussian of `sigma` samples."""
-    radius = max(1, math.ceil(3 * sigma))
-    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=image.device) / sigma) ** 2)
-    taps = taps / taps.sum()
-    padded = F.pad(image[None, None], (radius,) * 4, mode="replicate")
-    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))[0, 0]
+    """Blur an image (H, W), which goes on beyond its border as it is there, by a Gaussian of `sigma` samples."""
+    margin = math.ceil(4 * sigma) + 1
+    padded = F.pad(image[None, None], (margin,) * 4, mode="replicate")[0]
+    return filters.gaussian(padded, sigma)[0, margin:-margin, margin:-margin]

@@ -1,4 +1,6 @@
-"""The training loop: data made on the spot, checkpoints that resume bit-exactly, a log that can be plotted."""
+"""The training loop: data made on the spot, checkpoints from which a CPU resumes bit by bit (on CUDA the order of
+sums, and so the last digits, may differ), a log that can be plotted.
+"""
 
 from __future__ import annotations
 
@@ -173,20 +175,20 @@ class Trainer:
         value = self.task.loss(Rng((TRAINING, recipe.seed, self.step), self.device))
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(value)
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        slope = float(nn.utils.clip_grad_norm_(self.network.parameters(), 1.0))
+        now = float(value.detach())
+        if not (math.isfinite(now) and math.isfinite(slope)):  # nothing is changed by it
+            what = f"The training diverged at step {self.step + 1}; the last checkpoint is sound"
+            raise MeasurementError(what, str(self.folder), "Lower learning_rate in the recipe")
         self.optimizer.step()
         self.step += 1
         decay = min(recipe.average, (1 + self.step) / (10 + self.step))
         parameters = {name for name, _ in self.network.named_parameters()}
         with torch.no_grad():
-            for name, now in self.network.state_dict().items():
+            for name, weights in self.network.state_dict().items():
                 # Batch statistics are running means, which are taken anew in the end; others are ranges.
                 kept = self.averaged[name]
-                kept.lerp_(now, 1 - decay) if name in parameters else kept.copy_(now)
-        now = float(value.detach())
-        if not math.isfinite(now):
-            what = f"The training diverged at step {self.step}; the last checkpoint is sound"
-            raise MeasurementError(what, str(self.folder), "Lower learning_rate in the recipe")
+                kept.lerp_(weights, 1 - decay) if name in parameters else kept.copy_(weights)
         self.running = now if math.isnan(self.running) else 0.98 * self.running + 0.02 * now
 
     def _log(self, figures: dict[str, float]) -> None:
@@ -202,10 +204,10 @@ class Trainer:
 
     def _resume(self, path: Path) -> None:
         try:
-            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)  # where counters must stay
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.averaged = dict(state["averaged"])
+            self.averaged = {name: value.to(self.device) for name, value in state["averaged"].items()}
             self.step, self.running = int(state["step"]), float(state["running"])
             began = dict(state["recipe"])
         except Exception as error:

@@ -51,6 +51,10 @@ class SynthRecipe:
         Share of the segmentation's images that are drawn smaller and magnified, as `segment` looks at them.
     reduced_share : float
         Share of the others that are drawn larger and reduced, as `segment` looks at them, too.
+    worked_share : float
+        Share of surfaces whose ground is woven, brushed or grained, as the body beside them may be.
+    shadow_share : float
+        Share of the segmentation's images on which a shadow falls.
     glint_share : float
         Share of the segmentation's images in which points shine, on the surface or everywhere.
     processed_share : float
@@ -74,6 +78,8 @@ class SynthRecipe:
     several_share: float = 0.0
     magnified_share: float = 0.0
     reduced_share: float = 0.0
+    worked_share: float = 0.0
+    shadow_share: float = 0.0
     glint_share: float = 0.0
     processed_share: float = 0.0
     displacement_px: float = 32.0

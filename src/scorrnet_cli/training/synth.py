@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli.segment import MAGNIFICATIONS, REDUCTION, magnified
-from scorrnet_cli.training import backgrounds, camera, fields, processing, specimens, textures
+from scorrnet_cli.training import backgrounds, camera, fields, grounds, processing, specimens, textures
 from scorrnet_cli.training.camera import MARGIN, OVERSAMPLING
 from scorrnet_cli.training.recipe import SynthRecipe
 from scorrnet_cli.training.rng import Rng
@@ -26,6 +26,7 @@ from scorrnet_cli.training.torus import sample_torus
 
 SOFT_PX = (0.7, 3.5)  # standard deviation of the blur of soft paint: fine mist around drops, or the lens out of focus
 DISCERNIBLE = 0.6  # diameter of the finest dots of a reduced image, of the finest of others
+WORKED = (0.03, 0.5)  # standard deviation of a worked ground, where the ground is 0 and the paint 1
 BRIGHTEST_GROUND = 0.65  # of full scale: highlights may saturate in the camera, never the whole surface
 
 
@@ -117,6 +118,8 @@ def _make_reference(rng: Rng, recipe: SynthRecipe, material: Material) -> tuple[
     points = _points(recipe.size, rng.device)
     surface = _surface(rng, recipe, material)
     scene, mask = surface.render(points, None, surface.backdrop(rng, recipe, material))
+    if recipe.shadow_share and rng.chance(recipe.shadow_share):  # without them no number is drawn
+        scene = scene * camera.shade(rng, scene)
     if recipe.glint_share and rng.chance(recipe.glint_share):  # without them no number is drawn
         shining = camera.glints(rng, scene)
         scene = scene + (shining * mask if rng.chance(0.5) else shining)
@@ -219,13 +222,20 @@ def _surface(rng: Rng, recipe: SynthRecipe, material: Material) -> _Surface:
         pattern = textures.softened(pattern, rng.log_uniform(*SOFT_PX) * OVERSAMPLING)
     contrast = rng.log_uniform(recipe.contrast[0], recipe.contrast[1])
     ground = rng.uniform(0.02, min(0.98 - contrast, BRIGHTEST_GROUND))
+    unpainted = None
+    if recipe.worked_share and rng.chance(recipe.worked_share):  # without worked grounds no number is drawn
+        unpainted = rng.uniform(*WORKED) * grounds.worked(rng, period, OVERSAMPLING)
+        pattern = pattern + (1 - pattern) * unpainted
     if rng.chance(0.5):
         pattern = 1 - pattern
+        unpainted = None if unpainted is None else 1 - unpainted
     uneven = 1 + rng.uniform(0.0, 0.1) * textures.power_law(rng, period, 2.5) if rng.chance(0.3) else 1.0
     paint = ((ground + contrast * pattern) * uneven * rng.uniform(1.0, 1.15)).clamp_(0.0, 1.1)
     bare = rng.uniform(0.0, 1.0) + torch.zeros_like(paint)
     if rng.chance(0.5):
         bare = bare + rng.uniform(0.0, 0.05) * textures.power_law(rng, period, rng.uniform(1.0, 2.2))
+    if unpainted is not None and rng.chance(0.5):
+        bare = ground + contrast * unpainted
     whole = rng.chance(recipe.whole_frame)
     outline = specimens.whole_frame() if whole else _specimen(rng, recipe, dots[0] if recipe.perforated_share else 0.0)
     return _Surface(outline, paint, bare.clamp_(0.0, 1.0))

@@ -225,6 +225,16 @@ def softened(paint: Tensor, sigma: float) -> Tensor:
     return (soft - lowest) / (highest - lowest).clamp_min(1e-3)
 
 
+def stretched_noise(rng: Rng, period: int, across: float, along: float) -> Tensor:
+    """Make noise (P, P) of unit standard deviation, with grains of so many samples across and along some direction."""
+    fx, fy = _frequencies(period, rng.device)
+    angle = rng.uniform(0.0, math.pi)
+    c, s = math.cos(angle), math.sin(angle)
+    fall = torch.exp(-(((fx * c + fy * s) * along) ** 2) - ((fy * c - fx * s) * across) ** 2)
+    noise: Tensor = torch.fft.irfft2(torch.fft.rfft2(rng.randn(period, period)) * fall, s=(period, period))
+    return noise / noise.std().clamp_min(1e-6)
+
+
 def power_law(rng: Rng, period: int, exponent: float) -> Tensor:
     """Make noise whose amplitude falls as frequency to the power of -`exponent`, as in natural images.
 

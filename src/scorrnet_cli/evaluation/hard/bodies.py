@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from scorrnet_cli.evaluation.hard.grounds import Ground
 from scorrnet_cli.evaluation.rendering import Displacement, Outline, invert, photon_means
 from scorrnet_cli.evaluation.speckle import REACH_PX, Disks, soft_inside
 
@@ -31,13 +32,24 @@ class Cutout(NamedTuple):
     ----------
     paint, cover : (H, W) float64
         Share of each pixel that is painted, and that the specimen covers.
+    ground : (H, W) float64
+        Grey levels that a ground which is not plain adds.
     """
 
     paint: Tensor
     cover: Tensor
+    ground: Tensor
 
 
-def cut_out(shape: tuple[int, int], disks: Disks, bodies: Sequence[Body], *, moved: bool, samples: int = 4) -> Cutout:
+def cut_out(
+    shape: tuple[int, int],
+    disks: Disks,
+    bodies: Sequence[Body],
+    *,
+    moved: bool,
+    samples: int = 4,
+    ground: Ground | None = None,
+) -> Cutout:
     """Render a specimen before nothing.
 
     Parameters
@@ -51,6 +63,8 @@ def cut_out(shape: tuple[int, int], disks: Disks, bodies: Sequence[Body], *, mov
         Whether in the deformed image.
     samples : int
         Per pixel and axis.
+    ground : callable, optional
+        What shows between the paint; plain if not given.
 
     Returns
     -------
@@ -58,14 +72,17 @@ def cut_out(shape: tuple[int, int], disks: Disks, bodies: Sequence[Body], *, mov
     """
 
     def shares(x: Tensor, y: Tensor) -> Tensor:
-        total = torch.zeros(2, *x.shape, dtype=torch.float64)
+        total = torch.zeros(3, *x.shape, dtype=torch.float64)
         for body in bodies:
             at_x, at_y = invert(x, y, body.displacement) if moved else (x, y)
             distance = body.outline(at_x, at_y)
             near = distance < REACH_PX
-            inside = soft_inside(distance[near])
-            total[:, near] += torch.stack([inside * disks.cover(at_x[near], at_y[near]), inside])
-        return total.clamp_(max=1.0)
+            inside, at_x, at_y = soft_inside(distance[near]), at_x[near], at_y[near]
+            paint = inside * disks.cover(at_x, at_y)
+            bare = torch.zeros_like(paint) if ground is None else (inside - paint) * ground(at_x, at_y)
+            total[:, near] += torch.stack([paint, inside, bare])
+        total[:2].clamp_(max=1.0)
+        return total
 
     return Cutout(*photon_means(shape, shares, samples))
 

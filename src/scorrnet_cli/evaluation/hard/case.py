@@ -9,6 +9,7 @@ from torch import Tensor
 
 from scorrnet_cli.evaluation.hard.backdrops import backdrop
 from scorrnet_cli.evaluation.hard.bodies import Body, cut_out, true_field
+from scorrnet_cli.evaluation.hard.grounds import Ground
 from scorrnet_cli.evaluation.hard.optics import Camera, expose
 from scorrnet_cli.evaluation.rendering import Pair
 from scorrnet_cli.evaluation.speckle import USUAL_PAINT, Paint, scatter_disks
@@ -33,6 +34,8 @@ class Case:
         The specimen.
     paint : Paint
         The speckle.
+    ground : callable, optional
+        What shows between the paint; plain if not given.
     camera : Camera
     behind : str
         Kind of background, see `backdrops`.
@@ -47,6 +50,7 @@ class Case:
     number: int
     bodies: tuple[Body, ...]
     paint: Paint = USUAL_PAINT
+    ground: Ground | None = None
     camera: Camera = USUAL
     behind: str = "clutter"
     stays: bool = True
@@ -60,8 +64,8 @@ class Case:
         margin = 32 + math.ceil(float(truth[:, mask].abs().max()))
         disks = scatter_disks(shape, seed, self.paint, margin)
         first, later = self._behind()
-        reference = cut_out(shape, disks, self.bodies, moved=False)
-        deformed = cut_out(shape, disks, self.bodies, moved=True)
+        reference = cut_out(shape, disks, self.bodies, moved=False, ground=self.ground)
+        deformed = cut_out(shape, disks, self.bodies, moved=True, ground=self.ground)
         return Pair(
             expose(self.camera, reference, first, seed + 1, deformed=False),
             expose(self.camera, deformed, later, seed + 2, deformed=True),

@@ -10,6 +10,7 @@ from scorrnet_cli.evaluation.fields import affine
 from scorrnet_cli.evaluation.hard import outlines
 from scorrnet_cli.evaluation.hard.bodies import Body
 from scorrnet_cli.evaluation.hard.case import SIZE_PX, Case
+from scorrnet_cli.evaluation.hard.grounds import brushed, woven
 from scorrnet_cli.evaluation.hard.motions import lip, shear_band, shift, summed, waves
 from scorrnet_cli.evaluation.hard.optics import Camera
 from scorrnet_cli.evaluation.rendering import Displacement, Outline
@@ -81,6 +82,19 @@ def _glints() -> Iterator[Case]:
     """A dark surface with grains that shine, so that all else is faint."""
     camera = Camera(ground=55.0, ink=20.0, glints=0.003, noise=1.0)
     yield Case("camera", "dark, with glints", 0, (), paint=Paint((1.5, 6.0), 0.5, mixed=True), camera=camera)
+
+
+def _grounds() -> Iterator[Case]:
+    """Dots on what is no plain ground."""
+    for kind, ground in (
+        ("on woven cloth", woven(9.0, 35.0)),
+        ("on brushed metal", brushed(1.2, 40.0, 35.0, 22.0, 77)),
+    ):
+        yield Case("speckle", kind, 0, (), paint=Paint((3.0, 7.0), 0.2), ground=ground, camera=_QUIET)
+
+
+def _shadow() -> Iterator[Case]:
+    yield Case("camera", "in a shadow", 0, (), camera=Camera(ground=210.0, shadow=0.75, noise=1.0))
 
 
 def _specimens() -> Iterator[tuple[str, Outline]]:
@@ -179,6 +193,7 @@ def _all() -> Iterator[Case]:
     yield from _twice(_backgrounds(LATER_BACKGROUNDS))
     yield from _twice(_drops())
     yield from _twice((*_paints(), *_glints()), (_PLATE, outlines.everywhere))
+    yield from _twice((*_grounds(), *_shadow()))
 
 
 CASES = tuple(replace(case, number=number) for number, case in enumerate(_all()))

@@ -12,6 +12,7 @@ from torch import Tensor
 from scorrnet_cli.evaluation.hard.bodies import Cutout
 
 SHINE = 1500.0  # grey levels of a pixel that shines, before the lens spreads it over its neighbours
+SHADOW_PX = (70.0, 30.0)  # width of the strip in shadow, and how far it passes from the middle of the image
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Camera:
         How far the deformed image moves while it is exposed, px along x; odd. The truth is that of the middle.
     tilt : float
         By how much the light rises across the image, as a share of its mean; falls by as much in the deformed one.
+    shadow : float
+        Share of the light that a straight thing takes from a strip across the image; it stays where it is.
     glare : float
         Grey levels that a spot of light adds at its middle; it lies elsewhere in the deformed image.
     glints : float
@@ -41,6 +44,7 @@ class Camera:
     defocus_px: float = 0.0
     smear_px: int = 1
     tilt: float = 0.0
+    shadow: float = 0.0
     glare: float = 0.0
     glints: float = 0.0
     noise: float = 2.0
@@ -65,7 +69,7 @@ def expose(camera: Camera, specimen: Cutout, behind: Tensor, seed: int, *, defor
     (H, W) float32
         Whole grey levels, 0 to 255.
     """
-    front = camera.ground * specimen.cover + (camera.ink - camera.ground) * specimen.paint
+    front = camera.ground * specimen.cover + (camera.ink - camera.ground) * specimen.paint + specimen.ground
     scene = front + (1 - specimen.cover) * behind
     scene = _convolved(scene, _disk(camera.defocus_px)) if camera.defocus_px else scene
     if deformed and camera.smear_px > 1:
@@ -84,7 +88,11 @@ def _light(camera: Camera, scene: Tensor, deformed: bool) -> Tensor:
     height, width = scene.shape
     x = torch.linspace(-0.5, 0.5, width, dtype=torch.float64)
     y = torch.linspace(-0.5, 0.5, height, dtype=torch.float64)[:, None]
-    return 1 + rise * (0.8 * x + 0.6 * y)
+    light = 1 + rise * (0.8 * x + 0.6 * y)
+    if not camera.shadow:
+        return light
+    from_middle = SHADOW_PX[0] / 2 - (width * (0.8 * x + 0.6 * y) + SHADOW_PX[1]).abs()
+    return light * (1 - camera.shadow * torch.sigmoid(from_middle))
 
 
 def _spot(camera: Camera, scene: Tensor, deformed: bool) -> Tensor:
