@@ -1,6 +1,6 @@
 """Find the displacement however large: the network around zero, then around the affine motion that what was found
-agrees on or, if there is none, the shift that most of the surface shares, then outward from what was found, and last
-around what the rest shares, as the parts of a broken specimen do.
+agrees on or, if there is none, the turn and shift after which patches are found or the shift that most of the surface
+shares, then outward from what was found, and last around what the rest shares, as the parts of a broken specimen do.
 
 The network reaches about 40 px. Where that is enough, nothing here costs more than a look at the result. In a sequence
 the field of the frame before leads most of the way; where it leads so close that the refinement needs no more, the

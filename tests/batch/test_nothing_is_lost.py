@@ -319,6 +319,7 @@ def test_shards_of_the_result_before_stay_if_the_new_view_cannot_be_written(
     monkeypatch.setattr("scorrnet_cli.batch.whole.write_view", full)
     with pytest.raises(OutputError, match="The disk is full"):
         complete(made, folder / "scorrnet.h5", [summary], split=False, shards=True)
+    made.close()
     np.testing.assert_array_equal(read_hdf5(folder / "scorrnet.h5").u, before)
     assert not list(folder.glob(".scorrnet*"))
 
