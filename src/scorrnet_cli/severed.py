@@ -61,11 +61,10 @@ def severed(surface: Surface, deformed: Spline, field: Tensor) -> list[Part]:
         return [Part(surface, field)]
     _, known = assessed(surface, deformed, field)
     parts = [_without_islands(part, mask) for part in moving_parts(field, known)]
-    parts = _torn(field, [part for part in parts if bool(part.any())], mask)
+    parts = _united(field, [part for part in parts if bool(part.any())], mask)
     if len(parts) < 2:
         return [Part(surface, field)]
-    motions = [extrapolate(field, part) for part in parts]
-    nearest = nearest_part(parts)
+    motions, nearest = [extrapolate(field, part) for part in parts], nearest_part(parts)
     seam = mask & _meet([mask & (nearest == number) for number in range(len(parts))], SEAM_PX)
     misfits = torch.stack([_misfit(surface, deformed, motion, seam) for motion in motions])
     nearest = torch.where(seam, misfits.argmin(0), nearest)
@@ -86,7 +85,7 @@ def _without_islands(part: Tensor, mask: Tensor) -> Tensor:
     return part & (around > 0.5)
 
 
-def _torn(field: Tensor, parts: list[Tensor], mask: Tensor) -> list[Tensor]:
+def _united(field: Tensor, parts: list[Tensor], mask: Tensor) -> list[Tensor]:
     """Put together the parts (H, W) that meet without a jump, as the bands do of a field that curves.
 
     The two that jump least are put together first, and all are judged anew: so the lips of a crack stay apart, though

@@ -13,7 +13,7 @@ from scorrnet_cli.models.corrnet import CorrNetConfig, normalise
 from scorrnet_cli.tiles import Box, bounds
 
 PATCH_PX, PATCHES = 96, 12
-WINDOW_PX = 9
+WINDOW_PX = 9  # width over which shifts count as common
 
 
 class Peak(NamedTuple):
@@ -39,8 +39,7 @@ class Haystack:
     """
 
     def __init__(self, deformed: Tensor, window_px: int) -> None:
-        detail = F.avg_pool2d(_detail(deformed)[None, None], window_px, 1, window_px // 2)
-        self._detail = detail[0, 0]
+        self._detail = F.avg_pool2d(detail(deformed)[None, None], window_px, 1, window_px // 2)[0, 0]
         self._spectrum = torch.fft.rfft2(self._detail)
 
     def peak(self, part: Tensor) -> Peak:
@@ -65,13 +64,14 @@ class Haystack:
 
 def needle(reference: Tensor, mask: Tensor) -> Tensor:
     """Make the reference (H, W) ready to be sought where the mask (H, W) is; elsewhere it is 0."""
-    return _detail(reference) * mask
+    return detail(reference) * mask
 
 
-def patches(part: Tensor) -> list[Box]:
-    """Choose squares most of which lie in a part (H, W), all over it."""
-    pieces = [box for box in bounds(part).pieces(PATCH_PX) if float(box.of(part).float().mean()) > 0.5]
-    return pieces[:: len(pieces) // PATCHES + 1]
+def alone(whole: Tensor, box: Box) -> Tensor:
+    """Image (H, W) of nothing but what a box of another holds."""
+    patch = torch.zeros_like(whole)
+    box.of(patch).copy_(box.of(whole))
+    return patch
 
 
 def common_shift(reference: Tensor, deformed: Tensor, part: Tensor) -> Tensor:
@@ -93,15 +93,17 @@ def common_shift(reference: Tensor, deformed: Tensor, part: Tensor) -> Tensor:
         u, v in whole px.
     """
     haystack, whole = Haystack(deformed, WINDOW_PX), needle(reference, part)
-    sought = [whole]
-    for box in patches(part):
-        patch = torch.zeros_like(whole)
-        box.of(patch).copy_(box.of(whole))
-        sought.append(patch)
+    sought = (whole, *(alone(whole, box) for box in _patches(part)))
     return max((haystack.peak(each) for each in sought), key=lambda peak: peak.clearness).shift
 
 
-def _detail(image: Tensor) -> Tensor:
+def _patches(part: Tensor) -> list[Box]:
+    """Choose squares most of which lie in a part (H, W), all over it."""
+    pieces = [box for box in bounds(part).pieces(PATCH_PX) if float(box.of(part).float().mean()) > 0.5]
+    return pieces[:: len(pieces) // PATCHES + 1]
+
+
+def detail(image: Tensor) -> Tensor:
     """Detail of an image (H, W), as the network sees it."""
-    detail: Tensor = normalise(image[None, None], CorrNetConfig().normalise_px)[0, 0]
-    return detail
+    seen: Tensor = normalise(image[None, None], CorrNetConfig().normalise_px)[0, 0]
+    return seen

@@ -14,8 +14,8 @@ from torch import Tensor
 from scorrnet_cli import spline
 from scorrnet_cli.consensus import affine_consensus
 from scorrnet_cli.displace import Guide, displace, guide
-from scorrnet_cli.models.corrnet import CorrNet, CorrNetConfig, normalise
-from scorrnet_cli.shifts import Haystack, needle
+from scorrnet_cli.models.corrnet import CorrNet
+from scorrnet_cli.shifts import Haystack, alone, detail, needle
 from scorrnet_cli.tiles import Box, bounds
 
 STEP_DEG = 10  # half of it is left at most, by which a patch may be turned and still be found
@@ -107,8 +107,7 @@ def _patches(mask: Tensor) -> list[Box]:
 
 def _turned_patch(whole: Tensor, box: Box, middle: Tensor, angle_deg: float) -> Tensor:
     """Image (H, W) of nothing but what a box of another holds, turned about the middle of the box."""
-    patch = torch.zeros_like(whole)
-    box.of(patch).copy_(box.of(whole))
+    patch = alone(whole, box)
     if angle_deg == 0:
         return patch
     reach = math.ceil(math.hypot(box.height, box.width) / 2)
@@ -128,8 +127,7 @@ def _points(box: Box, like: Tensor) -> Tensor:
 
 def _likeness(part: Guide, brought_back: Tensor, motion: Tensor, place: spline.Place) -> float:
     """Correlation over a part of the reference with the deformed image (h, w) brought back by a motion (2, h, w)."""
-    window = CorrNetConfig().normalise_px
-    first, second = (normalise(image[None, None], window)[0, 0] for image in (part.grey, brought_back))
+    first, second = detail(part.grey), detail(brought_back)
     counted = part.mask & spline.inside(motion, place=place)
     first, second = first[counted], second[counted]
     return float(first @ second / (first.norm() * second.norm()).clamp_min(1e-6))

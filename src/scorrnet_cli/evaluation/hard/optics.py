@@ -88,10 +88,11 @@ def _light(camera: Camera, scene: Tensor, deformed: bool) -> Tensor:
     height, width = scene.shape
     x = torch.linspace(-0.5, 0.5, width, dtype=torch.float64)
     y = torch.linspace(-0.5, 0.5, height, dtype=torch.float64)[:, None]
-    light = 1 + rise * (0.8 * x + 0.6 * y)
+    along = 0.8 * x + 0.6 * y
+    light = 1 + rise * along
     if not camera.shadow:
         return light
-    from_middle = SHADOW_PX[0] / 2 - (width * (0.8 * x + 0.6 * y) + SHADOW_PX[1]).abs()
+    from_middle = SHADOW_PX[0] / 2 - (width * along + SHADOW_PX[1]).abs()
     return light * (1 - camera.shadow * torch.sigmoid(from_middle))
 
 
