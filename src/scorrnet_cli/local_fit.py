@@ -122,6 +122,12 @@ def slope_variances(sigmas: Tensor, weight: Tensor, window: Window, averaging_px
     return total.where(enough & regular, torch.nan)
 
 
+def window_mean(x: Tensor, weight: Tensor, window: Window) -> Tensor:
+    """Mean (C, H, W) of (C, H, W) over the window about each point, with weights (H, W); NaN where all are 0."""
+    (sums,) = _moments(torch.cat([x * weight, weight[None]]), window, [(0, 0)]).values()
+    return sums[:-1] / sums[-1]
+
+
 def binned(x: Tensor, size: int) -> Tensor:
     """Mean of every `size` x `size` pixels of (C, H, W); what is missing at the end counts as 0."""
     height, width = x.shape[-2:]

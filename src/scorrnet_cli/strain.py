@@ -22,10 +22,12 @@ from torch import Tensor
 from scorrnet_cli.arrays import AnyFloatArray, BoolArray, FloatArray
 from scorrnet_cli.field import Field
 from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
-from scorrnet_cli.local_fit import Window, binned, slope_variances, slopes, spread_out
+from scorrnet_cli.local_fit import Window, binned, slope_variances, slopes, spread_out, window_mean
 
 STRIP_POINTS = 2**18  # that are worked on at once, to bound the memory
 LARGEST_PREFERENCE = 10.0  # how many times the weight of a middling point the surest point has
+BLUNTED = 1.5  # error by a gauge over its difference from one of half the size: 4/3 within a surface, 2 at its edge
+NOISE_ALLOWED = 2.0  # of the square of that difference: twice what noise makes of it on average
 STEP = 1e-4  # of the numerical derivatives of strain by slope
 
 _Pair: TypeAlias = tuple[AnyFloatArray, AnyFloatArray]  # (H, W) each, along x and y
@@ -126,20 +128,25 @@ def _take(
     bin_px, halo = _bin_px(how), _halo_px(how)
     if math.isnan(middling):
         sigma = None
-    step = max(1, STRIP_POINTS // (width * bin_px)) * bin_px
+    step = max(1, STRIP_POINTS // (width * bin_px), halo // bin_px) * bin_px  # the halo is worked on anew in each
     for top in range(0, height, step):
         start, bottom = max(0, top - halo), min(height, top + step)
         part, inner = slice(start, bottom + halo), slice(top - start, bottom - start)
         known = torch.from_numpy(_known(moved, valid, part))
         stated = None if sigma is None else _strip(sigma, part)
         weight = known.double() if stated is None else _weights(known, stated, middling)
-        gradient = slopes(_strip(moved, part).where(known, 0.0), weight, _window(how, 1))
+        there = _strip(moved, part).where(known, 0.0)
+        gradient = slopes(there, weight, _window(how, 1))
         found = torch.full((len(ARRAYS), bottom - top, width), math.nan, dtype=torch.float64)
         found[:3] = _measured(gradient, how.measure)[:, inner]
         if stated is not None:
-            variances = _variances(stated, weight, how, bin_px)
-            found[3:] = _propagated(gradient, variances, how.measure)[:, inner]
+            found[3:] = _uncertainty(there, gradient, stated, weight, how)[:, inner]
         out[:, top:bottom] = found.where(known[inner] & found[:3].isfinite().all(0), math.nan).float().numpy()
+
+
+def _narrower(how: StrainSettings) -> StrainSettings:
+    """Half the gauge, or the same where there is no smaller one."""
+    return replace(how, window_px=max(2 * how.order + 1, 2 * (how.window_px // 4) + 1))
 
 
 def _strip(pair: _Pair, rows: slice) -> Tensor:
@@ -173,8 +180,8 @@ def _bin_px(how: StrainSettings) -> int:
 
 def _halo_px(how: StrainSettings) -> int:
     """How far around a point its strain and uncertainty depend on others, px; a multiple of the bins."""
-    bin_px = _bin_px(how)
-    return bin_px * (how.window_px // (2 * bin_px) + 2)  # a bin more than the window reaches, to interpolate
+    bin_px, reach = _bin_px(how), how.window_px // 2 * 2
+    return bin_px * (reach // bin_px + 2)  # a bin more than the windows reach, to interpolate
 
 
 def _weights(known: Tensor, sigma: Tensor, middling: float) -> Tensor:
@@ -194,23 +201,68 @@ def _window(how: StrainSettings, bin_px: int) -> Window:
     return Window((taps * (offset.abs() <= radius)).view(-1, bin_px).mean(1), how.order)
 
 
-def _variances(sigma: Tensor, weight: Tensor, how: StrainSettings, bin_px: int) -> Tensor:
-    """Variances and covariance (2, 3, H, W) of the slopes along x and y of u and of v."""
-    known = sigma.where(weight > 0, 0.0)
-    means = binned(torch.cat([known * weight, weight[None]]), bin_px)
-    coarse = slope_variances(means[:2], means[2], _window(how, bin_px), how.averaging_px, bin_px)
+def _uncertainty(moved: Tensor, gradient: Tensor, sigma: Tensor, weight: Tensor, how: StrainSettings) -> Tensor:
+    """Standard uncertainty (3, H, W) of strain: of noise, and of what the gauge blunts where strain varies within it.
+
+    By a gauge of half the size strain differs, for both reasons. The mean square of the difference over the gauge, less
+    what noise may make of it, tells how much is blunted. All of it varies slowly, so that bins of pixels will do.
+
+    Parameters
+    ----------
+    moved : (2, H, W) float64
+        Displacement, px; 0 where `weight` is.
+    gradient : (2, 2, H, W) float64
+        Its slopes by the gauge.
+    sigma : (2, H, W) float64
+        Standard uncertainty of the displacement, px.
+    weight : (H, W) float64
+    how : StrainSettings
+    """
+    bin_px = _bin_px(how)
+    means = binned(torch.cat([sigma.where(weight > 0, 0.0) * weight, weight[None]]), bin_px)
+    coarse = _sampled(gradient, bin_px)
+    variance = _propagated(coarse, means, how, bin_px)
+    narrower = _narrower(how)
+    if narrower != how:
+        sharper = _sampled(slopes(moved, weight, _window(narrower, 1)), bin_px)
+        difference = _measured(sharper, how.measure) - _measured(coarse, how.measure)
+        noise = (_propagated(coarse, means, narrower, bin_px) - variance).clamp_min(0)
+        excess = difference**2 - NOISE_ALLOWED * noise
+        seen = (means[2] > 0) & excess.isfinite().all(0)
+        blunted = window_mean(excess.where(seen, 0.0), seen.double(), _window(how, bin_px)).clamp_min(0)
+        variance = variance + BLUNTED**2 * blunted.nan_to_num(0.0)
     height, width = weight.shape
-    return spread_out(coarse.flatten(0, 1), bin_px, (height, width)).view(2, 3, height, width)
+    return spread_out(variance, bin_px, (height, width)).sqrt()
 
 
-def _propagated(gradient: Tensor, variances: Tensor, measure: str) -> Tensor:
-    """Standard uncertainty (3, H, W) of strain, to first order, with errors of u and v that are independent."""
-    total = gradient.new_zeros(3, *gradient.shape[2:])
+def _sampled(x: Tensor, bin_px: int) -> Tensor:
+    """What lies in the middle of every bin of (..., H, W), or nearest to it at the end."""
+    down, across = (
+        torch.arange(0, size, bin_px).add(bin_px // 2).clamp_max(size - 1).to(x.device) for size in x.shape[-2:]
+    )
+    return x[..., down, :][..., across]
+
+
+def _propagated(gradient: Tensor, means: Tensor, how: StrainSettings, bin_px: int) -> Tensor:
+    """Variance (3, h, w) of strain by noise, to first order, with errors of u and v that are independent.
+
+    Parameters
+    ----------
+    gradient : (2, 2, h, w) float64
+        In the middle of bins; NaN counts as 0.
+    means : (3, h, w) float64
+        Means over bins of the weighted standard uncertainties of u and v, px, and of the weight.
+    how : StrainSettings
+    bin_px : int
+    """
+    variances = slope_variances(means[:2], means[2], _window(how, bin_px), how.averaging_px, bin_px)
+    known = gradient.nan_to_num(0.0)
+    total = torch.zeros_like(variances[0])
     for part in range(2):
-        by_x, by_y = (_derivative(gradient, part, axis, measure) for axis in range(2))
+        by_x, by_y = (_derivative(known, part, axis, how.measure) for axis in range(2))
         xx, xy, yy = variances[part]
         total += by_x**2 * xx + 2 * by_x * by_y * xy + by_y**2 * yy
-    return total.clamp_min(0).sqrt()
+    return total.clamp_min(0)
 
 
 def _derivative(gradient: Tensor, part: int, axis: int, measure: str) -> Tensor:

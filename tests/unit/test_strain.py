@@ -165,6 +165,24 @@ def test_uncertainty_is_true_for_correlated_errors(window: int, averaged: float,
             assert 0.8 < np.sqrt(np.mean(part[where] ** 2)) < 1.25
 
 
+def test_what_the_gauge_blunts_is_counted() -> None:
+    how = StrainSettings(41, "small", averaging_px=3.0)
+    y, x = np.mgrid[:120, :240].astype(np.float64)
+    hole = np.hypot(x - 120, y - 60) < 15
+    sigma = np.full((1, *x.shape), 1e-3, np.float32)
+    wave = 0.2 * np.sin(2 * np.pi * x / 60)
+    true = 0.2 * 2 * np.pi / 60 * np.cos(2 * np.pi * x / 60)
+    found = strain(wave[None], 0 * wave[None], ~hole[None], how, (sigma, sigma))
+    even = strain(0.1 * x[None], 0 * wave[None], ~hole[None], how, (sigma, sigma))
+    inside = ~hole & (np.abs(x - 120) < 95)
+    error = np.sqrt(np.mean((found.exx[0] - true)[inside] ** 2))
+    stated = np.sqrt(np.mean(found.sigma_exx[0][inside] ** 2))
+    noise = np.sqrt(np.mean(even.sigma_exx[0][inside] ** 2))
+    assert error > 20 * noise
+    assert 0.7 < error / stated < 1.4
+    np.testing.assert_array_equal(found.sigma_eyy[0][inside] < 1.01 * even.sigma_eyy[0][inside], True)
+
+
 def test_white_noise_would_be_understated() -> None:
     sigma = np.full((1, *X.shape), 0.01, np.float32)
     settings = [StrainSettings(averaging_px=length) for length in (0.1, 3.0)]
