@@ -101,6 +101,53 @@ def test_fields_keep_to_their_limits_and_are_smooth() -> None:
         assert float((between[:, :-1, :-1] - middle).abs().max()) < 1.0
 
 
+def test_strain_concentrates_about_a_hole_as_kirsch_says() -> None:
+    hole, strain, poisson, angle = fields.Hole(80.0, 70.0, 20.0), 0.002, 0.3, 0.4
+    direction = torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64)
+    normal = torch.tensor([-math.sin(angle), math.cos(angle)], dtype=torch.float64)
+
+    def gradient(at: Tensor) -> Tensor:
+        """Displacement gradient (2, 2) at a point (2,)."""
+        step = 0.01 * torch.eye(2, dtype=torch.float64)
+        points = (at + torch.cat([step, -step])).T[:, None]
+        u = fields.plate_with_hole(points, hole, strain, poisson, angle)[:, 0]
+        return (u[:, :2] - u[:, 2:]) / 0.02
+
+    centre = torch.tensor([hole.x, hole.y], dtype=torch.float64)
+    for place, expected in ((normal, 3 * strain), (direction, -strain)):  # the hoop strain at the rim
+        tangent = direction if place is normal else normal
+        slope = gradient(centre + place * (hole.radius_px + 0.02))
+        assert float(tangent @ slope @ tangent) == pytest.approx(expected, rel=0.02)
+        assert float(place @ slope @ place) == pytest.approx(-poisson * expected, rel=0.05)  # no stress across the rim
+    far = gradient(centre + 4000 * direction)
+    assert float(direction @ far @ direction) == pytest.approx(strain, rel=1e-3)
+    assert float(normal @ far @ normal) == pytest.approx(-poisson * strain, rel=1e-3)
+
+
+def test_most_of_the_holes_about_which_strain_concentrates_are_in_the_surface(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fields, "HOLE_PX", (20.0, 30.0))
+    shares = []
+    for share in (0.0, 1.0):
+        recipe = SynthRecipe(size=96, whole_frame=1.0, displacement_px=6.0, hole_share=share)
+        missing = [
+            1 - float(make_pairs(Rng((14, index), CPU), 1, recipe, Material()).mask.mean()) for index in range(16)
+        ]
+        shares.append(float(np.mean(np.array(missing) > 0)))
+    assert shares[0] == 0.0
+    assert 0.4 < shares[1] < 0.95
+    assert max(missing) < 0.5
+
+
+def test_faint_fields_are_faint() -> None:
+    points, spans = _grid(96), []
+    limits = fields.FieldRange(rotation_deg=0.0, stretch=0.0, element_share=1.0, wave_share=1.0, faint_share=1.0)
+    for index in range(20):
+        u = dataclasses.replace(fields.motion(Rng((15, index), CPU), points, 96.0, limits), crack=None).at(points)
+        spans.append(float((u.amax(dim=(1, 2)) - u.amin(dim=(1, 2))).max()))
+    assert 0.004 < min(spans) < 0.1
+    assert max(spans) < 2.0
+
+
 @pytest.mark.parametrize("dot", [3.0, 8.0])
 def test_textures_are_periodic_and_have_the_dots_asked_for(dot: float) -> None:
     sizes, seams = [], []

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,12 @@ from torch import Tensor
 from scorrnet_cli.training.rng import Rng
 
 ELEMENT_SIZES_PX = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+FAINT_PX = (0.004, 0.2)  # amplitude of the local part of faint fields, of the size of the noise or below
+FAINT_OPENING_PX = (0.05, 2.0)  # of their cracks
+HOLE_PX = (6.0, 60.0)  # radius of the holes that concentrate strain
+FAR_STRAIN = (5e-4, 0.03)  # far from them
+COMPRESSED_SHARE = 0.3
+DRILLED_SHARE = 0.7  # of them; the others are inclusions, which stretch as their rim does
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,14 @@ class Crack:
         return torch.where(opening > 0, across.abs() - 0.5 * opening, torch.full_like(across, 1e3))
 
 
+class Hole(NamedTuple):
+    """A round hole: its centre and its radius, px."""
+
+    x: float
+    y: float
+    radius_px: float
+
+
 @dataclass(frozen=True)
 class FieldRange:
     """How far fields go.
@@ -76,6 +91,10 @@ class FieldRange:
         Largest rms gradient of the local part.
     element_share, wave_share : float
         How many of the fields have a random local part, and how many a plane wave.
+    faint_share : float
+        How many of the fields have a local part that is barely above the noise.
+    hole_share : float
+        How many of the fields have strain that concentrates about a hole.
     """
 
     displacement_px: float = 32.0
@@ -84,6 +103,8 @@ class FieldRange:
     gradient: float = 0.12
     element_share: float = 0.75
     wave_share: float = 0.35
+    faint_share: float = 0.0
+    hole_share: float = 0.0
 
 
 Term = Callable[[Tensor], Tensor]
@@ -91,17 +112,30 @@ Term = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Motion:
-    """A displacement field in closed form: scaled smooth terms, a shift, and a crack on top."""
+    """A displacement field in closed form: scaled smooth terms, a shift, and a crack on top.
+
+    Where there is a hole in the surface, it is round after the smooth motion.
+    """
 
     terms: tuple[Term, ...]
     scale: Tensor  # (2, 1, 1)
     shift: Tensor  # (2, 1, 1), px
     crack: Crack | None
+    hole: Hole | None = None
 
     def at(self, xy: Tensor) -> Tensor:
         """Return the displacement (2, H, W) in px at a regular grid of reference points `xy` (2, H, W)."""
-        u = self.scale * sum(term(xy) for term in self.terms) + self.shift
+        u = self._smooth(xy)
         return u if self.crack is None else u + self.crack.jump(xy + u)
+
+    def moved(self, hole: Hole) -> Hole:
+        """Return a hole where the smooth motion takes its centre."""
+        centre = self.shift.new_tensor([hole.x, hole.y])[:, None, None]
+        x, y = (centre + self._smooth(centre)).flatten().tolist()
+        return hole._replace(x=x, y=y)
+
+    def _smooth(self, xy: Tensor) -> Tensor:
+        return self.scale * sum(term(xy) for term in self.terms) + self.shift
 
 
 def motion(rng: Rng, xy: Tensor, span_px: float, limits: FieldRange) -> Motion:
@@ -117,10 +151,15 @@ def motion(rng: Rng, xy: Tensor, span_px: float, limits: FieldRange) -> Motion:
     limits : FieldRange
     """
     terms = [_affine(rng, span_px, limits)]
+    faint = bool(limits.faint_share) and rng.chance(limits.faint_share)  # without faint fields no number is drawn
     if rng.chance(limits.element_share):
-        terms += [_elements(rng, xy, limits) for _ in range(rng.integer(1, 2))]
+        terms += [_elements(rng, xy, limits, faint) for _ in range(rng.integer(1, 2))]
     if rng.chance(limits.wave_share):
-        terms.append(_wave(rng, limits))
+        terms.append(_wave(rng, limits, faint))
+    hole, drilled = None, False
+    if limits.hole_share and rng.chance(limits.hole_share):  # without holes no number is drawn
+        hole, drilled = _hole(rng, span_px), rng.chance(DRILLED_SHARE)
+        terms.append(_concentrated(rng, hole))
     u = torch.stack([term(xy) for term in terms]).sum(0)
     scale = (limits.displacement_px / u.abs().amax(dim=(1, 2)).clamp_min(1e-6)).clamp_max(1.0)[:, None, None]
     shift = _shift(rng, scale * u, limits)[:, None, None]
@@ -130,10 +169,11 @@ def motion(rng: Rng, xy: Tensor, span_px: float, limits: FieldRange) -> Motion:
             x=rng.uniform(0.2, 0.8) * span_px,
             y=rng.uniform(0.2, 0.8) * span_px,
             angle=rng.uniform(0.0, 2 * math.pi),
-            opening_px=rng.uniform(0.5, 8.0),
+            opening_px=rng.log_uniform(*FAINT_OPENING_PX) if faint else rng.uniform(0.5, 8.0),
             length_px=rng.uniform(0.1, 0.6) * span_px,
         )
-    return Motion(tuple(terms), scale, shift, crack)
+    field = Motion(tuple(terms), scale, shift, crack)
+    return replace(field, hole=field.moved(hole)) if hole is not None and drilled else field
 
 
 def _shift(rng: Rng, u: Tensor, limits: FieldRange) -> Tensor:
@@ -162,13 +202,13 @@ def _affine(rng: Rng, span_px: float, limits: FieldRange) -> Term:
     return lambda xy: torch.einsum("ij,jhw->ihw", gradient, xy - centre[:, None, None])
 
 
-def _elements(rng: Rng, xy: Tensor, limits: FieldRange) -> Term:
+def _elements(rng: Rng, xy: Tensor, limits: FieldRange, faint: bool) -> Term:
     """Cubic B-spline field (C2) with random nodal values."""
     size = ELEMENT_SIZES_PX[rng.integer(0, len(ELEMENT_SIZES_PX) - 1)]
-    gradient = rng.log_uniform(0.002, limits.gradient)
+    height = rng.log_uniform(*FAINT_PX) if faint else rng.log_uniform(0.002, limits.gradient) * size * 1.6
     columns = _nodes(rng, xy[0, 0], size)
     rows = _nodes(rng, xy[1, :, 0], size)
-    values = rng.randn(2, len(rows), len(columns)) * (gradient * size * 1.6)
+    values = rng.randn(2, len(rows), len(columns)) * height
     return lambda at: _spline_basis(at[1, :, 0], rows, size) @ values @ _spline_basis(at[0, 0], columns, size).T
 
 
@@ -187,10 +227,11 @@ def _spline_basis(points: Tensor, nodes: Tensor, size: float) -> Tensor:
     return torch.where(t < 1, inner, outer)
 
 
-def _wave(rng: Rng, limits: FieldRange) -> Term:
+def _wave(rng: Rng, limits: FieldRange, faint: bool) -> Term:
     """A plane wave, or a wave whose period grows along its crests as in the star images."""
     period = rng.log_uniform(9.0, 200.0)
-    amplitude = rng.log_uniform(0.01, limits.gradient * 1.5) * period / (2 * math.pi)
+    steep = limits.gradient * 1.5
+    amplitude = rng.log_uniform(*FAINT_PX) if faint else rng.log_uniform(0.01, steep) * period / (2 * math.pi)
     angle, direction, phase = (rng.uniform(0.0, 2 * math.pi) for _ in range(3))
     growth = rng.uniform(0.0, 0.004)
     c, s = math.cos(angle), math.sin(angle)
@@ -202,3 +243,46 @@ def _wave(rng: Rng, limits: FieldRange) -> Term:
         return torch.stack([math.cos(direction) * height, math.sin(direction) * height])
 
     return wave
+
+
+def _hole(rng: Rng, span_px: float) -> Hole:
+    x, y = (rng.uniform(0.0, 1.0) * span_px for _ in range(2))
+    return Hole(x, y, rng.log_uniform(*HOLE_PX))
+
+
+def _concentrated(rng: Rng, hole: Hole) -> Term:
+    """Strain about a round hole in a plate under tension or compression in some direction."""
+    strain, poisson = rng.log_uniform(*FAR_STRAIN), rng.uniform(0.0, 0.5)
+    if rng.chance(COMPRESSED_SHARE):
+        strain = -strain
+    angle = rng.uniform(0.0, math.pi)
+    return lambda xy: plate_with_hole(xy, hole, strain, poisson, angle)
+
+
+def plate_with_hole(xy: Tensor, hole: Hole, strain: float, poisson: float, angle: float) -> Tensor:
+    """Displacement (2, H, W) of points `xy` (2, H, W) of a plate under tension about a round hole, px.
+
+    Kirsch (1898), plane stress. Within the radius, where there may be something else, it stretches evenly, so that the
+    field goes on over the rim.
+
+    Parameters
+    ----------
+    xy : (2, H, W) float32
+    hole : Hole
+    strain : float
+        Along the tension, far from the hole.
+    poisson : float
+        Poisson's ratio.
+    angle : float
+        Direction of the tension, rad.
+    """
+    c, s = math.cos(angle), math.sin(angle)
+    dx, dy = xy[0] - hole.x, xy[1] - hole.y
+    along, across = dx * c + dy * s, dy * c - dx * s
+    squared = (along**2 + across**2).clamp_min(1e-6)
+    near = hole.radius_px**2 / squared.clamp_min(hole.radius_px**2)  # 1 within the radius
+    twice_cos, twice_sin = (along**2 - across**2) / squared, 2 * along * across / squared
+    away = (1 - poisson) + (1 + poisson) * near + ((1 + poisson) * (1 - near**2) + 4 * near) * twice_cos
+    around = -((1 + poisson) * (1 + near**2) + 2 * (1 - poisson) * near) * twice_sin
+    u, v = away * along - around * across, away * across + around * along
+    return 0.5 * strain * torch.stack([u * c - v * s, u * s + v * c])

@@ -59,7 +59,7 @@ class SynthRecipe:
         Share of the segmentation's images in which points shine, on the surface or everywhere.
     processed_share : float
         Share of the segmentation's images that are sharpened or compressed.
-    displacement_px, rotation_deg, stretch, gradient, element_share, wave_share : float
+    displacement_px, rotation_deg, stretch, gradient, element_share, wave_share, faint_share, hole_share : float
         Limits of the fields, see `fields.FieldRange`.
     """
 
@@ -88,6 +88,8 @@ class SynthRecipe:
     gradient: float = 0.12
     element_share: float = 0.75
     wave_share: float = 0.35
+    faint_share: float = 0.0
+    hole_share: float = 0.0
 
     @property
     def limits(self) -> FieldRange:

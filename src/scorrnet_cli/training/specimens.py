@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from scorrnet_cli.training.fields import Hole
 from scorrnet_cli.training.rng import Rng
 
 Distance = Callable[[Tensor], Tensor]
@@ -94,6 +95,21 @@ def together(one: Specimen, other: Specimen) -> Specimen:
         return torch.minimum(one.body(xy), other.body(xy))
 
     return Specimen(painted, body, one.edge_px)
+
+
+def drilled(whole: Specimen, hole: Hole) -> Specimen:
+    """Return a specimen with one more round hole."""
+
+    def within(xy: Tensor) -> Tensor:
+        return hole.radius_px - torch.hypot(xy[0] - hole.x, xy[1] - hole.y)
+
+    def painted(xy: Tensor) -> Tensor:
+        return torch.maximum(whole.painted(xy), within(xy))
+
+    def body(xy: Tensor) -> Tensor:
+        return torch.maximum(whole.body(xy), within(xy))
+
+    return Specimen(painted, body, whole.edge_px)
 
 
 def _outline(rng: Rng, span: float) -> Distance:

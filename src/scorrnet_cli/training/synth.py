@@ -134,6 +134,8 @@ def _make_pair(rng: Rng, recipe: SynthRecipe, material: Material) -> Pairs:
     motion = fields.motion(rng, points, recipe.size, recipe.limits)
     moved = points + motion.at(points)
     surface = _surface(rng, recipe, material)
+    if motion.hole is not None:
+        surface = dataclasses.replace(surface, outline=specimens.drilled(surface.outline, motion.hole))
     behind = surface.backdrop(rng, recipe, material)
     scene, mask = surface.render(moved, None, behind)
     later = _later(rng, behind, surface, recipe, material)
