@@ -1,10 +1,9 @@
 """How uncertain the mean over a rectangle is, when errors of neighbouring points are alike.
 
-The displacement of a point is averaged over a Gaussian window of standard deviation l, so that errors of standard
-uncertainty s at two points at distance d have the covariance s s' exp(-d^2 / 4 l^2): the correlation of white noise
-that was filtered with a Gaussian. The variance of a mean is the mean of the covariances of all pairs of points (JCGM
-100:2008, Guide to the Expression of Uncertainty in Measurement, 5.2.2). The exponential is a product of one of x and
-one of y, so that the double sum over all pairs is two products of matrices.
+Errors of standard uncertainty s at two points have the covariance s s' r(dx) r(dy), with the correlation r of
+`StrainSettings.correlation`. The variance of a mean is the mean of the covariances of all pairs of points (JCGM
+100:2008, Guide to the Expression of Uncertainty in Measurement, 5.2.2). As r is taken along x and along y, the double
+sum over all pairs is two products of matrices. For one Gaussian window the product is exact, for several passes nearly.
 """
 
 from __future__ import annotations
@@ -20,20 +19,15 @@ from scorrnet_cli.gauge import StrainSettings
 Array = NDArray[np.float64]
 
 
-def correlation(distance_px: float, averaging_px: float) -> float:
-    """Correlation of the errors of two points."""
-    return math.exp(-((distance_px / averaging_px) ** 2) / 4)
-
-
-def sigma_of_mean(sigma: FloatArray, averaging_px: float) -> float:
+def sigma_of_mean(sigma: FloatArray, how: StrainSettings) -> float:
     """Standard uncertainty of the mean of a displacement.
 
     Parameters
     ----------
     sigma : (h, w) float32
         Standard uncertainty of each point, px; NaN where it does not belong to the mean.
-    averaging_px : float
-        Standard deviation l of the window that the displacement was averaged over, px.
+    how : StrainSettings
+        What the displacement was averaged over.
 
     Returns
     -------
@@ -44,7 +38,7 @@ def sigma_of_mean(sigma: FloatArray, averaging_px: float) -> float:
     if not known.any():
         return math.nan
     spread = np.where(known, sigma, 0.0).astype(np.float64)
-    down, across = (_matrix(size, averaging_px) for size in sigma.shape)
+    down, across = (_matrix(size, how) for size in sigma.shape)
     return float(np.sqrt(np.sum(spread * (down @ spread @ across))) / known.sum())
 
 
@@ -98,11 +92,10 @@ def _box(size: int) -> Array:
 
 def _variance(weights: Array, how: StrainSettings) -> float:
     """Variance of a weighted sum along one axis of errors of unit variance."""
-    return float(weights @ _matrix(len(weights), how.averaging_px) @ weights)
+    return float(weights @ _matrix(len(weights), how) @ weights)
 
 
-def _matrix(size: int, averaging_px: float) -> Array:
+def _matrix(size: int, how: StrainSettings) -> Array:
     """Correlation of the errors of points in a row, (size, size)."""
     at = np.arange(size, dtype=np.float64)
-    matrix: Array = np.exp(-(((at[:, None] - at) / averaging_px) ** 2) / 4)
-    return matrix
+    return how.correlation(at[:, None] - at)

@@ -42,8 +42,11 @@ class StrainSettings:
     weights : str
         ``uniform``, or ``gaussian`` with a standard deviation of a quarter of the window.
     averaging_px : float
-        Standard deviation of the Gaussian window that the displacement was averaged over, px. It makes errors of
+        Standard deviation of the Gaussian window that averages noise as the displacement's did, px. It makes errors of
         neighbouring points alike, and belongs to the size of the virtual strain gauge.
+    averaging_passes : int
+        Passes with one window in which that was done; 1 otherwise. With more of them errors are alike to farther off,
+        and opposite beyond.
     """
 
     window_px: int = 25
@@ -51,6 +54,7 @@ class StrainSettings:
     order: int = 1
     weights: str = WEIGHTS[0]
     averaging_px: float = ADAPTIVE_AVERAGING_PX
+    averaging_passes: int = 1
 
     def __post_init__(self) -> None:
         least = 2 * self.order + 1
@@ -71,6 +75,24 @@ class StrainSettings:
         if self.weights == "uniform":
             return np.ones(len(offsets_px))
         return np.asarray(np.exp(-0.5 * (offsets_px / (GAUSSIAN_SHARE * self.window_px)) ** 2), np.float64)
+
+    def correlation(self, distances_px: NDArray[Any]) -> NDArray[np.float64]:
+        """Return how alike the errors of displacement are of points at some distances, -1..1.
+
+        After n passes with a Gaussian window G of standard deviation s, errors are white noise filtered with
+        1 - (1 - G)^n = sum_j c_j G^j, whose autocorrelation at distance d is a sum of c_j c_k / (j + k) times
+        exp(-d^2 / 2 (j + k) s^2).
+        """
+        passes = self.averaging_passes
+        window_px = self.averaging_px * noise_gain(passes)
+        shares = [-((-1) ** j) * math.comb(passes, j) for j in range(1, passes + 1)]
+        total, alike = 0.0, np.zeros(np.shape(distances_px))
+        for j, first in enumerate(shares, 1):
+            for k, second in enumerate(shares, 1):
+                share = first * second / (j + k)
+                total += share
+                alike += share * np.exp(-((distances_px / window_px) ** 2) / (2 * (j + k)))
+        return np.asarray(alike / total)
 
     @property
     def subset_px(self) -> float:

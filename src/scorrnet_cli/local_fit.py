@@ -8,11 +8,14 @@ with weights; Pan et al., Optical Engineering 46, 033601, 2007, for strain).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from scorrnet_cli.filters import along_columns, along_rows, band_of
@@ -20,6 +23,9 @@ from scorrnet_cli.filters import along_columns, along_rows, band_of
 LEAST_SHARE = 0.1  # of the window that must be known
 LEAST_PIVOT = 1e-9  # relative; less is a singular fit: points in a line, for example
 FADED = 1e-3  # patterns of error with a smaller share of the variance are left out
+
+Alike: TypeAlias = Callable[[NDArray[Any]], NDArray[np.float64]]
+"""Correlation of the errors of points at some distances, px."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +83,13 @@ def slopes(fields: Tensor, weight: Tensor, window: Window) -> Tensor:
     return found.where(enough & regular, torch.nan)
 
 
-def slope_variances(sigmas: Tensor, weight: Tensor, window: Window, averaging_px: float, bin_px: int) -> Tensor:
+def slope_variances(sigmas: Tensor, weight: Tensor, window: Window, alike: Alike, bin_px: int) -> Tensor:
     """Variances and covariance of the slopes, for errors that are alike at neighbouring points.
 
-    An error e of standard uncertainty s, averaged by a Gaussian of standard deviation l, has at two points of
-    distance d the covariance s s' exp(-d^2 / 4 l^2). It is a sum of few products of patterns in x and y: the
-    eigenvectors q of that matrix within the window. A slope is a sum of c e with known c, so its variance is the sum
-    over the patterns of eigenvalue times (sum of c s q)^2, and each of these sums is a separable filter. All of it
-    varies slowly, so that bins of pixels will do.
+    An error e of standard uncertainty s has at two points the covariance s s' r(dx) r(dy), with the correlation r at a
+    distance. It is a sum of few products of patterns in x and y: the eigenvectors q of the matrix of r within the
+    window. A slope is a sum of c e with known c, so its variance is the sum over the patterns of eigenvalue times (sum
+    of c s q)^2, and each of these sums is a separable filter. All of it varies slowly, so that bins of pixels will do.
 
     Parameters
     ----------
@@ -94,8 +99,8 @@ def slope_variances(sigmas: Tensor, weight: Tensor, window: Window, averaging_px
         As in `slopes`; means of bins.
     window : Window
         Of bins.
-    averaging_px : float
-        The length l, px.
+    alike : callable
+        The correlation r.
     bin_px : int
         Side of a bin, px.
 
@@ -108,7 +113,7 @@ def slope_variances(sigmas: Tensor, weight: Tensor, window: Window, averaging_px
     unit = torch.zeros(len(window.terms), 2, *weight.shape, dtype=torch.float64)
     unit[1, 0] = unit[2, 1] = 1 / (window.radius * bin_px)
     rows, regular = _solve(matrix, unit)  # of the inverse: the slopes are these times the right-hand side
-    values, patterns = _patterns(len(window.taps), averaging_px, bin_px)
+    values, patterns = _patterns(len(window.taps), alike, bin_px)
     total = torch.zeros(len(sigmas), 3, *weight.shape, dtype=torch.float64)
     for i, across in enumerate(patterns):
         along = {power: _across(sigmas, _tap(window, power) * across) for power in range(window.order + 1)}
@@ -143,10 +148,10 @@ def spread_out(x: Tensor, size: int, shape: tuple[int, int]) -> Tensor:
     return value / share  # 0 / 0 is NaN
 
 
-def _patterns(count: int, averaging_px: float, bin_px: int) -> tuple[Tensor, Tensor]:
+def _patterns(count: int, alike: Alike, bin_px: int) -> tuple[Tensor, Tensor]:
     """Eigenvalues, falling, and eigenvectors (K, count) of the correlation of errors of bins along an axis."""
-    at = torch.arange(count * bin_px, dtype=torch.float64)
-    of_pixels = torch.exp(-(((at[:, None] - at) / averaging_px) ** 2) / 4)
+    at = np.arange(count * bin_px, dtype=np.float64)
+    of_pixels = torch.from_numpy(alike(at[:, None] - at))
     values, vectors = torch.linalg.eigh(of_pixels.view(count, bin_px, count, bin_px).mean((1, 3)))
     kept = values.flip(0) > FADED * values[-1]
     return values.flip(0)[kept], vectors.T.flip(0)[kept]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scorrnet_cli.arrays import FloatArray
-from scorrnet_cli.averages import correlation, sigma_of_mean, sigma_of_mean_strain
+from scorrnet_cli.averages import sigma_of_mean, sigma_of_mean_strain
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.gauge import StrainSettings
 from scorrnet_cli.layers import LENGTHS, STRAINS, Extent, Layers
@@ -146,7 +146,7 @@ class Line(Probe):
         length = math.hypot(across, down)
         along = np.array([across, down]) / length if length else np.full(2, math.nan)
         first, second = np.sqrt((along[0] * sigma_u) ** 2 + (along[1] * sigma_v) ** 2)
-        alike = correlation(self.length_px, how.averaging_px)
+        alike = float(how.correlation(np.array(self.length_px)))
         sigma = math.sqrt(first**2 + second**2 - 2 * alike * first * second)
         return {
             "length": length,
@@ -196,7 +196,7 @@ class Rectangle(Probe):
         parts = {name: layers.arrays[name][rows, columns] for name in self.quantities if name != "points"}
         reading = {name: _mean(parts[name]) for name in ("u", "v", "exx", "eyy", "exy")}
         for name in ("sigma_u", "sigma_v"):
-            reading[name] = sigma_of_mean(parts[name], how.averaging_px)
+            reading[name] = sigma_of_mean(parts[name], how)
         reading["sigma_exx"] = sigma_of_mean_strain(parts["sigma_exx"], how, shear=False)
         reading["sigma_eyy"] = sigma_of_mean_strain(parts["sigma_eyy"].T, how, shear=False)
         reading["sigma_exy"] = sigma_of_mean_strain(parts["sigma_exy"], how, shear=True)

@@ -107,9 +107,14 @@ class Settings:
     @property
     def gauge(self) -> StrainSettings:
         """How strain is taken, whether asked for or not."""
-        averaged = averaging_px(refined=self.refine, window_px=self.window_px, passes=self.passes or DEFAULT_PASSES)
+        passes = self.passes or DEFAULT_PASSES
         return StrainSettings(
-            self.strain_window_px, self.strain_measure, self.strain_order, self.strain_weights, averaged
+            self.strain_window_px,
+            self.strain_measure,
+            self.strain_order,
+            self.strain_weights,
+            averaging_px(refined=self.refine, window_px=self.window_px, passes=passes),
+            passes if self.refine and self.window_px is not None else 1,
         )
 
     @property

@@ -27,7 +27,7 @@ from scorrnet_cli.local_fit import Window, binned, slope_variances, slopes, spre
 STRIP_POINTS = 2**18  # that are worked on at once, to bound the memory
 LARGEST_PREFERENCE = 10.0  # how many times the weight of a middling point the surest point has
 BLUNTED = 1.5  # error by a gauge over its difference from one of half the size: 4/3 within a surface, 2 at its edge
-NOISE_ALLOWED = 2.0  # of the square of that difference: twice what noise makes of it on average
+NOISE_ALLOWED = 2.5  # of the square of that difference: so many times what noise makes of it on average
 STEP = 1e-4  # of the numerical derivatives of strain by slope
 
 _Pair: TypeAlias = tuple[AnyFloatArray, AnyFloatArray]  # (H, W) each, along x and y
@@ -255,7 +255,7 @@ def _propagated(gradient: Tensor, means: Tensor, how: StrainSettings, bin_px: in
     how : StrainSettings
     bin_px : int
     """
-    variances = slope_variances(means[:2], means[2], _window(how, bin_px), how.averaging_px, bin_px)
+    variances = slope_variances(means[:2], means[2], _window(how, bin_px), how.correlation, bin_px)
     known = gradient.nan_to_num(0.0)
     total = torch.zeros_like(variances[0])
     for part in range(2):

@@ -226,7 +226,7 @@ def test_the_stated_uncertainty_of_means_is_that_of_simulated_errors(
     u, taken = noisy
     rows, columns = (slice((SIDE - size) // 2, (SIDE - size) // 2 + size) for size in (height, width))
     inside = (slice(None), rows, columns)
-    stated = sigma_of_mean(np.full((height, width), LEVEL, np.float32), SMALL.averaging_px)
+    stated = sigma_of_mean(np.full((height, width), LEVEL, np.float32), SMALL)
     assert u[inside].mean((1, 2)).std() == pytest.approx(stated, rel=0.12)
     for name, shear in (("exx", False), ("eyy", False), ("exy", True)):
         sigma = getattr(taken, f"sigma_{name}")[inside][0]
@@ -238,8 +238,9 @@ def test_gaps_make_a_mean_less_certain() -> None:
     sigma = np.full((40, 40), 0.01, np.float32)
     some = sigma.copy()
     some[:, 10:] = np.nan
-    assert sigma_of_mean(sigma, 3.0) < sigma_of_mean(some, 3.0) < 0.01
-    assert math.isnan(sigma_of_mean(sigma * np.nan, 3.0))
+    how = StrainSettings(averaging_px=3.0)
+    assert sigma_of_mean(sigma, how) < sigma_of_mean(some, how) < 0.01
+    assert math.isnan(sigma_of_mean(sigma * np.nan, how))
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,18 @@ def test_uncertainty_is_true_for_correlated_errors(window: int, averaged: float,
             assert 0.8 < np.sqrt(np.mean(part[where] ** 2)) < 1.25
 
 
+@pytest.mark.parametrize("passes", [1, 4])
+def test_errors_of_several_passes_are_alike_as_stated(passes: int) -> None:
+    window = 5.0
+    how = StrainSettings(
+        averaging_px=averaging_px(refined=True, window_px=window, passes=passes), averaging_passes=passes
+    )
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(256), np.fft.fftfreq(256)))
+    gaussian = np.exp(-2 * (np.pi * window * frequency) ** 2)
+    correlation = np.fft.ifft2((1 - (1 - gaussian) ** passes) ** 2).real
+    np.testing.assert_allclose(how.correlation(np.arange(40)), correlation[0, :40] / correlation[0, 0], atol=1e-6)
+
+
 def test_what_the_gauge_blunts_is_counted() -> None:
     how = StrainSettings(41, "small", averaging_px=3.0)
     y, x = np.mgrid[:120, :240].astype(np.float64)

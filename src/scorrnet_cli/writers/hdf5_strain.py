@@ -3,7 +3,7 @@
 The layout, beside that of `hdf5`::
 
     /entry/strain           NXdata, signal exx, auxiliary signals eyy and exy, axes frame, y, x; strain_measure,
-                            vsg_size_px, strain_window_px, strain_order, strain_weights, averaging_px
+                            vsg_size_px, strain_window_px, strain_order, strain_weights, averaging_px, averaging_passes
       exx, eyy, exy, sigma_exx, sigma_eyy, sigma_exy    (T, H, W) float32, NaN where there is no value
       frame, y, x           those of displacement
 
@@ -48,6 +48,7 @@ def create_strain(file: h5py.File, how: StrainSettings, parts: Sequence[str] = (
         strain_order=how.order,
         strain_weights=how.weights,
         averaging_px=how.averaging_px,
+        averaging_passes=how.averaging_passes,
     )
     for axis in _AXES:
         group[axis] = file[f"{DATA}/{axis}"]
@@ -74,6 +75,7 @@ def read_strain_settings(file: Any) -> StrainSettings | None:
         order=int(said["strain_order"]),
         weights=str(said["strain_weights"]),
         averaging_px=float(said["averaging_px"]),
+        averaging_passes=int(said.get("averaging_passes", 1)),  # files of format 2 may lack it
     )
 
 
