@@ -26,6 +26,7 @@ LARGEST_DROP_PX = 32.0  # of a spray can's mist
 VARIED_KINDS = {"plain": 1.0, "shaded": 1.2, "jittered": 1.2, "net": 0.8, "two": 0.8}
 FINER, FINEST_PX = 0.4, 1.5  # dots of the second of two patterns, of the first's, and in image pixels
 PITCH = (1.05, 2.2)  # of jittered dots, in their diameters
+JITTER = (0.12, 1.2)  # about its node, of the pitch: barely irregular to all over the place
 MOST_STRETCHED = 2.5  # of jittered dots, length over width
 TONE = (0.35, 3.0)  # exponent of the tone curve
 GRAIN_STRENGTH = (0.03, 0.25)  # standard deviation of grain in paint, where ground is 0 and paint 1
@@ -131,7 +132,7 @@ def _jittered(rng: Rng, period: int, diameter: float) -> Tensor:
     rows = max(2, round(period / (pitch / wide * rng.uniform(0.8, 1.0))))
     cell = torch.arange(columns * rows, device=rng.device)
     nodes = torch.stack([cell % columns + 0.5 * (cell // columns % 2) * rng.integer(0, 1), cell // columns], 1)
-    reach = torch.tensor([rng.uniform(0.3, 1.2), rng.uniform(0.3, 1.2)], device=rng.device)
+    reach = torch.tensor([rng.log_uniform(*JITTER) for _ in range(2)], device=rng.device)
     steps = torch.tensor([period / columns, period / rows], device=rng.device)
     position = (nodes + reach * (rng.rand(columns * rows, 2) - 0.5)) * steps
     kept = rng.rand(columns * rows) > rng.uniform(0.0, 0.3)
