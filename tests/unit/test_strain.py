@@ -165,7 +165,7 @@ def test_uncertainty_is_true_for_correlated_errors(window: int, averaged: float,
             assert 0.8 < np.sqrt(np.mean(part[where] ** 2)) < 1.25
 
 
-@pytest.mark.parametrize("passes", [1, 4])
+@pytest.mark.parametrize("passes", [1, 4, 100])
 def test_errors_of_several_passes_are_alike_as_stated(passes: int) -> None:
     window = 5.0
     how = StrainSettings(
