@@ -38,7 +38,7 @@ def sigma_of_mean(sigma: FloatArray, how: StrainSettings) -> float:
     if not known.any():
         return math.nan
     spread = np.where(known, sigma, 0.0).astype(np.float64)
-    down, across = (_matrix(size, how) for size in sigma.shape)
+    down, across = (how.correlation_matrix(size) for size in sigma.shape)
     return float(np.sqrt(np.sum(spread * (down @ spread @ across))) / known.sum())
 
 
@@ -92,10 +92,4 @@ def _box(size: int) -> Array:
 
 def _variance(weights: Array, how: StrainSettings) -> float:
     """Variance of a weighted sum along one axis of errors of unit variance."""
-    return float(weights @ _matrix(len(weights), how) @ weights)
-
-
-def _matrix(size: int, how: StrainSettings) -> Array:
-    """Correlation of the errors of points in a row, (size, size)."""
-    at = np.arange(size, dtype=np.float64)
-    return how.correlation(at[:, None] - at)
+    return float(weights @ how.correlation_matrix(len(weights)) @ weights)

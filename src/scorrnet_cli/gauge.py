@@ -81,16 +81,20 @@ class StrainSettings:
         return np.asarray(np.exp(-0.5 * (offsets_px / (GAUSSIAN_SHARE * self.window_px)) ** 2), np.float64)
 
     def correlation(self, distances_px: NDArray[Any]) -> NDArray[np.float64]:
-        """Return how alike the errors of displacement are of points at some distances, -1..1, of the same shape.
+        """Return how alike the errors of displacement are of points at some distances (N,), -1..1.
 
         After n passes with a Gaussian window G errors are white noise filtered with 1 - (1 - G)^n. Their
         autocorrelation along x is the sum of the cosines of all frequencies along x, weighted by what passes of them.
         """
         frequencies, passed = _passed(self.averaging_passes)
         window_px = self.averaging_px * noise_gain(self.averaging_passes)
-        distances, places = np.unique(np.abs(distances_px) / window_px, return_inverse=True)
-        alike = np.where(distances < FARTHEST, np.cos(np.multiply.outer(distances, frequencies)) @ passed, 0.0)
-        return np.asarray(alike[places].reshape(np.shape(distances_px)))
+        distances = distances_px / window_px
+        return np.where(distances < FARTHEST, np.cos(np.multiply.outer(distances, frequencies)) @ passed, 0.0)
+
+    def correlation_matrix(self, count: int) -> NDArray[np.float64]:
+        """Return how alike the errors are of points in a row, 1 px apart, (count, count)."""
+        at = np.arange(count)
+        return np.asarray(self.correlation(at)[abs(at[:, None] - at)])
 
     @property
     def subset_px(self) -> float:

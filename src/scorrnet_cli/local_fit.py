@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -24,8 +24,8 @@ LEAST_SHARE = 0.1  # of the window that must be known
 LEAST_PIVOT = 1e-9  # relative; less is a singular fit: points in a line, for example
 FADED = 1e-3  # patterns of error with a smaller share of the variance are left out
 
-Alike: TypeAlias = Callable[[NDArray[Any]], NDArray[np.float64]]
-"""Correlation of the errors of points at some distances, px."""
+Alike: TypeAlias = Callable[[int], NDArray[np.float64]]
+"""Number n of points in a row, 1 px apart, to the correlation (n, n) of their errors."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,7 @@ def spread_out(x: Tensor, size: int, shape: tuple[int, int]) -> Tensor:
 
 def _patterns(count: int, alike: Alike, bin_px: int) -> tuple[Tensor, Tensor]:
     """Eigenvalues, falling, and eigenvectors (K, count) of the correlation of errors of bins along an axis."""
-    at = np.arange(count * bin_px, dtype=np.float64)
-    of_pixels = torch.from_numpy(alike(at[:, None] - at))
+    of_pixels = torch.from_numpy(alike(count * bin_px))
     values, vectors = torch.linalg.eigh(of_pixels.view(count, bin_px, count, bin_px).mean((1, 3)))
     kept = values.flip(0) > FADED * values[-1]
     return values.flip(0)[kept], vectors.T.flip(0)[kept]

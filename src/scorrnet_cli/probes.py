@@ -146,7 +146,7 @@ class Line(Probe):
         length = math.hypot(across, down)
         along = np.array([across, down]) / length if length else np.full(2, math.nan)
         first, second = np.sqrt((along[0] * sigma_u) ** 2 + (along[1] * sigma_v) ** 2)
-        alike = float(how.correlation(np.array(self.length_px)))
+        alike = float(how.correlation(np.array([self.length_px]))[0])
         sigma = math.sqrt(first**2 + second**2 - 2 * alike * first * second)
         return {
             "length": length,

@@ -255,7 +255,7 @@ def _propagated(gradient: Tensor, means: Tensor, how: StrainSettings, bin_px: in
     how : StrainSettings
     bin_px : int
     """
-    variances = slope_variances(means[:2], means[2], _window(how, bin_px), how.correlation, bin_px)
+    variances = slope_variances(means[:2], means[2], _window(how, bin_px), how.correlation_matrix, bin_px)
     known = gradient.nan_to_num(0.0)
     total = torch.zeros_like(variances[0])
     for part in range(2):

@@ -23,7 +23,7 @@ from scorrnet_cli.writers import Header, add_strain, open_result, open_writer, r
 MakeField = Callable[[int, int, int], Field]
 T, H, W = 3, 40, 56
 OLD = Path(__file__).parents[1] / "data" / "result_format_1.h5"
-HOW = StrainSettings(9, "hencky", 2, "gaussian", 3.0)
+HOW = StrainSettings(9, "hencky", 2, "gaussian", 3.0, 4)
 
 
 def header(field: Field) -> Header:

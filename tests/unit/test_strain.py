@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.gauge import ARRAYS, MEASURES, WEIGHTS, Strain, StrainSettings, averaging_px
+from scorrnet_cli.settings import Settings
 from scorrnet_cli.strain import strain
 
 Array = NDArray[np.float64]
@@ -175,6 +176,10 @@ def test_errors_of_several_passes_are_alike_as_stated(passes: int) -> None:
     gaussian = np.exp(-2 * (np.pi * window * frequency) ** 2)
     correlation = np.fft.ifft2((1 - (1 - gaussian) ** passes) ** 2).real
     np.testing.assert_allclose(how.correlation(np.arange(40)), correlation[0, :40] / correlation[0, 0], atol=1e-6)
+    assert Settings(window_px=window, passes=passes).gauge.correlation(np.arange(9.0)) == pytest.approx(
+        how.correlation(np.arange(9.0))
+    )
+    assert Settings().gauge.averaging_passes == Settings(window_px=window, refine=False).gauge.averaging_passes == 1
 
 
 def test_what_the_gauge_blunts_is_counted() -> None:

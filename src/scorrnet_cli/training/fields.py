@@ -156,9 +156,10 @@ def motion(rng: Rng, xy: Tensor, span_px: float, limits: FieldRange) -> Motion:
         terms += [_elements(rng, xy, limits, faint) for _ in range(rng.integer(1, 2))]
     if rng.chance(limits.wave_share):
         terms.append(_wave(rng, limits, faint))
-    hole, drilled = None, False
+    drilled = None
     if limits.hole_share and rng.chance(limits.hole_share):  # without holes no number is drawn
-        hole, drilled = _hole(rng, span_px), rng.chance(DRILLED_SHARE)
+        hole = _hole(rng, span_px)
+        drilled = hole if rng.chance(DRILLED_SHARE) else None
         terms.append(_concentrated(rng, hole))
     u = torch.stack([term(xy) for term in terms]).sum(0)
     scale = (limits.displacement_px / u.abs().amax(dim=(1, 2)).clamp_min(1e-6)).clamp_max(1.0)[:, None, None]
@@ -173,7 +174,7 @@ def motion(rng: Rng, xy: Tensor, span_px: float, limits: FieldRange) -> Motion:
             length_px=rng.uniform(0.1, 0.6) * span_px,
         )
     field = Motion(tuple(terms), scale, shift, crack)
-    return replace(field, hole=field.moved(hole)) if hole is not None and drilled else field
+    return field if drilled is None else replace(field, hole=field.moved(drilled))
 
 
 def _shift(rng: Rng, u: Tensor, limits: FieldRange) -> Tensor:
