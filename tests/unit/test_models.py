@@ -137,6 +137,19 @@ def test_shortcuts_show_the_decoder_what_the_encoder_saw() -> None:
         shortcut.conv.weight.data = kept
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format], ids=["channels last", "first"])
+def test_the_segmentation_computes_in_the_layout_of_its_weights(layout: torch.memory_format) -> None:
+    network, kept = ENet().eval(), []
+    for weight in network.parameters():
+        weight.data = weight.data.contiguous(memory_format=layout) if weight.dim() == 4 else weight.data
+    for block in list(network.children())[1:]:  # the first sees an image of one channel
+        block.register_forward_pre_hook(lambda _, given: kept.append(given[0].is_contiguous(memory_format=layout)))
+    network(torch.rand(2, 1, 64, 96))
+    assert len(kept) > 25
+    assert all(kept)
+
+
 def test_a_surface_narrower_than_two_rims_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(2)
     image, strip = 100 + 40 * torch.randn(60, 90), torch.zeros(60, 90)

@@ -102,6 +102,8 @@ class ENet(nn.Module):
             Scores of background and of speckle.
         """
         half = self.initial_block(images)  # (N, 16, H / 2, W / 2)
+        if self.transposed_conv.weight.is_contiguous(memory_format=torch.channels_last):
+            half = half.contiguous(memory_format=torch.channels_last)  # images of one channel do not tell the layout
         quarter, first = self.downsample1_0(half)  # (N, 64, H / 4, W / 4)
         for index in range(1, 5):
             quarter = self.get_submodule(f"regular1_{index}")(quarter)
