@@ -70,7 +70,7 @@ def _try(device: torch.device) -> None:
 def describe(device: torch.device) -> str:
     """Name a device as results record it, such as ``cpu``, ``cpu (bfloat16)`` or ``cuda:0 (NVIDIA H100)``."""
     if device.type == "cpu":
-        return "cpu (bfloat16)" if _has_bfloat16_units() else "cpu"
+        return "cpu (bfloat16)" if _computes_bfloat16() else "cpu"
     import torch
 
     return f"{device} ({torch.cuda.get_device_name(device)})"
@@ -79,12 +79,13 @@ def describe(device: torch.device) -> str:
 def network_precision(device: torch.device) -> torch.autocast:
     """Return the context in which the layers of networks run.
 
-    Where a CPU has matrix units for bfloat16 these take a third of the time. Images, geometry and least squares keep
-    all their digits, so displacements change by about 1e-4 px. On CUDA convolutions use TF32 where torch does.
+    In bfloat16 they take a third of the time where a CPU has matrix units for it, two thirds where it has instructions.
+    Images, geometry and least squares keep all their digits, so displacements change by about 1e-4 px. On CUDA
+    convolutions use TF32 where torch does.
     """
     import torch
 
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu" and _has_bfloat16_units())
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu" and _computes_bfloat16())
 
 
 def trains_channels_last(device: torch.device) -> bool:
@@ -93,12 +94,16 @@ def trains_channels_last(device: torch.device) -> bool:
     On a CPU with bfloat16 instructions but no matrix units the gradients of dilated convolutions came out as NaN so
     (torch 2.13, weights of `FusionNet`), with channels first they did not.
     """
-    return device.type != "cpu" or _has_bfloat16_units()
+    return device.type != "cpu" or _cpu_has("amx_bf16")
+
+
+def _computes_bfloat16() -> bool:
+    return _cpu_has("amx_bf16") or _cpu_has("avx512_bf16")
 
 
 @cache
-def _has_bfloat16_units() -> bool:
+def _cpu_has(capability: str) -> bool:
     import torch
 
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # torch < 2.11 cannot tell
-    return bool(capabilities.get("amx_bf16"))
+    return bool(capabilities.get(capability))

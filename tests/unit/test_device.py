@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from scorrnet_cli import device
-from scorrnet_cli.device import choose_device, describe, network_precision
+from scorrnet_cli.device import choose_device, describe, network_precision, trains_channels_last
 from scorrnet_cli.errors import DeviceError, UsageError
 
 
@@ -17,7 +17,7 @@ def cuda_devices(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
     monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda which: f"GPU {which.index}")
-    monkeypatch.setattr(device, "_has_bfloat16_units", lambda: False)
+    monkeypatch.setattr(device, "_cpu_has", lambda capability: False)
     monkeypatch.setattr(device, "_try", lambda which: None)
 
 
@@ -38,16 +38,25 @@ def test_a_present_device_is_chosen_and_described(name: str, expected: str) -> N
     assert describe(choose_device(name)) == expected
 
 
-@pytest.mark.parametrize(("present", "described"), [(True, "cpu (bfloat16)"), (False, "cpu")])
+@pytest.mark.parametrize(
+    ("present", "precision", "described", "channels_last"),
+    [
+        ({"amx_bf16", "avx512_bf16"}, torch.bfloat16, "cpu (bfloat16)", True),
+        ({"avx512_bf16"}, torch.bfloat16, "cpu (bfloat16)", False),
+        (set(), torch.float32, "cpu", False),
+    ],
+    ids=["units", "instructions", "neither"],
+)
 def test_networks_run_in_bfloat16_where_the_processor_can(
-    monkeypatch: pytest.MonkeyPatch, present: bool, described: str
+    monkeypatch: pytest.MonkeyPatch, present: set[str], precision: torch.dtype, described: str, channels_last: bool
 ) -> None:
-    monkeypatch.setattr(device, "_has_bfloat16_units", lambda: present)
+    monkeypatch.setattr(device, "_cpu_has", lambda capability: capability in present)
     cpu = torch.device("cpu")
     with network_precision(cpu):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
-    assert product.dtype == (torch.bfloat16 if present else torch.float32)
+    assert product.dtype == precision
     assert describe(cpu) == described
+    assert trains_channels_last(cpu) == channels_last
 
 
 @pytest.mark.parametrize("cuda_devices", [0], indirect=True)
