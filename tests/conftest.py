@@ -70,6 +70,12 @@ def make_field(process: Process) -> Callable[[int, int, int], Field]:
 
 
 @pytest.fixture
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let networks compute with all digits, whatever the processor can."""
+    monkeypatch.setattr("scorrnet_cli.device._cpu_has", lambda capability: False)
+
+
+@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a disk of 256 KiB; skipped where that is not allowed."""
     folder = tmp_path / "disk"

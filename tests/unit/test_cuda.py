@@ -230,6 +230,7 @@ def on_device(instruments: Instruments) -> Instruments:
         ("small motion", {"mask": "all", "refine": False}),
     ],
 )
+@pytest.mark.usefixtures("in_float32")  # as on a CUDA device
 def test_results_are_those_of_the_cpu(pair: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Settings(device="cpu", **settings)
     with torch.no_grad():
