@@ -90,7 +90,7 @@ def _seen(network: CorrNet, reference: Guide, box: Box, deformed: Tensor, varian
     cover = torch.zeros_like(first.image)  # beyond the image there is no surface
     cover[..., : box.height, : box.width] = box.of(reference.mask)
     second = _encode(network, deformed, variance)
-    with network_precision(deformed.device):
+    with network_precision(deformed.device, units_only=True):
         field = network.steps(first, second, cover)[-1]
     return field[0, :, : box.height, : box.width]
 
@@ -98,7 +98,7 @@ def _seen(network: CorrNet, reference: Guide, box: Box, deformed: Tensor, varian
 def _encode(network: CorrNet, image: Tensor, variance: Tensor) -> Encoded:
     """What the network knows of an image (h, w), continued to a size that it takes."""
     padded, _ = pad_to_multiple(image[None, None], network.stride, network.smallest_image_px)
-    with network_precision(image.device):
+    with network_precision(image.device, units_only=True):
         return network.encode(padded, variance)
 
 

@@ -153,7 +153,6 @@ def test_bright_grains_of_the_surface_are_kept(noise: float) -> None:
 
 
 @pytest.mark.weights
-@pytest.mark.usefixtures("in_float32")  # between the dots there is only what the network says
 @pytest.mark.parametrize("ground", [20.0, 200.0])
 def test_few_dots_that_are_the_pattern_are_followed(ground: float) -> None:
     pair = make_pair((SIZE, SIZE), TURNED, 13)

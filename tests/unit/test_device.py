@@ -39,7 +39,7 @@ def test_a_present_device_is_chosen_and_described(name: str, expected: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("present", "precision", "described", "channels_last"),
+    ("present", "precision", "described", "units"),
     [
         ({"amx_bf16", "avx512_bf16"}, torch.bfloat16, "cpu (bfloat16)", True),
         ({"avx512_bf16"}, torch.bfloat16, "cpu (bfloat16)", False),
@@ -48,7 +48,7 @@ def test_a_present_device_is_chosen_and_described(name: str, expected: str) -> N
     ids=["units", "instructions", "neither"],
 )
 def test_networks_run_in_bfloat16_where_the_processor_can(
-    monkeypatch: pytest.MonkeyPatch, present: set[str], precision: torch.dtype, described: str, channels_last: bool
+    monkeypatch: pytest.MonkeyPatch, present: set[str], precision: torch.dtype, described: str, units: bool
 ) -> None:
     monkeypatch.setattr(device, "_cpu_has", lambda capability: capability in present)
     cpu = torch.device("cpu")
@@ -56,7 +56,10 @@ def test_networks_run_in_bfloat16_where_the_processor_can(
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype == precision
     assert describe(cpu) == described
-    assert trains_channels_last(cpu) == channels_last
+    with network_precision(cpu, units_only=True):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == (torch.bfloat16 if units else torch.float32)
+    assert trains_channels_last(cpu) == units
 
 
 @pytest.mark.parametrize("cuda_devices", [0], indirect=True)
