@@ -49,8 +49,8 @@ class StrainSettings:
         Standard deviation of the Gaussian window that averages noise as the displacement's did, px. It makes errors of
         neighbouring points alike, and belongs to the size of the virtual strain gauge.
     averaging_passes : int
-        Passes with one window in which that was done; 1 otherwise. With more of them errors are alike to farther off,
-        and opposite beyond.
+        How often one window averaged, see `averagings`; 1 with several. With more of them errors are alike to farther
+        off, and opposite beyond.
     """
 
     window_px: int = 25
@@ -83,7 +83,7 @@ class StrainSettings:
     def correlation(self, distances_px: NDArray[Any]) -> NDArray[np.float64]:
         """Return how alike the errors of displacement are of points at some distances (N,), -1..1.
 
-        After n passes with a Gaussian window G errors are white noise filtered with 1 - (1 - G)^n. Their
+        A Gaussian window G that averages n times leaves white noise filtered with 1 - (1 - G)^n. Their
         autocorrelation along x is the sum of the cosines of all frequencies along x, weighted by what passes of them.
         """
         frequencies, passed = _passed(self.averaging_passes)
@@ -230,27 +230,32 @@ def averaging_px(*, refined: bool, window_px: float | None, passes: int) -> floa
     """
     if not refined:
         return NETWORK_AVERAGING_PX
-    return ADAPTIVE_AVERAGING_PX if window_px is None else window_px / noise_gain(passes)
+    return ADAPTIVE_AVERAGING_PX if window_px is None else window_px / noise_gain(averagings(passes))
+
+
+def averagings(passes: int) -> int:
+    """How often one window averages in some passes: the field that they start from is smoothed by it, too."""
+    return passes + 1
 
 
 @cache
-def _passed(passes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _passed(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Frequencies along one axis, rad per standard deviation of the window, and the share of the power at each."""
     frequencies = np.linspace(0.0, HIGHEST, SAMPLES)
     of_window = np.exp(-0.5 * (frequencies[:, None] ** 2 + frequencies**2))
     counts = np.where(frequencies > 0, 2.0, 1.0)  # there are negative ones, too
-    power = counts * ((1 - (1 - of_window) ** passes) ** 2 @ counts)
+    power = counts * ((1 - (1 - of_window) ** count) ** 2 @ counts)
     return frequencies, power / power.sum()
 
 
-def noise_gain(passes: int) -> float:
-    """Standard deviation of a displacement after `passes` passes over that after one, of a Gaussian window.
+def noise_gain(count: int) -> float:
+    """Standard deviation of a displacement that a Gaussian window averaged `count` times over that of one time.
 
-    After n passes the estimate passes 1 - (1 - G)^n of the frequencies; with G = t and k^2 ~ -log t the ratio of the
+    After n times the estimate passes 1 - (1 - G)^n of the frequencies; with G = t and k^2 ~ -log t the ratio of the
     integrals over the plane is that of (1 - (1 - t)^n)^2 / t and t over t in (0, 1): 2 H_n - H_2n and 1/2, with the
     harmonic numbers H.
     """
-    return math.sqrt(2 * (2 * _harmonic(passes) - _harmonic(2 * passes)))
+    return math.sqrt(2 * (2 * _harmonic(count) - _harmonic(2 * count)))
 
 
 def _harmonic(n: int) -> float:

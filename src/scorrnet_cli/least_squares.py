@@ -39,22 +39,23 @@ def solve(matrix: Tensor, pull: Tensor) -> Tensor:
     return torch.stack([ixx * pull[0] + ixy * pull[1], ixy * pull[0] + iyy * pull[1]])
 
 
-def uncertainty(slope: Tensor, state: Comparison, window_px: float, passes: int) -> Tensor:
+def uncertainty(slope: Tensor, state: Comparison, window_px: float, averagings: int) -> Tensor:
     """Standard uncertainty (2, H, W) of u and v, px, of independent noise with the variance of the residual.
 
     The estimate is linear in the noise n: u = A^-1 G * (w J n), so its covariance is A^-1 (G^2 * w J J^T s^2) A^-1,
-    and the square of a Gaussian of width s is one of width s / sqrt(2) over 4 pi s^2. `passes` widen the band.
+    and the square of a Gaussian of width s is one of width s / sqrt(2) over 4 pi s^2. More than one averaging widens
+    the band.
     """
     weight = state.weight
-    spent = 2 * sum(1 / n for n in range(1, passes + 1)) / (2 * math.pi * window_px**2)  # degrees of freedom, a pixel
-    variance = wide_mean(state.residual[None] ** 2, weight, max(2 * window_px, 8.0))[0] / max(1 - spent, 0.2)
+    freedom = 2 * sum(1 / n for n in range(1, averagings + 1)) / (2 * math.pi * window_px**2)  # spent, of each pixel
+    variance = wide_mean(state.residual[None] ** 2, weight, max(2 * window_px, 8.0))[0] / max(1 - freedom, 0.2)
     matrix = gaussian(normal_matrix(slope, weight), window_px)
     ixx, ixy, iyy = _inverse(matrix)
     squares = gaussian(normal_matrix(slope, weight**2 * variance), window_px / math.sqrt(2))
     sxx, sxy, syy = squares / (4 * math.pi * window_px**2)
     uu = ixx * (ixx * sxx + ixy * sxy) + ixy * (ixx * sxy + ixy * syy)
     vv = ixy * (ixy * sxx + iyy * sxy) + iyy * (ixy * sxy + iyy * syy)
-    sigma = torch.stack([uu, vv]).clamp_min(0).sqrt() * noise_gain(passes)
+    sigma = torch.stack([uu, vv]).clamp_min(0).sqrt() * noise_gain(averagings)
     return torch.where(_is_pattern(matrix, weight, variance, window_px), sigma, torch.full_like(sigma, math.inf))
 
 

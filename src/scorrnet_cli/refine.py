@@ -7,7 +7,8 @@ f the reference, g the deformed image, J the gradient of g taken at the displace
     d = f - (gain g(X + u) + offset),   A = G * (w J J^T),   b = G * (w J d),   u <- u + A^-1 b
 
 where G is a Gaussian and w is 0 outside the mask and wherever X + u leaves the deformed image. Each pass multiplies
-what is left of an error at spatial frequency k by 1 - G(k): passes buy resolution and pay noise.
+what is left of an error at spatial frequency k by 1 - G(k): passes buy resolution and pay noise. The field that they
+start from is smoothed by G first, so that n passes find 1 - (1 - G)^(n + 1) of a wave.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from scorrnet_cli.device import network_precision
 from scorrnet_cli.filters import gaussian, masked_gaussian, wide_mean
+from scorrnet_cli.gauge import averagings
 from scorrnet_cli.least_squares import LARGEST_STEP_PX, correction, lines, moved_slope, uncertainty
 from scorrnet_cli.matching import Comparison, Spline, Surface, compare, deformed_spline, judge
 from scorrnet_cli.models.fusion import ACROSS, DOWN, PLAIN, Fusion, FusionNet, View, Weigher
@@ -114,7 +116,8 @@ def refine(reference: Surface, deformed: Tensor | Spline, start: Tensor, how: Re
         last = correction(moved_slope(reference, field, how.window_px), state, how.window_px)
         field = field + last
     state = compare(reference, coefficients, field, None, how.window_px)
-    sigma = uncertainty(moved_slope(reference, field, how.window_px), state, how.window_px, how.passes)
+    slope = moved_slope(reference, field, how.window_px)
+    sigma = uncertainty(slope, state, how.window_px, averagings(how.passes))
     zncc, matched = judge(reference, field, state, how.window_px)
     settled = last.abs().amax(0) < (LARGEST_LAST_STEP_PX if how.passes > 1 else LARGEST_STEP_PX)
     valid = matched & settled & (sigma.amax(0) < LARGEST_SIGMA_PX)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.gauge import DEFAULT_PASSES, StrainSettings, averaging_px
+from scorrnet_cli.gauge import DEFAULT_PASSES, StrainSettings, averaging_px, averagings
 
 WHOLE_IMAGE = "all"  # in place of a mask file
 
@@ -114,7 +114,7 @@ class Settings:
             self.strain_order,
             self.strain_weights,
             averaging_px(refined=self.refine, window_px=self.window_px, passes=passes),
-            passes if self.refine and self.window_px is not None else 1,
+            averagings(passes) if self.refine and self.window_px is not None else 1,
         )
 
     @property

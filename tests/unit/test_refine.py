@@ -104,16 +104,32 @@ def test_affine_field_without_noise(stretch: float) -> None:
 
 
 def test_noise_is_as_uncertain_as_it_says() -> None:
+    """As a measurement does, it starts from a field that has the noise of the images already."""
     x, y = _grid()
     torch.manual_seed(0)
     pattern = _Waves(1)
     clean = pattern.at(x, y)
     reference, deformed = (clean + 2 * torch.randn(SIZE, SIZE) for _ in range(2))
-    mask = torch.ones(SIZE, SIZE, dtype=torch.bool)
-    for how in (Refinement(2.0, 4), Refinement(4.0, 1), Refinement(4.0, 4), Refinement(8.0, 4)):
-        result = refine(surface(reference, mask), deformed, torch.zeros(2, SIZE, SIZE), how)
+    seen = surface(reference, torch.ones(SIZE, SIZE, dtype=torch.bool))
+    start = refine(seen, deformed, torch.zeros(2, SIZE, SIZE), Refinement(2.0, 8)).displacement
+    for how in (Refinement(4.0, 1), Refinement(4.0, 4), Refinement(6.0, 1), Refinement(8.0, 4)):
+        result = refine(seen, deformed, start, how)
         share = (result.displacement / result.sigma)[:, 20:-20, 20:-20]
         assert 0.8 < float(share.std()) < 1.25, how
+
+
+@pytest.mark.parametrize("passes", [1, 2, 4])
+def test_passes_find_of_a_wave_what_they_are_said_to(passes: int) -> None:
+    x, y = _grid()
+    window, period, pattern = 6.0, 40.0, _Waves(4)
+    wave = 0.2 * torch.sin(2 * math.pi * x / period)
+    truth = torch.stack([0 * x, wave])
+    seen = surface(pattern.at(x, y + wave), torch.ones(SIZE, SIZE, dtype=torch.bool))
+    found = refine(seen, pattern.at(x, y), truth, Refinement(window, passes)).displacement[1]
+    inside = (slice(30, -30), slice(30, -30))
+    share = float((found * wave)[inside].sum() / (wave * wave)[inside].sum())
+    passed = math.exp(-2 * (math.pi * window / period) ** 2)
+    assert share == pytest.approx(1 - (1 - passed) ** (passes + 1), abs=0.03)
 
 
 def test_gain_offset_and_light_gradient_do_not_move_the_field() -> None:

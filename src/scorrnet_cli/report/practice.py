@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from scorrnet_cli.field import Process
-from scorrnet_cli.gauge import DEFAULT_PASSES, StrainSettings
+from scorrnet_cli.gauge import DEFAULT_PASSES, StrainSettings, averagings
 from scorrnet_cli.pictures.stills import measure_words
 from scorrnet_cli.report.noise import QUANTITIES, Noise
 from scorrnet_cli.settings import WHOLE_IMAGE, Settings
@@ -129,9 +129,9 @@ def _reference(settings: Settings) -> str:
 def gaussian_resolution_px(window_px: float, passes: int) -> float:
     """Period, px, of a wave of which refinement with one Gaussian window finds 90 %.
 
-    After n passes 1 - (1 - G)^n of a frequency k is found, with G = exp(-2 pi^2 s^2 k^2); see `refine`.
+    Of a frequency k, n passes find 1 - (1 - G)^(n + 1), with G = exp(-2 pi^2 s^2 k^2); see `refine`.
     """
-    needed = 1.0 - (1.0 - KEPT) ** (1.0 / passes)
+    needed = 1.0 - (1.0 - KEPT) ** (1.0 / averagings(passes))
     return window_px * math.sqrt(2.0 * math.pi**2 / -math.log(needed))
 
 
