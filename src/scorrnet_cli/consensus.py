@@ -59,7 +59,7 @@ def affine_consensus(field: Tensor, known: Tensor) -> Tensor | None:
         agree = (places @ best - found).norm(dim=1) < AGREEMENT_PX
         if int(agree.sum()) < 3 * CELL:
             return None
-        best = _fitted(places[agree], found[agree])
+        best = fitted_motion(places[agree], found[agree])
     motion = torch.empty_like(field)
     for part, (constant, along_x, along_y) in zip(motion, best.T, strict=True):
         torch.add((constant + along_y * y).to(field.dtype), (along_x * x).to(field.dtype), out=part)
@@ -95,6 +95,16 @@ def moving_parts(field: Tensor, known: Tensor) -> list[Tensor]:
     return parts
 
 
+def fitted_motion(places: Tensor, found: Tensor) -> Tensor:
+    """Fit an affine motion (3, 2) to points (N, 3); across a line on which they all lie, nothing changes."""
+    middle, mean = places.mean(0), found.mean(0)
+    offset = (places - middle)[:, 1:]
+    matrix = offset.T @ offset
+    ridge = 1e-9 * matrix.diagonal().sum() * torch.eye(2, dtype=matrix.dtype, device=matrix.device)
+    slopes = torch.linalg.solve(matrix + ridge, offset.T @ (found - mean))
+    return torch.cat([(mean - middle[1:] @ slopes)[None], slopes])
+
+
 def nearest_part(parts: list[Tensor]) -> Tensor:
     """Tell of every point which of some parts (H, W) bool is nearest, by its number, (H, W) int64."""
     cover = torch.stack([part.float() for part in parts])
@@ -103,16 +113,6 @@ def nearest_part(parts: list[Tensor]) -> Tensor:
     for weight, reach_px in NEARNESS:
         near += weight * wide_mean(cover, everywhere, reach_px)
     return near.argmax(0)
-
-
-def _fitted(places: Tensor, found: Tensor) -> Tensor:
-    """Fit an affine motion (3, 2) to points (N, 3); across a line on which they all lie, nothing changes."""
-    middle, mean = places.mean(0), found.mean(0)
-    offset = (places - middle)[:, 1:]
-    matrix = offset.T @ offset
-    ridge = 1e-9 * matrix.diagonal().sum() * torch.eye(2, dtype=matrix.dtype, device=matrix.device)
-    slopes = torch.linalg.solve(matrix + ridge, offset.T @ (found - mean))
-    return torch.cat([(mean - middle[1:] @ slopes)[None], slopes])
 
 
 def _local_motions(basis: Tensor, values: Tensor, weight: Tensor) -> Tensor:

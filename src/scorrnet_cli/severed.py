@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli.bodies import bodies
 from scorrnet_cli.consensus import moving_parts, nearest_part
 from scorrnet_cli.displace import extrapolate
 from scorrnet_cli.filters import fitted_plane, gaussian, masked_gaussian
@@ -42,7 +43,7 @@ class Part(NamedTuple):
 
 @torch.no_grad()
 def severed(surface: Surface, deformed: Spline, field: Tensor) -> list[Part]:
-    """Tell the parts of a surface that have come apart.
+    """Tell the parts of a surface that have come apart: bodies that the mask shows apart, and pieces of each.
 
     Parameters
     ----------
@@ -56,6 +57,13 @@ def severed(surface: Surface, deformed: Spline, field: Tensor) -> list[Part]:
     list of Part
         One if the surface is in one piece. Points whose part is in doubt are in none of them.
     """
+    found = bodies(surface.mask, field)
+    seen = [surface] if len(found) == 1 else [surface.only(body) for body in found]
+    return [part for each in seen for part in _torn(each, deformed, field)]
+
+
+def _torn(surface: Surface, deformed: Spline, field: Tensor) -> list[Part]:
+    """Tell the pieces of one body, see `severed`."""
     mask = surface.mask
     if not _jumps(field, mask):
         return [Part(surface, field)]

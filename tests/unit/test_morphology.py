@@ -1,12 +1,13 @@
-"""Sets of pixels that grow and shrink."""
+"""Sets of pixels that grow and shrink, and are told apart."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 
-from scorrnet_cli.morphology import dilated, eroded
+from scorrnet_cli.morphology import dilated, eroded, labelled
 from scorrnet_cli.segment import SMALL_PX, _wide
 
 
@@ -32,3 +33,19 @@ def test_what_is_wide_includes_its_ragged_rim_and_nothing_narrow_elsewhere() -> 
     assert not bool(wide[140:].any())
     assert not bool(wide[:, 131 + SMALL_PX // 2 :].any())
     assert not bool(wide[30:50, 125:].any())
+
+
+@pytest.mark.parametrize("share", [0.3, 0.55, 0.65])
+def test_connected_parts_are_those_of_scipy(share: float) -> None:
+    points = torch.rand(90, 120, generator=torch.Generator().manual_seed(3)) < share
+    found, (known, count) = labelled(points), ndimage.label(points.numpy())
+    pairs = {(int(one), int(other)) for one, other in zip(found[points], known[points.numpy()], strict=True)}
+    assert len(pairs) == count == len({one for one, _ in pairs})
+    assert not bool(found[~points].any())
+
+
+def test_one_part_winds_and_nothing_has_none() -> None:
+    spiral = torch.zeros(9, 9, dtype=torch.bool)
+    spiral[0], spiral[:, 8], spiral[8], spiral[2:, 0], spiral[2, :7], spiral[2:7, 6] = (True,) * 6
+    assert len(set(labelled(spiral)[spiral].tolist())) == 1
+    assert not bool(labelled(torch.zeros(5, 4, dtype=torch.bool)).any())
