@@ -14,7 +14,7 @@ from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.field import Process
 from scorrnet_cli.frames import sha256
 from scorrnet_cli.models.corrnet import CorrNet
-from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.models.enet import Segmenter
 from scorrnet_cli.models.fusion import FusionNet
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.version import __version__
@@ -28,7 +28,7 @@ class Instruments:
     ----------
     settings : Settings
     where : torch.device
-    segmentation : ENet or None
+    segmentation : ENet, ENets or None
         None if the mask is given by the user.
     displacement : CorrNet
     refinement : FusionNet or None
@@ -41,7 +41,7 @@ class Instruments:
 
     settings: Settings
     where: torch.device
-    segmentation: ENet | None
+    segmentation: Segmenter | None
     displacement: CorrNet
     refinement: FusionNet | None
     hashes: dict[str, str]

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli.filters import masked_gaussian, some_of
-from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.models.enet import Segmenter
 from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.padding import pad_to_multiple
 from scorrnet_cli.speckle_size import correlation_length_px
@@ -32,7 +32,7 @@ FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below w
 
 
 @torch.no_grad()
-def speckle_probability(network: ENet, reference: Tensor) -> Tensor:
+def speckle_probability(network: Segmenter, reference: Tensor) -> Tensor:
     """Return the probability (H, W) that each pixel of a grey image (H, W) shows speckle.
 
     The image is looked at reduced, where much of the surroundings is seen; as it is; and magnified, where outlines are
@@ -67,7 +67,7 @@ def magnified(images: Tensor, magnification: float) -> Tensor:
     return F.interpolate(images[None], size, mode="bicubic", align_corners=False)[0]
 
 
-def _in_tiles(network: ENet, image: Tensor, magnification: float) -> Tensor:
+def _in_tiles(network: Segmenter, image: Tensor, magnification: float) -> Tensor:
     """Look at an image (H, W) in overlapping tiles, each magnified or reduced, and put together what is seen.
 
     Tiles are about as large as the images that the network was trained on: deep inside a large surface it would
@@ -101,7 +101,7 @@ def _bump(length: int, like: Tensor) -> Tensor:
     return torch.sin(math.pi * middle / length) ** 2 + 1e-3
 
 
-def _seen(network: ENet, tiles: Tensor, *, turned: bool) -> Tensor:
+def _seen(network: Segmenter, tiles: Tensor, *, turned: bool) -> Tensor:
     """Probability (N, h, w) of at most four tiles, each looked at in one of the four ways to mirror it."""
     views = _mirrored(tiles)
     scores = network(network.normalise((views.mT if turned else views)[:, None]))
@@ -114,12 +114,12 @@ def _mirrored(tiles: Tensor) -> Tensor:
     return torch.stack([tile.flip(axes) for tile, axes in zip(tiles, MIRRORED, strict=False)])
 
 
-def segment(network: ENet, reference: Tensor) -> Tensor:
+def segment(network: Segmenter, reference: Tensor) -> Tensor:
     """Find the speckled surface.
 
     Parameters
     ----------
-    network : ENet
+    network : ENet or ENets
     reference : (H, W) float32
         Grey image of any scale.
 
@@ -130,7 +130,7 @@ def segment(network: ENet, reference: Tensor) -> Tensor:
     return paint_probability(network, reference) > LIKELY
 
 
-def paint_probability(network: ENet, reference: Tensor) -> Tensor:
+def paint_probability(network: Segmenter, reference: Tensor) -> Tensor:
     """Return the probability (H, W) that each pixel of a grey image (H, W) shows the paint of the specimen.
 
     The network sees patterns; what it cannot know from one window is whether the faint pattern of a plain wall is

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from scorrnet_cli.models.corrnet import CorrNet
-    from scorrnet_cli.models.enet import ENet
+    from scorrnet_cli.models.enet import Segmenter
     from scorrnet_cli.models.fusion import FusionNet
 
 Role: TypeAlias = Literal["segmentation", "displacement", "refinement"]
@@ -115,7 +115,9 @@ def extract(source: Path | None = None, to: Path | None = None) -> Path:
 
 
 @overload
-def load_network(role: Literal["segmentation"], device: torch.device, path: Path | None = None) -> tuple[ENet, str]: ...
+def load_network(
+    role: Literal["segmentation"], device: torch.device, path: Path | None = None
+) -> tuple[Segmenter, str]: ...
 @overload
 def load_network(
     role: Literal["displacement"], device: torch.device, path: Path | None = None
@@ -140,7 +142,7 @@ def load_network(role: Role, device: torch.device, path: Path | None = None) -> 
 
     Returns
     -------
-    ENet, CorrNet or FusionNet
+    ENet or ENets, CorrNet, or FusionNet
         The network, in evaluation mode, on the device.
     str
         The sha256 of its weights.
@@ -196,8 +198,10 @@ def _convolving_fast(network: nn.Module) -> nn.Module:
 
 def _new_network(role: Role, tensors: dict[str, torch.Tensor]) -> nn.Module:
     if role == "segmentation":
-        from scorrnet_cli.models.enet import ENet
+        from scorrnet_cli.models.enet import ENet, ENets
 
+        if count := len({number for name in tensors if (number := name.partition(".")[0]).isdecimal()}):
+            return ENets([ENet() for _ in range(count)])
         return ENet(shortcuts=any(name.startswith("shortcut") for name in tensors))
     if role == "refinement":
         from scorrnet_cli.models.fusion import FusionNet

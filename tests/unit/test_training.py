@@ -18,7 +18,7 @@ from torch import Tensor
 
 from scorrnet_cli.errors import FrameError, MeasurementError, UsageError, WeightsError
 from scorrnet_cli.matching import surface
-from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.models.enet import ENet, ENets
 from scorrnet_cli.refine import Refinement, refine
 from scorrnet_cli.training import backgrounds, camera, fields, grounds, loop, processing, specimens, synth, textures
 from scorrnet_cli.training.loop import AVERAGED, CHECKPOINT, LOG, Trainer
@@ -699,6 +699,13 @@ def test_shortcuts_are_trained_into_a_network_without(tmp_path: Path) -> None:
     assert all(torch.equal(trainer.network.state_dict()[name], known[name]) for name in known)
     trainer.run(None, 1, lambda _: None)
     assert float(trainer.network.state_dict()["shortcut4.conv.weight"].abs().max()) > 0
+
+
+def test_of_several_networks_the_first_is_trained_on(tmp_path: Path) -> None:
+    first, second = ENet(), ENet()
+    save_file(ENets([first, second]).state_dict(), tmp_path / "two.safetensors")
+    trainer = Trainer(_recipe("segmentation"), tmp_path / "run", CPU, Material(), tmp_path / "two.safetensors")
+    assert all(torch.equal(trainer.network.state_dict()[name], value) for name, value in first.state_dict().items())
 
 
 def test_minutes_stop_a_training(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from scorrnet_cli import archive, weights
 from scorrnet_cli.errors import OutputError, WeightsError
 from scorrnet_cli.models.corrnet import CorrNet
-from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.models.enet import ENet, ENets
 from scorrnet_cli.models.fusion import FusionNet
 
 ROOT = Path(__file__).parents[2]
@@ -330,6 +330,21 @@ class TestLoading:
         save_file(published, tmp_path / "mine.safetensors")
         network, _ = weights.load_network("segmentation", CPU, tmp_path / "mine.safetensors")
         assert set(network.state_dict()) == set(published)
+
+    def test_several_networks_in_one_file_are_asked_together(self, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        first, second = ENet().eval(), ENet().eval()
+        two = {name: value.contiguous() for name, value in ENets([first, second]).state_dict().items()}
+        save_file(two, tmp_path / "mine.safetensors")
+        network, _ = weights.load_network("segmentation", CPU, tmp_path / "mine.safetensors")
+        assert isinstance(network, ENets)
+        image = torch.rand(1, 1, 64, 48)
+        mean = (first(image).softmax(1) + second(image).softmax(1)) / 2
+        torch.testing.assert_close(network(image).exp(), mean)
+        del two["1.transposed_conv.weight"]
+        save_file(two, tmp_path / "mine.safetensors")
+        with pytest.raises(WeightsError, match=r"1\.transposed_conv\.weight is missing"):
+            weights.load_network("segmentation", CPU, tmp_path / "mine.safetensors")
 
     def test_weights_of_the_other_network_are_refused(self, networks: Path) -> None:
         with pytest.raises(WeightsError, match="another segmentation network: initial_block"):

@@ -9,7 +9,7 @@ import torch
 
 from scorrnet_cli.displace import displace, guide
 from scorrnet_cli.models.corrnet import CorrNet
-from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.models.enet import Segmenter
 from scorrnet_cli.segment import segment
 from scorrnet_cli.training.loss import SMALLEST_SPECIMEN
 from scorrnet_cli.training.recipe import SynthRecipe
@@ -55,12 +55,12 @@ def displacement_figures(network: CorrNet, recipe: SynthRecipe, count: int, size
     }
 
 
-def segmentation_figures(network: ENet, recipe: SynthRecipe, count: int) -> dict[str, float]:
+def segmentation_figures(network: Segmenter, recipe: SynthRecipe, count: int) -> dict[str, float]:
     """Intersection over union of the mask with the painted surface.
 
     Parameters
     ----------
-    network : ENet
+    network : ENet or ENets
     recipe : SynthRecipe
         What the images show.
     count : int

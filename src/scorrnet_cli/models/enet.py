@@ -7,7 +7,9 @@ arXiv:1505.04597): what is as fine as the gaps between dots is not seen at an ei
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -122,6 +124,31 @@ class ENet(nn.Module):
         x = self.regular5_1(x)
         scores: Tensor = self.transposed_conv(x, output_size=list(images.shape[-2:]))
         return scores
+
+
+class ENets(nn.Module):
+    """Several networks that were trained differently, of whose probabilities the mean is taken.
+
+    What one alone takes for speckle is mostly its own error (Lakshminarayanan, Pritzel, Blundell, 2017,
+    arXiv:1612.01474). Networks are used as one :class:`ENet` is; the names of their parameters begin with their number.
+    """
+
+    stride = ENet.stride
+    smallest_image_px = ENet.smallest_image_px
+    normalise = staticmethod(ENet.normalise)
+
+    def __init__(self, networks: Sequence[ENet]) -> None:
+        super().__init__()
+        for index, network in enumerate(networks):
+            self.add_module(str(index), network)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score every pixel of normalised images (N, 1, H, W): logarithms (N, 2, H, W) of the mean probabilities."""
+        logarithms = torch.stack([network(images).log_softmax(1) for network in self.children()])
+        return logarithms.logsumexp(0) - math.log(len(logarithms))
+
+
+Segmenter: TypeAlias = ENet | ENets
 
 
 def _around(x: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from torch import nn
 from scorrnet_cli.allocation import keep_freed_memory
 from scorrnet_cli.device import trains_channels_last
 from scorrnet_cli.errors import MeasurementError, OutputError, UsageError, WeightsError
+from scorrnet_cli.models.enet import ENets
 from scorrnet_cli.training.recipe import Recipe
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material
@@ -57,7 +58,8 @@ class Trainer:
     material : Material
         Photographs that enter the synthesis.
     start : Path, optional
-        Weights (safetensors) to begin with instead of random ones.
+        Weights (safetensors) to begin with instead of random ones. Of several networks that are asked together, as the
+        bundled segmentation networks are, the first.
     """
 
     def __init__(
@@ -69,8 +71,9 @@ class Trainer:
         self.task = TASKS[recipe.network](recipe, device, material)
         self.network: nn.Module = self.task.network
         if start is not None:
-            known = load_network(recipe.network, device, start)[0].state_dict()  # of a network without shortcuts, maybe
-            self.network.load_state_dict(known, strict=False)
+            given, _ = load_network(recipe.network, device, start)
+            known = next(given.children()) if isinstance(given, ENets) else given
+            self.network.load_state_dict(known.state_dict(), strict=False)  # of a network without shortcuts, maybe
         if trains_channels_last(device):
             self.network.to(memory_format=torch.channels_last)
         self.averaged = {name: value.clone() for name, value in self.network.state_dict().items()}
