@@ -122,11 +122,19 @@ def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> BoolArray
     Raises
     ------
     FrameError
-        If the file cannot be read, has another shape than `shape`, or is black throughout.
+        If the file cannot be read, has another shape than `shape`, is black throughout, or is a TIFF in which 0 is
+        white: programs that write arrays of bool so mean 0 where others mean white.
     """
     path = Path(path)
     with closing(read_rasters(path)) as rasters:
-        mask: BoolArray = _grey(next(rasters), path) != 0
+        raster = next(rasters)
+    if raster.is_inverted:
+        raise FrameError(
+            "In the mask 0 is white (MINISWHITE), as in TIFF files of arrays of bool: what is meant is not certain",
+            str(path),
+            "Save it as PNG, or as 8-bit grey levels with 0 where nothing is to be measured",
+        )
+    mask: BoolArray = _grey(raster, path) != 0
     if mask.shape != tuple(shape):
         raise FrameError(
             f"The mask is {_size(mask.shape)} but the reference image is {_size(shape)}",

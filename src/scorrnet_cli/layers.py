@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,9 +109,9 @@ class LayeredResult:
 
     @property
     def times_s(self) -> tuple[float, ...] | None:
-        """Time of each frame of the whole result, s; None if not known."""
-        known = tuple(info.at_s for info in self.stored.deformed if info.at_s is not None)
-        return known if len(known) == self.stored.shape[0] else None
+        """Time of each frame of the whole result, s, NaN of one without; None if none has one."""
+        times = tuple(math.nan if info.at_s is None else info.at_s for info in self.stored.deformed)
+        return None if all(map(math.isnan, times)) else times
 
     @cached_property
     def mask(self) -> BoolArray:

@@ -38,11 +38,14 @@ class Raster:
         exceeds 1, else the largest pixel.
     page : str
         ``[n]``, counted from 0, for a page of a multi-page file, else empty.
+    is_inverted : bool
+        Whether 0 is white in the file; `pixels` are grey levels nonetheless.
     """
 
     pixels: NDArray[Any]
     full_scale: float
     page: str = ""
+    is_inverted: bool = False
 
 
 class _All(Container[int]):
@@ -149,7 +152,7 @@ def _tiff(path: Path, wanted: Container[int]) -> Iterator[Raster]:
         for index, page in enumerate(full_pages(file)):
             if index in wanted:
                 pixels, full_scale = _tiff_pixels(page, path)
-                yield Raster(pixels, full_scale, f"[{index}]" if is_stack else "")
+                yield Raster(pixels, full_scale, f"[{index}]" if is_stack else "", _is_inverted(page))
 
 
 def full_pages(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
@@ -204,9 +207,13 @@ def _tiff_pixels(page: tifffile.TiffPage, path: Path) -> tuple[NDArray[Any], flo
             "Save it as a grey image",
         )
     full_scale = _full_scale(pixels, page.bitspersample)
-    if photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+    if _is_inverted(page):
         pixels = np.float32(full_scale) - pixels
     return pixels, full_scale
+
+
+def _is_inverted(page: tifffile.TiffPage) -> bool:
+    return page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
 
 
 def _full_scale(pixels: NDArray[Any], bits: int) -> float:

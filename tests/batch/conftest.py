@@ -150,7 +150,7 @@ def folder(tmp_path: Path, draw: Callable[[Path, int], Path], monkeypatch: pytes
 def scorrnet() -> Callable[..., Result]:
     """Return a function that runs the program in this process."""
 
-    def run(*arguments: str | Path, stdin: str | None = None) -> Result:
+    def run(*arguments: str | Path, stdin: str | bytes | None = None) -> Result:
         return CliRunner().invoke(app, [str(argument) for argument in arguments], stdin, prog_name="scorrnet")
 
     return run

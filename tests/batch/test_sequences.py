@@ -130,6 +130,14 @@ def test_a_list_on_stdin_is_taken_in_its_order(folder: Path, scorrnet: Run) -> N
     assert scorrnet("batch", "-", "--pattern", "*", stdin=listed).exit_code == 2
 
 
+def test_names_on_stdin_need_not_be_text(folder: Path, scorrnet: Run) -> None:
+    listed = b"images/img_7.png\nimages/pr\xfcf.png\nimages/img_9.png\n"
+    result = scorrnet("batch", "-", "-o", "out.h5", stdin=listed)
+    assert result.exit_code == 6, result.stderr
+    assert [info.name for info in read_hdf5("out.h5").deformed if info.failure] == ["pr\ufffdf.png"]
+    assert "The list of images on stdin is empty" in scorrnet("batch", "-", stdin=b"").stderr
+
+
 def test_sizes_that_differ_are_refused_by_name_before_anything_is_measured(
     folder: Path, scorrnet: Run, pipeline: Any
 ) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -85,6 +86,26 @@ class TestProbe:
         assert float(row["time_s"]) == 0.5
         assert float(row["length_mm"]) == pytest.approx(3.06)
         assert float(row["strain"]) == pytest.approx(0.02, abs=1e-6)
+
+    def test_an_image_without_a_time_leaves_the_others_theirs(self, field: Field) -> None:
+        infos = tuple(replace(info, at_s=at_s) for info, at_s in zip(field.deformed, (5.0, None, 9.0), strict=True))
+        write(Path("some.h5"), replace(field, deformed=infos), time_source="as told")
+        result = scorrnet("probe", "some.h5", "--point", "A=30,25")
+        assert [row["time_s"] for row in rows_of(result.stdout)] == ["5", "", "9"]
+        with h5py.File("some.h5") as file:
+            assert file["VTKHDF/Steps/Values"][...].tolist() == [5.0, 5.0, 9.0]
+        assert scorrnet("export", "some.h5", "--to", "vtk", "-o", "vtk").exit_code == 0
+        (steps,) = Path("vtk").glob("*.pvd")
+        assert re.findall(r'timestep="(.*?)"', steps.read_text()) == ["5.0", "7.0", "9.0"]
+
+    def test_names_are_printed_as_they_are(self, field: Field) -> None:
+        """No part of them is a picture or a colour."""
+        infos = tuple(replace(info, name=f":x: [bold]:100:{index}") for index, info in enumerate(field.deformed))
+        write(Path("e:x:.h5"), replace(field, deformed=infos))
+        assert rows_of(scorrnet("probe", "e:x:.h5", "--point", "A=30,25").stdout)[1]["image"] == ":x: [bold]:100:1"
+        shown = scorrnet("view", "e:x:.h5", "--field", "u").stdout
+        assert ":x: [bold]:100:2" in shown
+        assert "e:x:.csv" in scorrnet("export", "e:x:.h5", "--to", "csv", "-o", "e:x:.csv").stdout
 
     def test_a_rectangle_counts_its_points(self) -> None:
         result = scorrnet("probe", "px.h5", "--rect", "5,5,10,10", "--frame", "1")

@@ -511,6 +511,13 @@ def test_mask_of_one_bit_or_first_page(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(tmp_path / "m.tif", (H, W)), inside[0])
 
 
+def test_a_mask_in_which_nothing_is_white_is_refused(tmp_path: Path) -> None:
+    """Arrays of bool come as TIFF files of one bit in which 0 is white: taken at their word they are inverted."""
+    tifffile.imwrite(tmp_path / "m.tif", noise("bool"))
+    with pytest.raises(FrameError, match=r"0 is white .*m\.tif.*Save it as PNG"):
+        read_mask(tmp_path / "m.tif", (H, W))
+
+
 def test_mask_of_another_shape_or_black_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "m.tif", np.ones((H, W), np.uint8))
     with pytest.raises(FrameError, match=r"mask is 56 x 40 px but the reference image is 40 x 56 px \(.*m\.tif"):

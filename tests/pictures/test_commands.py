@@ -205,6 +205,12 @@ class TestPlot:
             animation.seek(T - 1)
             assert animation.convert("RGB").getpixel((2, 2)) == (255, 255, 255)
 
+    def test_gif_is_no_faster_than_browsers_show_it(self, sequence: Sequence) -> None:
+        target = sequence.folder / "out.gif"
+        assert scorrnet("plot", sequence.result, "--field", "u", "--rate", "60", "-o", target).exit_code == 0
+        with Image.open(target) as animation:
+            assert animation.info["duration"] == 20
+
     def test_mp4_shows_every_frame(self, sequence: Sequence) -> None:
         target = sequence.folder / "out.mp4"
         assert scorrnet("plot", sequence.result, "--field", "u", "-o", target, "-q").exit_code == 0

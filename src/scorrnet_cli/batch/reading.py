@@ -13,6 +13,7 @@ from scorrnet_cli.errors import FrameError, ScorrnetError
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.frames import Frame, read_frames, sha256
+from scorrnet_cli.videos import is_video
 
 
 @dataclass(frozen=True)
@@ -109,20 +110,33 @@ def recalled(source: Source, memory: Memory) -> dict[int, FrameSummary]:
 
 
 def read_pages(source: Source, pages: Collection[int]) -> Generator[tuple[FrameInfo, Frame | None]]:
-    """Give as many frames as pages are asked for; from the first that fails on, why."""
-    reason = "The file has fewer images than its header says"
-    rest = iter(pages)
-    try:
-        if pages:
-            for frame in read_frames(source.path, frozenset(pages)):
-                next(rest)
+    """Give as many frames as pages are asked for; of those that fail, why.
+
+    Pages behind one of a TIFF file that fails are read; what stands behind a damaged picture of a video needs it.
+    """
+    rest, digest = list(pages), ""
+    while rest:
+        reason = "The file has fewer images than its header says"
+        failed = rest
+        try:
+            for frame in read_frames(source.path, frozenset(rest)):
+                del rest[0]
                 yield frame.info, frame
-    except FrameError as error:
-        reason = printable_reason(error)
-    digest = ""
-    for page in rest:
-        digest = digest or digest_of(source.path)
-        yield FrameInfo(source.name(page), digest, reason), None
+        except FrameError as error:
+            reason = printable_reason(error)
+            failed = rest if _is_video(source.path) else rest[:1]
+        digest = digest or (digest_of(source.path) if failed else "")
+        for page in failed:
+            yield FrameInfo(source.name(page), digest, reason), None
+        rest = rest[len(failed) :]
+
+
+def _is_video(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return is_video(file.read(16))
+    except OSError:
+        return False
 
 
 def printable_reason(error: ScorrnetError) -> str:

@@ -149,7 +149,7 @@ def find_images(folder: Path, pattern: str | None = None, leave_out: Collection[
         If there is no such folder or it cannot be read.
     """
     try:
-        names = [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".") and entry.is_file()]
+        names = [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".") and _is_file(entry)]
     except OSError as error:
         raise FrameError(f"The folder cannot be read: {error.strerror}", str(folder)) from error
     known = IMAGE_SUFFIXES + videos.SUFFIXES
@@ -160,6 +160,11 @@ def find_images(folder: Path, pattern: str | None = None, leave_out: Collection[
     without = {path.resolve() for path in leave_out}
     paths = [folder / name for name in sorted(names, key=natural_key)]
     return [path for path in paths if path.resolve() not in without] if without else paths
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link to one that is missing, which counts as an image that cannot be read."""
+    return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
 
 
 def find_folders(root: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -93,7 +94,8 @@ class Request:
     def tasks(self, watch: Watch | None) -> list[Task]:
         """Say which sequences are to be measured."""
         if self.what == "-":
-            paths = [Path(line) for line in sys.stdin.read().splitlines() if line.strip()]
+            given = sys.stdin.buffer.read() if sys.stdin else b""  # names of files need not be text
+            paths = [Path(os.fsdecode(line)) for line in given.splitlines() if line.strip()]
             if not paths:
                 raise FrameError("The list of images on stdin is empty", todo="Give paths, one a line")
             return [self._task(paths, "list on stdin", self.output or Path(_DEFAULT))]

@@ -43,7 +43,7 @@ class _Messages(Console):
 
 
 def _messages() -> Console:
-    return _Messages(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    return _Messages(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def complain(error: ScorrnetError) -> None:
@@ -54,7 +54,7 @@ def complain(error: ScorrnetError) -> None:
 
 def show(table: Table) -> None:
     """Print a table of results on stdout, as wide as it is: nothing is folded or cut, and no line ends in blanks."""
-    console = Console(highlight=False, markup=False, width=_WIDEST)
+    console = Console(highlight=False, markup=False, emoji=False, width=_WIDEST)
     for segments in console.render_lines(table, pad=False):
         line = Text.assemble(*((segment.text, segment.style or "") for segment in segments))
         line.rstrip()
@@ -63,7 +63,7 @@ def show(table: Table) -> None:
 
 def say(text: str) -> None:
     """Print a line of results on stdout."""
-    Console(highlight=False, markup=False, soft_wrap=True).print(text)
+    Console(highlight=False, markup=False, emoji=False, soft_wrap=True).print(text)
 
 
 class _Stdout:

@@ -72,10 +72,10 @@ def export(
     from scorrnet_cli.layers import open_layers
 
     kind = FORMATS[to.value]
-    if output is None:
-        output = result.with_name(f"{result.stem}_{to.value}" if kind.is_folder else f"{result.stem}{kind.suffix}")
     talk = Talk(quiet)
     with open_layers(result, frame) as opened:
+        if output is None:
+            output = result.with_name(f"{result.stem}_{to.value}" if kind.is_folder else f"{result.stem}{kind.suffix}")
         grid = Grid(opened, step)
         with talk.progress(len(opened.frames)):
             files = write(kind, grid, output, overwrite=overwrite, after_frame=talk.advance)

@@ -58,7 +58,7 @@ def plot(
     contours: Annotated[bool, typer.Option("--contours", help="Draw lines of equal value.")] = False,
     vectors: Annotated[bool, typer.Option("--vectors", help="Draw displacement as arrows.")] = False,
     limits: options.Limits = None,
-    rate: Annotated[float, typer.Option(metavar="N", min=0.1, max=60.0, help="Frames a second of an animation.")] = 4.0,
+    rate: Annotated[float, typer.Option(metavar="N", min=0.1, max=60.0, help="Frames a second; GIF: up to 50.")] = 4.0,
     overwrite: options.Overwrite = False,
     quiet: options.Silent = False,
     debug: Debug = False,

@@ -35,7 +35,7 @@ def view(
     from scorrnet_cli.snapshots import Snapshots, chosen_frames
     from scorrnet_cli.writers import open_result
 
-    screen = Console(highlight=False, markup=False)
+    screen = Console(highlight=False, markup=False, emoji=False)
     coloured = screen.color_system is not None and not screen.no_color
     columns = screen.width if screen.is_terminal else _PLAIN_COLUMNS
     rows = screen.height - _BESIDE_ROWS if screen.is_terminal else _PLAIN_ROWS

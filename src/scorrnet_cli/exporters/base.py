@@ -64,8 +64,10 @@ class Grid:
         return (self.frame(index) for index in self.result.frames)
 
     def time(self, index: int) -> float:
-        """Time of a frame, s; its number if times are not known."""
-        return float(index) if self.result.times_s is None else self.result.times_s[index]
+        """Time of a frame, s, between those of its neighbours if it has none; its number if no frame has one."""
+        times = np.array(self.result.times_s or range(self.result.stored.shape[0]), np.float64)
+        known = np.isfinite(times).nonzero()[0]
+        return float(np.interp(index, known, times[known]))
 
 
 WriteFrame = Callable[[Path, Grid, Layers], None]

@@ -48,8 +48,8 @@ def _header(grid: Grid, layers: Layers) -> str:
         "strain_measure": gauge.measure,
         "vsg_size_px": gauge.vsg_size_px,
     }
-    if grid.result.times_s is not None:
-        known["time"] = grid.time(layers.index)
+    if layers.image.at_s is not None:
+        known["time"] = layers.image.at_s
     lines = [f"# {name:<36}: {value}\n" for name, value in known.items()]
     lengths = [f"{name} [{unit}]" for name in ("x_undef", "y_undef", "z_undef", "u", "v", "w")]
     titles = [*lengths, "epsx [%]", "epsy [%]", "epsxy [1]", "epseqv [%]"]

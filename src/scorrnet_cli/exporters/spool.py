@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scorrnet_cli.exporters.base import Grid
 from scorrnet_cli.layers import LAYERS
@@ -31,19 +30,21 @@ def spooled(beside: Path, grid: Grid, after_frame: Callable[[], None]) -> Iterat
     shape = (len(grid.result.frames), len(grid.y), len(grid.x))
     with tempfile.TemporaryDirectory(prefix=".scorrnet-", dir=beside.parent) as folder:
         paths = {name: Path(folder) / f"{name}.npy" for name in (*LAYERS, "valid")}
-        arrays: dict[str, NDArray[Any]] = {
-            name: np.lib.format.open_memmap(path, "w+", bool if name == "valid" else np.float32, shape)
-            for name, path in paths.items()
-        }
-        for step, layers in enumerate(grid.frames()):
-            for name in LAYERS:
-                arrays[name][step] = layers.arrays[name]
-            arrays["valid"][step] = layers.valid
-            after_frame()
-        for array in arrays.values():
-            array.flush()  # type: ignore[attr-defined]
-        arrays.clear()
+        with ExitStack() as opened:  # written, not mapped: a full disk ends a program that maps
+            files = {name: opened.enter_context(path.open("wb")) for name, path in paths.items()}
+            for name, file in files.items():
+                kind = np.lib.format.dtype_to_descr(np.dtype(_kind(name)))
+                np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": shape})
+            for layers in grid.frames():
+                for name, file in files.items():
+                    values = layers.valid if name == "valid" else layers.arrays[name]
+                    file.write(np.ascontiguousarray(values, _kind(name)).tobytes())
+                after_frame()
         yield paths
+
+
+def _kind(name: str) -> type[np.generic]:
+    return np.bool_ if name == "valid" else np.float32
 
 
 def about(grid: Grid) -> dict[str, Any]:

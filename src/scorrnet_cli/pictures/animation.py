@@ -18,6 +18,7 @@ from scorrnet_cli.writers.atomic import explained, written_whole
 DPI = 150
 _COLOURS, _GREYS = 256, 32
 _WHITE, _MARGIN_PX = 250, 8
+_SHORTEST = 2  # hundredths of a second, in which GIFs count; what is shorter browsers show for far longer
 _QUALITY = "18"  # of x264: the lines of a figure stay clean
 
 
@@ -80,7 +81,8 @@ def _write_gif(
     palette.putpalette(np.concatenate([greys, *chosen]).tobytes())
     images = (Image.fromarray(pixels).quantize(palette=palette, dither=Image.Dither.NONE) for pixels in pictures)
     first = next(images)
-    first.save(path, "GIF", save_all=True, append_images=images, duration=round(1000 / per_s), loop=0, optimize=False)
+    duration_ms = 10 * max(_SHORTEST, round(100 / per_s))
+    first.save(path, "GIF", save_all=True, append_images=images, duration=duration_ms, loop=0, optimize=False)
 
 
 def _write_mp4(path: Path, pictures: Iterator[NDArray[np.uint8]], per_s: float, _: Sequence[NDArray[np.uint8]]) -> None:

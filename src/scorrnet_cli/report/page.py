@@ -241,4 +241,4 @@ def write_page(path: Path, content: str) -> None:
     from scorrnet_cli.writers.atomic import explained, written_whole
 
     with written_whole(path) as part, explained(path):
-        part.write_text(content, encoding="utf-8")
+        part.write_bytes(content.encode("utf-8", "replace"))  # names of files need not be text

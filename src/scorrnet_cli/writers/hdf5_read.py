@@ -13,6 +13,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+try:
+    import resource
+except ImportError:  # on Windows, which has no such limit
+    resource = None  # type: ignore[assignment]
+
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process
 from scorrnet_cli.gauge import StrainSettings
@@ -28,6 +33,7 @@ FLOATS = {"u": "px", "v": "px", "zncc": "", "sigma_u": "px", "sigma_v": "px"}
 FLAGS = ("mask", "valid", "fallback")
 FRAMES = "entry/frames"
 PROCESS = "entry/process"
+_OTHER_FILES = 200  # that a process may have open beside those of a view
 RUN = "run.json"
 """Lies beside the frames of a run that has not ended, see `batch.parts`."""
 MEASURED, FAILED = 1, 2
@@ -141,11 +147,15 @@ def open_result(path: str | os.PathLike[str]) -> Iterator[StoredResult]:
     UsageError
         If the file is missing, is no result of scorrnet, or was written by a newer version of it.
     OutputError
-        If it shows frames of files that are missing; those of a run that has not ended may be.
+        If it shows frames of files that are missing, those of a run that has not ended excepted, or of more files than
+        may be open at once.
     """
     with ExitStack() as stack:
         with _explained(path):
-            result = StoredResult(stack.enter_context(_opened(path)), str(path))
+            file = stack.enter_context(_opened(path))
+            if file[f"{DATA}/u"].is_virtual:
+                _let_open(len(file[f"{DATA}/u"].virtual_sources()), str(path))
+            result = StoredResult(file, str(path))
         _check_parts(result)
         yield result
 
@@ -197,6 +207,19 @@ def _check_parts(result: StoredResult) -> None:
             str(path.parent / missing[0]),
             "Put them back where they were written, or copy their folder along with the result",
         )
+
+
+def _let_open(count: int, path: str) -> None:
+    """Let so many files be open at once: HDF5 keeps those of a view open, and takes what it cannot open for missing."""
+    if resource is None:
+        return
+    needed = count + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        what = f"The result shows frames of {count} files, but a process may open {hard} only"
+        raise OutputError(what, path, "Let it open more (ulimit -n)")
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _read_deformed(group: h5py.Group) -> tuple[FrameInfo, ...]:

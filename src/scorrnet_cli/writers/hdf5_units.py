@@ -61,10 +61,16 @@ def write_times(file: h5py.File, first: int, times: Sequence[float | None]) -> N
 
 
 def tell_vtk(file: h5py.File, first: int, times: Sequence[float | None]) -> None:
-    """Say when images were taken where VTK looks for it; it is the number of the frame where that is not known."""
+    """Say when images were taken where VTK looks for it: steps must ascend.
+
+    An image without a time has that of the one before; if the images have no times, the numbers of the frames stand in.
+    """
     if "VTKHDF/Steps" in file:
-        values, number = _seconds(times), np.arange(first, first + len(times), dtype=np.float64)
-        file["VTKHDF/Steps/Values"][first : first + len(times)] = np.where(np.isfinite(values), values, number)
+        steps, have_times = file["VTKHDF/Steps/Values"], bool(file[_TIME].attrs["source"])
+        before = float(steps[first - 1]) if first else 0.0
+        for index, time in enumerate(times, first):
+            before = time if time is not None else before if have_times else float(index)
+            steps[index] = before
 
 
 def _seconds(times: Sequence[float | None]) -> FloatArray:
