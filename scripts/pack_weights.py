@@ -1,8 +1,9 @@
 """Measure trained networks on images they never saw, write their model card, and pack them for release.
 
-    python scripts/pack_weights.py SEGMENTATION DISPLACEMENT REFINEMENT --trained-on "..."
+    python scripts/pack_weights.py --segmentation DIR DIR --displacement DIR --refinement DIR --trained-on "..."
 
-Each of the three is a folder that `scorrnet train` wrote. The archive, its registry line and the card go to weights/.
+Each is a folder that `scorrnet train` wrote; several segmentation networks are packed as one that asks all of them. The
+archive, its registry line and the card go to weights/.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from scorrnet_cli import archive, weights
 from scorrnet_cli.evaluation.networks import EVALUATION, displacement_figures, segmentation_figures
 from scorrnet_cli.models.corrnet import CorrNet
-from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.models.enet import ENet, ENets
 from scorrnet_cli.models.fusion import FusionNet
 from scorrnet_cli.training.compared import refinement_figures
 from scorrnet_cli.training.loop import AVERAGED, LOG
@@ -57,9 +60,9 @@ is.
 
 | | segmentation | displacement | refinement |
 |---|---|---|---|
-| architecture | ENet, two classes (arXiv:1606.02147), with shortcuts | \
+| architecture | ENets, two classes (arXiv:1606.02147), with shortcuts; the mean of their probabilities | \
 CorrNet of this project, coarse to fine, mask-guided | dilated convolutions at half size |
-| parameters | {parameters[segmentation]:,} | {parameters[displacement]:,} | {parameters[refinement]:,} |
+| parameters | {parameters[segmentation]} | {parameters[displacement]} | {parameters[refinement]} |
 | images seen in training | {images[segmentation]:,} | {images[displacement]:,} | {images[refinement]:,} |
 
 Trained on: {trained_on}
@@ -126,26 +129,41 @@ def main() -> None:
     """Read the command line, measure, and pack."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for role in archive.ROLES:
-        parser.add_argument(role, type=Path, help=f"folder of the {role} training")
+        several = "+" if role == "segmentation" else 1
+        what = f"folder of the {role} training"
+        parser.add_argument(f"--{role}", type=Path, nargs=several, required=True, metavar="DIR", help=what)
     parser.add_argument("--trained-on", required=True, help="device, time and material, in words")
     parser.add_argument("--hard", type=Path, help="what `scorrnet evaluate hard --markdown` printed, for the card")
     parser.add_argument("--to", type=Path, default=Path("weights"))
     options = parser.parse_args()
 
-    runs: dict[str, Path] = {role: getattr(options, role) for role in archive.ROLES}
+    runs: dict[str, list[Path]] = {role: getattr(options, role) for role in archive.ROLES}
+    with tempfile.TemporaryDirectory() as folder:
+        files = {role: _weights(folders, Path(folder) / f"{role}.safetensors") for role, folders in runs.items()}
+        _pack(files, runs, options)
+
+
+def _weights(runs: list[Path], joined: Path) -> Path:
+    """Return the file of weights of a role, of several trainings all of them under their numbers."""
+    first, *others = (run / AVERAGED for run in runs)
+    if not others:
+        return first
+    states = enumerate(load_file(path) for path in (first, *others))
+    save_file({f"{number}.{name}": values for number, state in states for name, values in state.items()}, joined)
+    return joined
+
+
+def _pack(files: dict[str, Path], runs: dict[str, list[Path]], options: argparse.Namespace) -> None:
     recipes = {role: load_recipe(bundled_recipe(role)) for role in runs}
-    figures = _measure(runs, recipes)
+    networks = _networks(files)
+    figures = _measure(networks, recipes)
     recipe_texts = {role: bundled_recipe(role).read_text(encoding="utf-8") for role in runs}
     entries = {role: FACTS[role] | {"recipe": recipe_texts[role], "figures": figures[role]} for role in runs}
     card = options.to / "MODEL_CARD.md"
     card.write_text(
         CARD.format(
-            parameters={
-                "segmentation": _size(ENet()),
-                "displacement": _size(CorrNet()),
-                "refinement": _size(FusionNet()),
-            },
-            images={role: _images(run) for role, run in runs.items()},
+            parameters={role: _size(network) for role, network in networks.items()},
+            images={role: sum(map(_images, folders)) for role, folders in runs.items()},
             trained_on=options.trained_on,
             count=COUNT,
             figures="\n".join(
@@ -157,7 +175,7 @@ def main() -> None:
         encoding="utf-8",
     )
     target = options.to / weights.ARCHIVE
-    archive.pack({role: run / AVERAGED for role, run in runs.items()}, entries, card, target)
+    archive.pack(files, entries, card, target)
     print(json.dumps(figures, indent=1))
     print(f"{target}: {target.stat().st_size / 1e6:.2f} MB, sha256 {archive.sha256(target.read_bytes())}")
 
@@ -172,20 +190,27 @@ def _hard(table: Path | None) -> str:
     return f"`scorrnet evaluate hard`, seeds and cases that training never draws:\n\n{text}\n{pictures}"
 
 
-def _measure(runs: dict[str, Path], recipes: dict[str, Recipe]) -> dict[str, dict[str, float]]:
+def _networks(files: dict[str, Path]) -> dict[str, Any]:
     cpu = torch.device("cpu")
-    segmentation, _ = weights.load_network("segmentation", cpu, runs["segmentation"] / AVERAGED)
-    displacement, _ = weights.load_network("displacement", cpu, runs["displacement"] / AVERAGED)
-    refinement, _ = weights.load_network("refinement", cpu, runs["refinement"] / AVERAGED)
     return {
-        "segmentation": segmentation_figures(segmentation, recipes["segmentation"].synth, COUNT),
-        "displacement": displacement_figures(displacement, recipes["displacement"].synth, COUNT),
-        "refinement": refinement_figures(refinement, recipes["refinement"].synth, EVALUATION, COUNT),
+        "segmentation": weights.load_network("segmentation", cpu, files["segmentation"])[0],
+        "displacement": weights.load_network("displacement", cpu, files["displacement"])[0],
+        "refinement": weights.load_network("refinement", cpu, files["refinement"])[0],
     }
 
 
-def _size(network: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
+def _measure(networks: dict[str, Any], recipes: dict[str, Recipe]) -> dict[str, dict[str, float]]:
+    return {
+        "segmentation": segmentation_figures(networks["segmentation"], recipes["segmentation"].synth, COUNT),
+        "displacement": displacement_figures(networks["displacement"], recipes["displacement"].synth, COUNT),
+        "refinement": refinement_figures(networks["refinement"], recipes["refinement"].synth, EVALUATION, COUNT),
+    }
+
+
+def _size(network: torch.nn.Module) -> str:
+    if isinstance(network, ENets):
+        return f"{len(list(network.children()))} x {_size(next(network.children()))}"
+    return f"{sum(parameter.numel() for parameter in network.parameters()):,}"
 
 
 def _images(run: Path) -> int:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import BoolArray, FloatArray, FrameInfo
 from scorrnet_cli.gauge import ARRAYS
 from scorrnet_cli.snapshots import Snapshots, chosen_frames
@@ -40,6 +41,11 @@ class Extent(NamedTuple):
     top: int
     width: int
     height: int
+
+    def lies_in(self, other: Extent) -> bool:
+        """Whether all of it lies in another one."""
+        across = other.left <= self.left and self.left + self.width <= other.left + other.width
+        return across and other.top <= self.top and self.top + self.height <= other.top + other.height
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -119,8 +125,17 @@ class LayeredResult:
         return self.stored.mask(self.frames)
 
     def layers(self, index: int, box: Extent | None = None, *, strain: bool = True) -> Layers:
-        """Read the layers of one frame, of all of it or of what a box holds; without those of strain if not wanted."""
-        box = box or Extent(0, 0, self.shape[1], self.shape[0])
+        """Read the layers of one frame, of all of it or of what a box holds; without those of strain if not wanted.
+
+        Raises
+        ------
+        UsageError
+            If the box does not lie within the image.
+        """
+        whole = Extent(0, 0, self.shape[1], self.shape[0])
+        box = box or whole
+        if not box.lies_in(whole):
+            raise UsageError(f"The box {tuple(box)} does not lie within the image of {whole.width} x {whole.height} px")
         shown = self._snapshots.at(index, strain=strain)
         field, part = shown.field, box.slices
         arrays = {name: getattr(field, name)[0][part] for name in (*LENGTHS, "zncc")}

@@ -64,8 +64,7 @@ class Probe(ABC):
 
     def check(self, shape: tuple[int, int]) -> None:
         """Raise UsageError if it does not lie within an image of (H, W)."""
-        left, top, width, height = self.box
-        if left < 0 or top < 0 or left + width > shape[1] or top + height > shape[0]:
+        if not self.box.lies_in(Extent(0, 0, shape[1], shape[0])):
             size = f"{shape[1]} x {shape[0]} px"
             raise UsageError("The probe does not lie within the image", self.name, f"The reference image is {size}")
 

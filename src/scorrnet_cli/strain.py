@@ -135,6 +135,8 @@ def _take(
         known = torch.from_numpy(_known(moved, valid, part))
         stated = None if sigma is None else _strip(sigma, part)
         weight = known.double() if stated is None else _weights(known, stated, middling)
+        if stated is not None:  # what is not known counts as it weighs
+            stated = stated.where(stated.isfinite(), math.sqrt(0.5 * LARGEST_PREFERENCE * middling))
         there = _strip(moved, part).where(known, 0.0)
         gradient = slopes(there, weight, _window(how, 1))
         found = torch.full((len(ARRAYS), bottom - top, width), math.nan, dtype=torch.float64)

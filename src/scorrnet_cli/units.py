@@ -10,6 +10,10 @@ from scorrnet_cli.errors import UsageError
 _TIME_WIDTH_S = 1e-4  # of a time of which three digits are the microsecond
 
 
+SMALLEST_MM, LARGEST_MM = 1e-8, 1e6
+"""Per px: a hundredth of a nm, which no microscope resolves, and a km; TIFF can tell no other resolutions."""
+
+
 @dataclass(frozen=True)
 class Calibration:
     """The scale of the images.
@@ -28,6 +32,9 @@ class Calibration:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mm_per_px) and self.mm_per_px > 0):
             raise UsageError("The scale must be a positive number of mm per px", f"mm per px = {self.mm_per_px}")
+        if not SMALLEST_MM <= self.mm_per_px <= LARGEST_MM:
+            what = f"The scale must be between {SMALLEST_MM:g} and {LARGEST_MM:g} mm per px"
+            raise UsageError(what, f"mm per px = {self.mm_per_px:g}", "Is it in mm?")
 
     @classmethod
     def of_scale_bar(cls, text: str) -> Calibration:

@@ -17,7 +17,9 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from scorrnet_cli.cli import app
+from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import PER_PIXEL, Field
+from scorrnet_cli.layers import Extent, open_layers
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, open_writer, write_view
 
@@ -97,6 +99,14 @@ class TestProbe:
         assert scorrnet("export", "some.h5", "--to", "vtk", "-o", "vtk").exit_code == 0
         (steps,) = Path("vtk").glob("*.pvd")
         assert re.findall(r'timestep="(.*?)"', steps.read_text()) == ["5.0", "7.0", "9.0"]
+
+    def test_layers_of_a_box_that_leaves_the_image_are_refused(self) -> None:
+        with open_layers(Path("px.h5")) as result:
+            whole = result.layers(0, Extent(0, 0, W, H), strain=False)
+            assert whole.valid.shape == (H, W)
+            for box in (Extent(-5, 0, 3, 3), Extent(0, -1, 3, 3), Extent(W - 2, 0, 3, 3), Extent(0, H - 2, 3, 3)):
+                with pytest.raises(UsageError, match="does not lie within the image of 60 x 40 px"):
+                    result.layers(0, box)
 
     def test_names_are_printed_as_they_are(self, field: Field) -> None:
         """No part of them is a picture or a colour."""

@@ -177,6 +177,16 @@ def test_errors_of_several_passes_are_alike_as_stated(passes: int) -> None:
     assert Settings().gauge.averaging_passes == Settings(window_px=window, refine=False).gauge.averaging_passes == 1
 
 
+def test_a_point_of_unknown_uncertainty_leaves_the_others_theirs() -> None:
+    shape = (1, 80, 90)
+    u = np.zeros(shape, np.float32)
+    sigma = np.full(shape, 0.01, np.float32)
+    known = strain(u, u, np.ones(shape, bool), StrainSettings(), (sigma, sigma))
+    sigma[0, 40, 45] = np.nan
+    found = strain(u, u, np.ones(shape, bool), StrainSettings(), (sigma, sigma))
+    np.testing.assert_allclose(found.sigma_exx, known.sigma_exx, rtol=0.05)
+
+
 def test_what_the_gauge_blunts_is_counted() -> None:
     how = StrainSettings(41, "small", averaging_px=3.0)
     y, x = np.mgrid[:120, :240].astype(np.float64)

@@ -136,3 +136,9 @@ def test_a_stem_is_plain_and_short() -> None:
     assert FrameInfo("a b (1)/\u00e9.tif[3]", "").stem.replace("\u00e9", "e") == "e"
     assert FrameInfo(" Cam 1 (left).png", "").stem == "Cam_1_left"
     assert len(FrameInfo("x" * 240 + ".tif", "").stem) == 60
+
+
+@pytest.mark.parametrize("mm_per_px", [1e-10, 1e10])
+def test_a_scale_that_no_camera_has_is_refused(mm_per_px: float) -> None:
+    with pytest.raises(UsageError, match=r"between 1e-08 and 1e\+06 mm per px"):
+        Calibration(mm_per_px, "told")
