@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.arrays import AnyFloatArray, BoolArray, FloatArray
+from scorrnet_cli.bodies import bodies
 from scorrnet_cli.field import Field
 from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
 from scorrnet_cli.local_fit import Window, binned, slope_variances, slopes, spread_out, window_mean
@@ -76,12 +77,13 @@ def strain(
     Strain
         NaN where `valid` is False, less than a tenth of the window is valid, or the points lie in a line.
     """
-    planes = np.empty((len(ARRAYS), *u.shape), np.float32)
+    planes = np.full((len(ARRAYS), *u.shape), np.nan, np.float32)
     for index in range(len(u)):
         moved = u[index], v[index]
         stated = None if sigma is None else (sigma[0][index], sigma[1][index])
         middling = _middling(moved, valid[index], stated)
-        _take(moved, valid[index], stated, middling, how, planes[:, index])
+        for body in _bodies(moved, valid[index]):
+            _take(moved, body, stated, middling, how, planes[:, index])
     return Strain(**dict(zip(ARRAYS, planes, strict=True)), how=how)
 
 
@@ -115,15 +117,16 @@ def strain_within(field: Field, how: StrainSettings, rows: slice, columns: slice
         wider.append(slice(start, -(-(part.stop + halo) // bin_px) * bin_px))
         inner.append(slice(part.start - start, part.stop - start))
     u, v, sigma_u, sigma_v = (getattr(field, name)[0][*wider] for name in ("u", "v", "sigma_u", "sigma_v"))
-    planes = np.empty((len(ARRAYS), 1, *u.shape), np.float32)
-    _take((u, v), field.valid[0][*wider], (sigma_u, sigma_v), middling, how, planes[:, 0])
+    planes = np.full((len(ARRAYS), 1, *u.shape), np.nan, np.float32)
+    for body in _bodies((field.u[0], field.v[0]), field.valid[0]):
+        _take((u, v), body[*wider], (sigma_u, sigma_v), middling, how, planes[:, 0])
     return Strain(**{name: plane[:, *inner] for name, plane in zip(ARRAYS, planes, strict=True)}, how=how)
 
 
 def _take(
     moved: _Pair, valid: BoolArray, sigma: _Pair | None, middling: float, how: StrainSettings, out: FloatArray
 ) -> None:
-    """Take the strains and their uncertainties of one frame, strip by strip, and put them into `out` (6, H, W)."""
+    """Take the strains of one body and their uncertainties, strip by strip, and put them into `out` (6, H, W)."""
     height, width = valid.shape
     bin_px, halo = _bin_px(how), _halo_px(how)
     if math.isnan(middling):
@@ -133,6 +136,8 @@ def _take(
         start, bottom = max(0, top - halo), min(height, top + step)
         part, inner = slice(start, bottom + halo), slice(top - start, bottom - start)
         known = torch.from_numpy(_known(moved, valid, part))
+        if not bool(known[inner].any()):
+            continue
         stated = None if sigma is None else _strip(sigma, part)
         weight = known.double() if stated is None else _weights(known, stated, middling)
         if stated is not None:  # what is not known counts as it weighs
@@ -143,7 +148,15 @@ def _take(
         found[:3] = _measured(gradient, how.measure)[:, inner]
         if stated is not None:
             found[3:] = _uncertainty(there, gradient, stated, weight, how)[:, inner]
-        out[:, top:bottom] = found.where(known[inner] & found[:3].isfinite().all(0), math.nan).float().numpy()
+        measured = known[inner] & found[:3].isfinite().all(0)
+        np.copyto(out[:, top:bottom], found.float().numpy(), where=measured.numpy())
+
+
+def _bodies(moved: _Pair, valid: BoolArray) -> list[BoolArray]:
+    """Tell the bodies (H, W) that move apart, by what is valid: what lies between two of them is no strain."""
+    known = _known(moved, valid)
+    field = np.stack([np.where(known, part, 0.0) for part in moved]).astype(np.float32, copy=False)
+    return [body.numpy() for body in bodies(torch.from_numpy(known), torch.from_numpy(field))]
 
 
 def _narrower(how: StrainSettings) -> StrainSettings:

@@ -104,13 +104,13 @@ def test_strips_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Remembers the size of the largest tensor that is made."""
+    """Remembers the size of the largest tensor in double precision that is made."""
 
     points = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
-        if isinstance(made, torch.Tensor):
+        if isinstance(made, torch.Tensor) and made.dtype == torch.float64:
             self.points = max(self.points, made.numel())
         return made
 
@@ -185,6 +185,24 @@ def test_a_point_of_unknown_uncertainty_leaves_the_others_theirs() -> None:
     sigma[0, 40, 45] = np.nan
     found = strain(u, u, np.ones(shape, bool), StrainSettings(), (sigma, sigma))
     np.testing.assert_allclose(found.sigma_exx, known.sigma_exx, rtol=0.05)
+
+
+def test_what_lies_between_two_bodies_is_no_strain() -> None:
+    """Each has its own, to the gap, and its own uncertainty; and so has a part of the frame."""
+    y, x = np.mgrid[:100, :120].astype(np.float32)
+    valid = np.ones((1, 100, 120), bool)
+    valid[0, 47:53] = False
+    lower = y >= 50
+    u, v = (0.002 * x)[None], np.where(lower, 6.0 - 0.001 * y, 0.003 * y)[None]
+    sigma = np.full(u.shape, 0.01, np.float32)
+    how = StrainSettings(measure="small")
+    found = strain(u, v, valid, how, (sigma, sigma))
+    for body in (valid[0] & ~lower, valid[0] & lower):
+        alone = strain(u, v, body[None], how, (sigma, sigma))
+        for name in ("exx", "eyy", "exy", "sigma_eyy"):
+            np.testing.assert_allclose(getattr(found, name)[0][body], getattr(alone, name)[0][body], atol=1e-7)
+    np.testing.assert_allclose(found.eyy[0][valid[0]], np.where(lower, -0.001, 0.003)[valid[0]], atol=1e-6)
+    assert np.isnan(found.eyy[~valid]).all()
 
 
 def test_what_the_gauge_blunts_is_counted() -> None:
