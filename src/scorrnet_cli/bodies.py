@@ -21,7 +21,7 @@ MOST_BODIES = 12
 APART_PX = 0.5  # what lets the rim be wrong by no more than its noise, where windows do reach across
 DOUBT = 2.0  # how much more is asked for, in misfits of the motions
 REACHES = (2, 4, 8, 16)  # cells; how far from each of two bodies a point between them is
-NEIGHBOURHOOD = 12  # cells; so near to where bodies meet, their motions are compared
+NEIGHBOURHOOD = 12  # cells; by what lies so deep in bodies, where they come closest, their motions are compared
 
 
 @torch.no_grad()
@@ -74,7 +74,7 @@ def _apart(one: Tensor, other: Tensor, motion: Tensor) -> bool:
             break
     else:
         return True
-    near = dilated(between, NEIGHBOURHOOD)
+    near = dilated(between, reach + NEIGHBOURHOOD)
     (first, misfit), (second, other_misfit) = (_motion(part & near, motion) for part in (one, other))
     jump = (_places(between) @ (first - second)).square().sum(1).mean().sqrt()
     return bool(jump > APART_PX + DOUBT * (misfit + other_misfit))

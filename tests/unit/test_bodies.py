@@ -46,7 +46,7 @@ def test_plates_that_move_apart_are_two_bodies(gap_px: int, degrees: float) -> N
     assert int(taken_for_the_other.sum()) == 0 if gap_px > 4 else not bool(taken_for_the_other[:82].any())
 
 
-@pytest.mark.parametrize("gap_px", [3, 8, 40])
+@pytest.mark.parametrize("gap_px", [3, 8, 40, 50])
 @pytest.mark.parametrize("degrees", [0.0, 20.0])
 def test_plates_that_move_as_one_are_one_body(gap_px: int, degrees: float) -> None:
     mask, lower = _two_plates(gap_px)
@@ -56,6 +56,19 @@ def test_plates_that_move_as_one_are_one_body(gap_px: int, degrees: float) -> No
     field[1, lower] += 0.2
     (body,) = bodies(mask, field)
     assert torch.equal(body, mask)
+
+
+@pytest.mark.parametrize("across", [20, 24, 400])
+@pytest.mark.parametrize("gap_px", [60, 100, 120, 128, 200])
+def test_bodies_of_any_distance_and_shape_are_compared(gap_px: int, across: int) -> None:
+    """Far from each other nothing reaches from one to the other, so that they may count as two or as one."""
+    mask = torch.zeros(260, 420, dtype=torch.bool)
+    mask[4:24, 8 : 8 + across] = mask[24 + gap_px : 44 + gap_px, 8 : 8 + across] = True
+    found = bodies(mask, torch.zeros(2, 260, 420))
+    assert torch.equal(torch.stack(found).sum(0) > 0, mask)
+    apart = torch.zeros(2, 260, 420)
+    apart[0, 24 + gap_px :] = 2.0
+    assert len(bodies(mask, apart)) == 2
 
 
 def test_what_is_small_goes_with_the_body_beside_it() -> None:
