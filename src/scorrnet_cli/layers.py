@@ -113,7 +113,7 @@ class LayeredResult:
         """What px are multiplied by to come to that unit."""
         return self.stored.calibration.mm_per_px if self.stored.calibration else 1.0
 
-    @property
+    @cached_property
     def times_s(self) -> tuple[float, ...] | None:
         """Time of each frame of the whole result, s, NaN of one without; None if none has one."""
         times = tuple(math.nan if info.at_s is None else info.at_s for info in self.stored.deformed)

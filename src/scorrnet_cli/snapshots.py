@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field
 from scorrnet_cli.gauge import ARRAYS, Strain
 from scorrnet_cli.writers import StoredResult
+
+if TYPE_CHECKING:
+    from scorrnet_cli.strain import Whole
 
 _KEPT = 2  # frames in memory
 
@@ -52,13 +56,13 @@ class Snapshot:
             return replace(stored, **{name: getattr(stored, name)[:, rows, columns] for name in ARRAYS})
         from scorrnet_cli.strain import strain_within
 
-        return strain_within(self.field, self.field.process.settings.gauge, rows, columns, self._middling_variance)
+        return strain_within(self.field, self.field.process.settings.gauge, rows, columns, self._whole)
 
     @cached_property
-    def _middling_variance(self) -> float:
-        from scorrnet_cli.strain import middling_variance
+    def _whole(self) -> Whole:
+        from scorrnet_cli.strain import whole_of
 
-        return middling_variance(self.field)
+        return whole_of(self.field)
 
 
 class Snapshots:

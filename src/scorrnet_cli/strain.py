@@ -1,19 +1,10 @@
-"""Strain from displacement: a polynomial fitted about every point, its slopes, and the measure of strain from these.
-
-With the deformation gradient F = I + grad u of reference positions, C = F^T F and B = F F^T (Holzapfel, Nonlinear
-Solid Mechanics, 2000, chapter 2):
-
-    green-lagrange   (C - I) / 2           along material lines of the reference; rotation gives none
-    euler-almansi    (I - B^-1) / 2        along lines of the deformed state; rotation gives none
-    hencky           ln(C) / 2             true strain along material lines of the reference
-    small            (grad u + grad u^T) / 2, for small strain and rotation only
-"""
+"""Strain from displacement: a polynomial fitted about every point, and the measure of strain from its slopes."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -24,12 +15,12 @@ from scorrnet_cli.bodies import bodies
 from scorrnet_cli.field import Field
 from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
 from scorrnet_cli.local_fit import Window, binned, slope_variances, slopes, spread_out, window_mean
+from scorrnet_cli.strain_measures import derivative, strain_of_slopes
 
 STRIP_POINTS = 2**18  # that are worked on at once, to bound the memory
 LARGEST_PREFERENCE = 10.0  # how many times the weight of a middling point the surest point has
 BLUNTED = 1.5  # error by a gauge over its difference from one of half the size: 4/3 within a surface, 2 at its edge
 NOISE_ALLOWED = 2.5  # of the square of that difference: so many times what noise makes of it on average
-STEP = 1e-4  # of the numerical derivatives of strain by slope
 
 _Pair: TypeAlias = tuple[AnyFloatArray, AnyFloatArray]  # (H, W) each, along x and y
 
@@ -81,18 +72,33 @@ def strain(
     for index in range(len(u)):
         moved = u[index], v[index]
         stated = None if sigma is None else (sigma[0][index], sigma[1][index])
-        middling = _middling(moved, valid[index], stated)
-        for body in _bodies(moved, valid[index]):
-            _take(moved, body, stated, middling, how, planes[:, index])
+        whole = _whole(moved, valid[index], stated)
+        for body in whole.bodies:
+            _take(moved, body, stated, whole.middling, how, planes[:, index])
     return Strain(**dict(zip(ARRAYS, planes, strict=True)), how=how)
 
 
-def middling_variance(field: Field) -> float:
-    """Return the median of sigma_u^2 + sigma_v^2 of a frame (T = 1), px^2, which weighs its points; NaN if unknown."""
-    return _middling((field.u[0], field.v[0]), field.valid[0], (field.sigma_u[0], field.sigma_v[0]))
+class Whole(NamedTuple):
+    """What the strain of a part of a frame depends on of the whole frame.
+
+    Attributes
+    ----------
+    middling : float
+        Median of sigma_u^2 + sigma_v^2, px^2, which weighs the points; NaN if unknown.
+    bodies : list of (H, W) bool
+        The bodies that move apart.
+    """
+
+    middling: float
+    bodies: list[BoolArray]
 
 
-def strain_within(field: Field, how: StrainSettings, rows: slice, columns: slice, middling: float) -> Strain:
+def whole_of(field: Field) -> Whole:
+    """Look at a whole frame (T = 1), for `strain_within`."""
+    return _whole((field.u[0], field.v[0]), field.valid[0], (field.sigma_u[0], field.sigma_v[0]))
+
+
+def strain_within(field: Field, how: StrainSettings, rows: slice, columns: slice, whole: Whole) -> Strain:
     """Take the strain of a part of a frame: what the strain of the whole frame has there.
 
     Parameters
@@ -102,8 +108,8 @@ def strain_within(field: Field, how: StrainSettings, rows: slice, columns: slice
     how : StrainSettings
     rows, columns : slice
         The part, with both ends.
-    middling : float
-        The `middling_variance` of the frame, px^2.
+    whole : Whole
+        Of the frame.
 
     Returns
     -------
@@ -118,8 +124,8 @@ def strain_within(field: Field, how: StrainSettings, rows: slice, columns: slice
         inner.append(slice(part.start - start, part.stop - start))
     u, v, sigma_u, sigma_v = (getattr(field, name)[0][*wider] for name in ("u", "v", "sigma_u", "sigma_v"))
     planes = np.full((len(ARRAYS), 1, *u.shape), np.nan, np.float32)
-    for body in _bodies((field.u[0], field.v[0]), field.valid[0]):
-        _take((u, v), body[*wider], (sigma_u, sigma_v), middling, how, planes[:, 0])
+    for body in whole.bodies:
+        _take((u, v), body[*wider], (sigma_u, sigma_v), whole.middling, how, planes[:, 0])
     return Strain(**{name: plane[:, *inner] for name, plane in zip(ARRAYS, planes, strict=True)}, how=how)
 
 
@@ -145,11 +151,15 @@ def _take(
         there = _strip(moved, part).where(known, 0.0)
         gradient = slopes(there, weight, _window(how, 1))
         found = torch.full((len(ARRAYS), bottom - top, width), math.nan, dtype=torch.float64)
-        found[:3] = _measured(gradient, how.measure)[:, inner]
+        found[:3] = strain_of_slopes(gradient, how.measure)[:, inner]
         if stated is not None:
             found[3:] = _uncertainty(there, gradient, stated, weight, how)[:, inner]
         measured = known[inner] & found[:3].isfinite().all(0)
         np.copyto(out[:, top:bottom], found.float().numpy(), where=measured.numpy())
+
+
+def _whole(moved: _Pair, valid: BoolArray, sigma: _Pair | None) -> Whole:
+    return Whole(_middling(moved, valid, sigma), _bodies(moved, valid))
 
 
 def _bodies(moved: _Pair, valid: BoolArray) -> list[BoolArray]:
@@ -240,7 +250,7 @@ def _uncertainty(moved: Tensor, gradient: Tensor, sigma: Tensor, weight: Tensor,
     narrower = _narrower(how)
     if narrower != how:
         sharper = _sampled(slopes(moved, weight, _window(narrower, 1)), bin_px)
-        difference = _measured(sharper, how.measure) - _measured(coarse, how.measure)
+        difference = strain_of_slopes(sharper, how.measure) - strain_of_slopes(coarse, how.measure)
         noise = (_propagated(coarse, means, narrower, bin_px) - variance).clamp_min(0)
         excess = difference**2 - NOISE_ALLOWED * noise
         seen = (means[2] > 0) & excess.isfinite().all(0)
@@ -274,48 +284,7 @@ def _propagated(gradient: Tensor, means: Tensor, how: StrainSettings, bin_px: in
     known = gradient.nan_to_num(0.0)
     total = torch.zeros_like(variances[0])
     for part in range(2):
-        by_x, by_y = (_derivative(known, part, axis, how.measure) for axis in range(2))
+        by_x, by_y = (derivative(known, part, axis, how.measure) for axis in range(2))
         xx, xy, yy = variances[part]
         total += by_x**2 * xx + 2 * by_x * by_y * xy + by_y**2 * yy
     return total.clamp_min(0)
-
-
-def _derivative(gradient: Tensor, part: int, axis: int, measure: str) -> Tensor:
-    """Derivative (3, H, W) of strain by one slope."""
-    step = torch.zeros(2, 2, 1, 1, dtype=torch.float64)
-    step[part, axis] = STEP
-    return (_measured(gradient + step, measure) - _measured(gradient - step, measure)) / (2 * STEP)
-
-
-def _measured(gradient: Tensor, measure: str) -> Tensor:
-    """Strain exx, eyy, exy (3, H, W) of displacement gradients.
-
-    Parameters
-    ----------
-    gradient : (2, 2, H, W) float64
-        Of u and v, along x and y.
-    measure : str
-        One of `gauge.MEASURES`.
-    """
-    (ux, uy), (vx, vy) = gradient
-    if measure == "small":
-        return torch.stack([ux, vy, 0.5 * (uy + vx)])
-    if measure == "euler-almansi":
-        left = torch.stack([(1 + ux) ** 2 + uy**2, vx**2 + (1 + vy) ** 2, (1 + ux) * vx + uy * (1 + vy)])
-        determinant = left[0] * left[1] - left[2] ** 2
-        inverse = torch.stack([left[1], left[0], -left[2]]) / determinant
-        return 0.5 * (torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)[:, None, None] - inverse)
-    lagrange = torch.stack(
-        [ux + 0.5 * (ux**2 + vx**2), vy + 0.5 * (uy**2 + vy**2), 0.5 * (uy + vx + ux * uy + vx * vy)]
-    )
-    return lagrange if measure == "green-lagrange" else _logarithm(lagrange)
-
-
-def _logarithm(lagrange: Tensor) -> Tensor:
-    """Hencky strain ln(C) / 2 of C = I + 2 E, (3, H, W) each, by the eigenvalues m + d and m - d of C."""
-    xx, yy, xy = 2 * lagrange
-    mean, half = 1 + 0.5 * (xx + yy), 0.5 * (xx - yy)
-    spread = torch.hypot(half, xy)
-    slope = torch.where(spread > 1e-9, torch.atanh(spread / mean) / spread, 1 / mean)  # its limit
-    middle = 0.5 * torch.log(mean**2 - spread**2)
-    return 0.5 * torch.stack([middle + slope * half, middle - slope * half, slope * xy])
