@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -65,9 +66,15 @@ class Grid:
 
     def time(self, index: int) -> float:
         """Time of a frame, s, between those of its neighbours if it has none; its number if no frame has one."""
-        times = np.array(self.result.times_s or range(self.result.stored.shape[0]), np.float64)
-        known = np.isfinite(times).nonzero()[0]
-        return float(np.interp(index, known, times[known]))
+        return float(self._times[index])
+
+    @cached_property
+    def _times(self) -> NDArray[np.float64]:
+        """Times (T) of all frames, see `time`."""
+        numbers = np.arange(self.result.stored.shape[0], dtype=np.float64)
+        times = numbers if self.result.times_s is None else np.array(self.result.times_s)
+        known = np.isfinite(times)
+        return np.interp(numbers, numbers[known], times[known])
 
 
 WriteFrame = Callable[[Path, Grid, Layers], None]
