@@ -123,6 +123,21 @@ def test_strain_is_added_and_replaced(tmp_path: Path, plain: Field) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["a.h5"]
 
 
+def test_changes_of_changes_do_not_make_a_result_grow(tmp_path: Path, make_field: MakeField) -> None:
+    path, random = write(tmp_path / "a.h5", make_field(1, 300, 400)), np.random.default_rng(1)
+
+    def noisy(digits: int) -> Callable[[Field], Strain]:
+        return lambda field: Strain(
+            **{name: random.normal(size=field.u.shape).round(digits).astype(np.float32) for name in ARRAYS}, how=HOW
+        )
+
+    sizes = []
+    for change in range(8):  # what compresses well and what does not, in turn, fit nowhere in each other's room
+        add_strain(path, HOW, noisy(change % 2))
+        sizes.append(path.stat().st_size)
+    assert max(sizes[4:]) < 1.02 * max(sizes[2:4])
+
+
 def test_a_copy_leaves_the_result_alone(tmp_path: Path, plain: Field) -> None:
     path = write(tmp_path / "a.h5", plain)
     before = path.read_bytes()

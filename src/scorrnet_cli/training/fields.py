@@ -91,6 +91,8 @@ class FieldRange:
         Largest rms gradient of the local part.
     element_share, wave_share : float
         How many of the fields have a random local part, and how many a plane wave.
+    steep_share : float
+        How many of the waves have any steepness up to the largest alike, instead of any order of magnitude of it.
     faint_share : float
         How many of the fields have a local part that is barely above the noise.
     hole_share : float
@@ -103,6 +105,7 @@ class FieldRange:
     gradient: float = 0.12
     element_share: float = 0.75
     wave_share: float = 0.35
+    steep_share: float = 0.0
     faint_share: float = 0.0
     hole_share: float = 0.0
 
@@ -231,8 +234,7 @@ def _spline_basis(points: Tensor, nodes: Tensor, size: float) -> Tensor:
 def _wave(rng: Rng, limits: FieldRange, faint: bool) -> Term:
     """A plane wave, or a wave whose period grows along its crests as in the star images."""
     period = rng.log_uniform(9.0, 200.0)
-    steep = limits.gradient * 1.5
-    amplitude = rng.log_uniform(*FAINT_PX) if faint else rng.log_uniform(0.01, steep) * period / (2 * math.pi)
+    amplitude = rng.log_uniform(*FAINT_PX) if faint else _steepness(rng, limits) * period / (2 * math.pi)
     angle, direction, phase = (rng.uniform(0.0, 2 * math.pi) for _ in range(3))
     growth = rng.uniform(0.0, 0.004)
     c, s = math.cos(angle), math.sin(angle)
@@ -244,6 +246,14 @@ def _wave(rng: Rng, limits: FieldRange, faint: bool) -> Term:
         return torch.stack([math.cos(direction) * height, math.sin(direction) * height])
 
     return wave
+
+
+def _steepness(rng: Rng, limits: FieldRange) -> float:
+    """Largest gradient of a wave."""
+    steepest = limits.gradient * 1.5
+    if limits.steep_share and rng.chance(limits.steep_share):  # without steep waves no number is drawn
+        return rng.uniform(0.0, steepest)
+    return rng.log_uniform(0.01, steepest)
 
 
 def _hole(rng: Rng, span_px: float) -> Hole:

@@ -59,8 +59,10 @@ class SynthRecipe:
         Share of the segmentation's images in which points shine, on the surface or everywhere.
     processed_share : float
         Share of the segmentation's images that are sharpened or compressed.
-    displacement_px, rotation_deg, stretch, gradient, element_share, wave_share, faint_share, hole_share : float
+    displacement_px, rotation_deg, stretch, gradient : float
         Limits of the fields, see `fields.FieldRange`.
+    element_share, wave_share, steep_share, faint_share, hole_share : float
+        Shares of the fields, see there.
     """
 
     size: int = 128
@@ -88,6 +90,7 @@ class SynthRecipe:
     gradient: float = 0.12
     element_share: float = 0.75
     wave_share: float = 0.35
+    steep_share: float = 0.0
     faint_share: float = 0.0
     hole_share: float = 0.0
 

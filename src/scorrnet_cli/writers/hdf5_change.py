@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,12 +24,12 @@ _SETTINGS = "entry/process/settings"
 
 
 class Change:
-    """A copy of a result, open to be changed; made by `change`."""
+    """A new file that becomes a changed result; made by `_change`."""
 
     def __init__(self, part: Path) -> None:
-        self._raw = CalmFile(part, existing=True)
+        self._raw = CalmFile(part)
         with uninterrupted():
-            self._file = h5py.File(self._raw, "r+")
+            self._file = h5py.File(self._raw, "w")
 
     def make(self, action: Callable[[h5py.File], None]) -> None:
         """Change the file; OSError if the disk has refused it."""
@@ -146,13 +145,23 @@ def _change(path: Path, output: Path | None, overwrite: bool, work: Callable[[Ch
             )
     check_target(target, overwrite or os.path.realpath(target) == os.path.realpath(path))
     with written_whole(target) as part, explained(target):
-        shutil.copyfile(path, part)
         change = Change(part)
         try:
+            change.make(partial(_copy, path=path))
             change.make(_modernise)
             work(change)
         finally:
             change.close()
+
+
+def _copy(file: h5py.File, path: Path) -> None:
+    """Copy a result into an empty file, without the space that what was replaced in it has left."""
+    with h5py.File(path, "r") as result:
+        file.attrs.update(result.attrs)
+        result.copy("/", file, "whole")  # at once, for that keeps arrays one that have several names
+    for name in list(file["whole"]):
+        file.move(f"whole/{name}", name)
+    del file["whole"]
 
 
 def _ask(file: h5py.File, settings: Settings) -> None:

@@ -27,14 +27,12 @@ class CalmFile(io.RawIOBase):
     ----------
     path : Path
         The file, created or emptied.
-    existing : bool
-        Whether to go on with the file as it is.
     """
 
-    def __init__(self, path: Path, *, existing: bool = False) -> None:
-        self._file = path.open("r+b" if existing else "w+b", buffering=0)
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w+b", buffering=0)
         self._position = 0
-        self._size = path.stat().st_size
+        self._size = 0
         self._error: OSError | None = None
 
     def check(self) -> None:
