@@ -154,6 +154,11 @@ class Field:
         return frames, height, width
 
     @property
+    def is_incremental(self) -> bool:
+        """Whether displacements are from frame to frame, and so not all of them at pixels of the reference."""
+        return self.process.settings.increments and any(info.reference_frame >= 0 for info in self.deformed)
+
+    @property
     def lies_at(self) -> int:
         """The deformed image at whose pixels the arrays of a frame (T = 1) lie, counted from 0; -1 is the reference.
 

@@ -203,6 +203,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def digest_of(path: Path) -> str:
+    """Return the sha256 of a file, empty if it cannot be read."""
+    try:
+        return sha256(path)
+    except OSError:
+        return ""
+
+
 def _size(shape: tuple[int, ...]) -> str:
     """Return a shape (H, W) as people say it: width x height."""
     return f"{shape[1]} x {shape[0]} px"

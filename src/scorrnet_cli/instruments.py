@@ -12,7 +12,7 @@ from scorrnet_cli import weights
 from scorrnet_cli.allocation import keep_freed_memory
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.field import Process
-from scorrnet_cli.frames import sha256
+from scorrnet_cli.frames import digest_of
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import Segmenter
 from scorrnet_cli.models.fusion import FusionNet
@@ -84,7 +84,7 @@ def load(settings: Settings) -> Instruments:
         given = _path(settings.refinement_weights)
         refinement, hashes["refinement"] = weights.load_network("refinement", device, given)
     mask = settings.mask_file
-    digest = sha256(mask) if mask and mask.is_file() else ""  # where there is none, `prepare` says so
+    digest = digest_of(mask) if mask else ""  # where there is none, `prepare` says so
     return Instruments(settings, device, segmentation, displacement, refinement, hashes, digest)
 
 

@@ -36,7 +36,7 @@ class Prepared:
     sureness : Sureness or None
         Of the mask; None if that was given.
     period_px : float or None
-        Shift at which the pattern is like itself again, px; None if at none.
+        Shift at which the pattern is like itself again, px; None if at none, and where the surface was known before.
     """
 
     frame: Frame
@@ -118,7 +118,8 @@ def prepare(instruments: Instruments, reference: Frame, surface_mask: Tensor | N
     if float(grey[mask].std()) == 0:
         raise MeasurementError("The surface has no contrast at all", name, todo)
     bare = seen_without_glints(instruments.displacement, grey, mask, plain)
-    return Prepared(reference, plain, bare, instruments.process(), sure, period_px(grey, mask))
+    period = None if surface_mask is not None else period_px(grey, mask)
+    return Prepared(reference, plain, bare, instruments.process(), sure, period)
 
 
 def standard(frame: Frame, where: torch.device) -> Tensor:

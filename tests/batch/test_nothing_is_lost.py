@@ -419,6 +419,7 @@ def test_a_place_that_is_taken_is_told_of_before_anything_is_measured(
 def test_what_a_run_needs_itself_is_not_merged(folder: Path, scorrnet: Run, pipeline: Any) -> None:
     stop_at(pipeline, "img_7.png", KeyboardInterrupt())
     assert scorrnet("batch", folder).exit_code == 130
+    assert scorrnet("merge", parts(folder) / "so_far.h5").exit_code == 2
     for missing in range(6, 11):
         shutil.copy(parts(folder) / "000000.h5", parts(folder) / f"{missing:06d}.h5")
     result = scorrnet("merge", parts(folder) / "so_far.h5", "--copy")

@@ -16,6 +16,7 @@ from PIL import Image
 from typer.testing import Result
 
 from scorrnet_cli.batch.sources import Selection, find_images
+from scorrnet_cli.batch.whole import complete
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.frames import natural_key
 from scorrnet_cli.writers import Header, read_hdf5, write_view
@@ -441,6 +442,28 @@ def test_images_in_a_folder_of_frames_are_not_removed(folder: Path, scorrnet: Ru
     Path("far.h5.shards/thesis.tex").write_text("mine")
     result = scorrnet("batch", other, "-o", "far.h5", "--overwrite")
     assert (result.exit_code, "thesis.tex" in result.stderr) == (7, True)
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_what_came_into_a_folder_during_the_run_is_not_removed(
+    folder: Path, scorrnet: Run, monkeypatch: pytest.MonkeyPatch, split: bool
+) -> None:
+    where = folder / ("scorrnet.frames" if split else "scorrnet.h5.shards")
+    where.mkdir()
+
+    def interrupted_by_a_colleague(*arguments: Any, **options: Any) -> Path:
+        (where / "notes.txt").write_text("mine")
+        return complete(*arguments, **options)
+
+    again = ("batch", folder, *(["--split"] if split else []))
+    with monkeypatch.context() as patched:
+        patched.setattr("scorrnet_cli.batch.around.complete", interrupted_by_a_colleague)
+        result = scorrnet(*again, "--overwrite")
+    assert (result.exit_code, "notes.txt" in result.stderr) == (7, True)
+    assert (where / "notes.txt").read_text() == "mine"
+    (where / "notes.txt").unlink()
+    result = scorrnet(*again, "--overwrite", "--resume")
+    assert result.exit_code == 0, result.stderr
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".ome.tif"])

@@ -33,9 +33,9 @@ from typer.testing import CliRunner, Result
 
 import scorrnet_cli
 from scorrnet_cli import archive, tracking, weights
-from scorrnet_cli.cli import app
+from scorrnet_cli.cli import app, options
 from scorrnet_cli.device import choose_device, describe
-from scorrnet_cli.errors import MeasurementError
+from scorrnet_cli.errors import MeasurementError, UsageError
 from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask, sha256
 from scorrnet_cli.settings import Settings
@@ -608,13 +608,31 @@ class TestSettings:
         replay = ("measure", "ref.png", "def.png", "--settings", "a/x.h5", "-o")
         assert scorrnet(*replay, "1.h5").exit_code == 0
         Path("roi.png").write_bytes(Path("def.png").read_bytes())
-        assert_fails(scorrnet(*replay, "2.h5"), 2, "mask that this result was measured with is not there", "roi.png")
+        assert_fails(scorrnet(*replay, "2.h5"), 2, "Cannot find the mask that this result was measured with", "roi.png")
         assert scorrnet(*replay, "3.h5", "--mask", "roi.png").exit_code == 0
         assert scorrnet("strain", "3.h5", "--settings", "a/x.h5").exit_code == 0
         Path("a/roi.png").write_bytes(mask)
         assert scorrnet(*replay, "4.h5").exit_code == 0
         assert read_process("4.h5").settings.mask == "a/roi.png"
         assert read_process("4.h5").mask_sha256 == read_process("a/x.h5").mask_sha256 == sha256(Path("ref.png"))
+
+    def test_weights_of_an_earlier_result_are_known_by_their_hash(
+        self, process: Process, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        own = Path("d.safetensors")
+        own.write_bytes(b"as they were")
+        made = dataclasses.replace(
+            process,
+            settings=Settings(displacement_weights="d.safetensors"),
+            weights={"segmentation": "0" * 64, "displacement": sha256(own)},
+        )
+        monkeypatch.setattr("scorrnet_cli.writers.read_process", lambda _: made)
+        files = ("mask", "segmentation_weights", "displacement_weights")
+        assert options.base(Path("x.h5"), files=files) == made.settings
+        own.write_bytes(b"others")
+        assert options.base(Path("x.h5")) == made.settings
+        with pytest.raises(UsageError, match="displacement weights that this result was measured with"):
+            options.base(Path("x.h5"), files=files)
 
     def test_flags_come_before_the_file(self) -> None:
         Path("mine.toml").write_text(self.TOML)

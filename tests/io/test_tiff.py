@@ -98,7 +98,13 @@ def test_imagej_finds_axes_labels_and_units(tmp_path: Path, make_field: MakeFiel
 
 def told(field: Field) -> list[dict[str, object]]:
     return [
-        {"name": info.name, "sha256": info.sha256, "time_s": info.at_s, "reason": info.failure}
+        {
+            "name": info.name,
+            "sha256": info.sha256,
+            "time_s": info.at_s,
+            "reason": info.failure,
+            "reference_frame": info.reference_frame,
+        }
         for info in field.deformed
     ]
 

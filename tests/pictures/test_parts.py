@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,13 @@ class TestImages:
             assert images.grey(FrameInfo(name, sha256(tmp_path / name))) is None
         assert "size" in images.missing["a.png"]
         assert "cannot be read" in images.missing["b.png"]
+
+    def test_a_video_that_nothing_here_reads(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "a.avi").write_bytes(b"RIFF\0\0\0\0AVI LIST")
+        monkeypatch.setitem(sys.modules, "av", None)
+        images = Images.of(str(tmp_path / "r.h5"), (40, 50), None)
+        assert images.grey(FrameInfo("a.avi[3]", sha256(tmp_path / "a.avi"))) is None
+        assert "[video]" in images.missing["a.avi[3]"]
 
     def test_no_such_folder(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="--images"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -172,6 +173,21 @@ class TestNoiseFloor:
         assert floor["eyy"].temporal == pytest.approx(0.01 * slope, rel=0.25)
         assert floor["exy"].temporal == pytest.approx(0.01 * slope / math.sqrt(2), rel=0.25)
 
+    def test_a_frame_without_a_whole_window_spoils_nothing(self) -> None:
+        fields = iter([_noise((2, 120, 150), 1), _noise((2, 120, 150), 2), _noise((2, 120, 150), 3)])
+
+        def method(reference: Tensor, deformed: Tensor, mask: Tensor) -> Measured:
+            field = 0.01 * next(fields)
+            if deformed is flats[1]:
+                field[:, ::20, ::20] = math.nan
+            return _result(field)
+
+        flats = [torch.zeros(120, 150) for _ in range(3)]
+        floor = {each.quantity: each for each in noise_floor("mine", method, flats[0], flats, self.MASK)}
+        slope = math.sqrt(12 / (25**2 * (25**2 - 1)))
+        assert floor["exx"].spatial == pytest.approx(0.01 * slope, rel=0.25)
+        assert abs(floor["exx"].mean) < 0.01 * slope
+
     def test_one_frame_tells_nothing_of_time(self) -> None:
         flat = torch.zeros(120, 150)
         floor = noise_floor("mine", lambda *_: _result(_noise((2, 120, 150), 1)), flat, [flat], self.MASK)
@@ -214,6 +230,17 @@ class TestSynthetic:
 
 
 class TestTruth:
+    def test_increments_are_not_judged_at_the_reference(self, make_field: Callable[[int, int, int], Field]) -> None:
+        field = make_field(2, 40, 50)
+        truth = np.stack([field.u, field.v], 1).astype(np.float64)
+        assert all(each.mae_u == 0 for each in compare(field, truth))
+        later = dataclasses.replace(field.deformed[1], reference_frame=0)
+        settings = field.process.settings.but(increments=True)
+        process = dataclasses.replace(field.process, settings=settings)
+        increments = dataclasses.replace(field, deformed=(field.deformed[0], later), process=process)
+        with pytest.raises(UsageError, match="from frame to frame"):
+            compare(increments, truth)
+
     def test_every_layout_is_read(self, tmp_path: Path) -> None:
         u, v = np.random.default_rng(1).normal(size=(2, 40, 50))
         both = np.stack([u, v])

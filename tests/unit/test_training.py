@@ -138,6 +138,23 @@ def test_most_of_the_holes_about_which_strain_concentrates_are_in_the_surface(mo
     assert max(missing) < 0.5
 
 
+def test_waves_are_as_often_steep_as_the_recipe_says() -> None:
+    points, spans = _grid(96), []
+    for share in (0.0, 1.0):
+        limits = fields.FieldRange(
+            rotation_deg=0.0, stretch=0.0, gradient=0.2, element_share=0.0, wave_share=1.0, steep_share=share
+        )
+        for index in range(40):
+            field = dataclasses.replace(fields.motion(Rng((16, index), CPU), points, 96.0, limits), crack=None)
+            u = field.at(points)
+            spacing = float(points[0, 0, 1] - points[0, 0, 0])
+            slopes = torch.stack([u.diff(dim=1)[:, :, :-1], u.diff(dim=2)[:, :-1]]) / spacing
+            spans.append(float(slopes.square().sum((0, 1)).sqrt().max()))
+    rarely, often = (np.mean(np.array(part) > 0.15) for part in (spans[:40], spans[40:]))
+    assert rarely < 0.35 and 0.4 < often < 0.8
+    assert max(spans) < 0.6  # where the period is shorter than in the middle, waves are steeper
+
+
 def test_faint_fields_are_faint() -> None:
     points, spans = _grid(96), []
     limits = fields.FieldRange(rotation_deg=0.0, stretch=0.0, element_share=1.0, wave_share=1.0, faint_share=1.0)
@@ -728,6 +745,18 @@ def test_a_checkpoint_of_another_recipe_is_refused_but_a_longer_schedule_goes_on
     assert Trainer(dataclasses.replace(recipe, steps=99), tmp_path, CPU, Material()).step == 1
 
 
+def test_a_checkpoint_knows_nothing_of_what_recipes_can_say_since(tmp_path: Path) -> None:
+    recipe = _recipe("segmentation")
+    Trainer(recipe, tmp_path, CPU, Material()).run(None, 1, lambda _: None)
+    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    del state["recipe"]["synth"]["steep_share"]
+    torch.save(state, tmp_path / CHECKPOINT)
+    assert Trainer(recipe, tmp_path, CPU, Material()).step == 1
+    steeper = dataclasses.replace(recipe, synth=dataclasses.replace(recipe.synth, steep_share=0.5))
+    with pytest.raises(UsageError, match="synth differ"):
+        Trainer(steeper, tmp_path, CPU, Material())
+
+
 def test_a_log_has_no_lines_of_lost_steps(tmp_path: Path) -> None:
     recipe = _recipe("segmentation")
     Trainer(recipe, tmp_path, CPU, Material()).run(None, 2, lambda _: None)
@@ -769,6 +798,12 @@ def test_bundled_recipes_load_and_wrong_ones_are_refused(tmp_path: Path) -> None
         ("network = 'displacement'\nprecision = 'float16'", "precision"),
         ("network = 'displacement'\nsynth = 3", "table"),
         ("network = 'displacement'\n[synth]\nsize = 100", "multiple of 8"),
+        ("network = 'displacement'\n[synth]\nsize = '128'", "size in the recipe is no int"),
+        ("network = 'displacement'\n[synth]\ndot_px = 3", "dot_px in the recipe is no two numbers"),
+        ("network = 'displacement'\n[synth]\nnoise = [0.1, 'x']", "noise in the recipe is no two numbers"),
+        ("network = 'displacement'\n[synth]\ncloud_share = 2.0", "every share from 0 to 1"),
+        ("network = 'displacement'\nlearning_rate = 'x'", "learning_rate in the recipe is no float"),
+        ("network = 'displacement'\nlearning_rate = 0", "learning_rate above 0"),
     ):
         path = tmp_path / "recipe.toml"
         path.write_text(text)

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 from scorrnet_cli.batch.around import Doubts
 from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.reading import digest_of, read_image, read_pages
+from scorrnet_cli.batch.reading import read_image, read_pages
 from scorrnet_cli.batch.sources import Source
 from scorrnet_cli.errors import DeviceError, FrameError, UsageError
 from scorrnet_cli.field import Process
 from scorrnet_cli.figures import FrameSummary
+from scorrnet_cli.frames import digest_of
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 

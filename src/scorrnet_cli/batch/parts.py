@@ -46,7 +46,6 @@ from scorrnet_cli.field import Field, FrameInfo, Process
 from scorrnet_cli.figures import FrameSummary, summarise
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, explained, open_writer, read_hdf5, write_view, written_whole
-from scorrnet_cli.writers.atomic import bring_to_disk
 
 _FORMAT = 2
 _SMALLEST_VIEW = 64  # frames, of a folder that is watched; doubled when it gets too small
@@ -220,8 +219,6 @@ class Parts:
         """Do the part of `keep` that several processes may do at once, each for its own frame."""
         with open_writer(self.shard(index), self.header(1), overwrite=True) as writer:
             writer.append(field)
-        with explained(self.folder):
-            bring_to_disk(self.folder)
         return summarise(field, time_s)
 
     def note(self, index: int, summary: FrameSummary) -> None:

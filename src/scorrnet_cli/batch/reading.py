@@ -12,7 +12,7 @@ from scorrnet_cli.batch.sources import Source
 from scorrnet_cli.errors import FrameError, ScorrnetError
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.figures import FrameSummary
-from scorrnet_cli.frames import Frame, read_frames, sha256
+from scorrnet_cli.frames import Frame, digest_of, read_frames
 from scorrnet_cli.videos import is_video
 
 
@@ -142,11 +142,3 @@ def _is_video(path: Path) -> bool:
 def printable_reason(error: ScorrnetError) -> str:
     """Return what is wrong, without the place where it lies, as the file's name stands beside it."""
     return error.what.encode("utf-8", "replace").decode()
-
-
-def digest_of(path: Path) -> str:
-    """Return the sha256 of a file, empty if it cannot be read."""
-    try:
-        return sha256(path)
-    except OSError:
-        return ""

@@ -12,13 +12,13 @@ from typing import Any
 from scorrnet_cli.batch.around import Doubts, check, finish, parts_of, tell
 from scorrnet_cli.batch.cluster import Order, Workers, connected, described, hand_out
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.reading import digest_of, read_image, recalled
+from scorrnet_cli.batch.reading import read_image, recalled
 from scorrnet_cli.batch.sources import Plan, Source, make_plan
 from scorrnet_cli.batch.task import Listener, Outcome, Task
 from scorrnet_cli.batch.whole import check_size
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.figures import FrameSummary
-from scorrnet_cli.frames import Frame
+from scorrnet_cli.frames import Frame, digest_of
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.writers import Header
 

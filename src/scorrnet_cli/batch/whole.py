@@ -33,7 +33,9 @@ from scorrnet_cli.writers import (
     write_view,
     written_whole,
 )
-from scorrnet_cli.writers.atomic import behind_link, keep_mode
+from scorrnet_cli.writers.atomic import behind_link, bring_to_disk, keep_mode
+
+_FRAME_FILES = rf"\d{{6,}}_.*({'|'.join(map(re.escape, SUFFIXES))})"
 
 
 def check_place(output: Path, *, split: bool, overwrite: bool) -> None:
@@ -50,9 +52,7 @@ def check_place(output: Path, *, split: bool, overwrite: bool) -> None:
         raise OutputError("The folder of frames exists already", str(frames), "Give --overwrite or another name")
     if os.path.lexists(shards) and not overwrite:
         raise OutputError("The folder of shards exists already", str(shards), "Give --overwrite or another name")
-    if split:
-        check_own(frames, rf"\d{{6,}}_.*({'|'.join(map(re.escape, SUFFIXES))})")
-    check_own(shards)
+    _check_own(output, split=split)
 
 
 def check_size(output: Path, header: Header, *, split: bool) -> None:
@@ -94,15 +94,24 @@ def complete(
         target, made = frames_folder(output), _split(parts, output, summaries)
     else:
         target, made = output, _join(parts, output, len(summaries))
+    _check_own(output, split=split)  # again, for the measurement took its time
     parts.begin_completion()
     with explained(target):
         if target.is_dir():
             remove(target)
         keep_mode(made, target)
         made.replace(target)
+        bring_to_disk(target.parent)  # what it was made of may be removed now
         if not split:
             remove(shards_folder(output))  # of a result that has been replaced
     return target
+
+
+def _check_own(output: Path, *, split: bool) -> None:
+    """Raise OutputError if there is anything in the folders beside the result that would be lost with them."""
+    if split:
+        check_own(frames_folder(output), _FRAME_FILES)
+    check_own(shards_folder(output))
 
 
 def _link(parts: Parts, output: Path, times: Sequence[float | None]) -> Path:
@@ -128,6 +137,9 @@ def _link(parts: Parts, output: Path, times: Sequence[float | None]) -> Path:
 
 def shards_of(output: Path) -> tuple[Header, list[Path]]:
     """Return what a result shows as one, and the files that hold it; for errors see `merge`."""
+    if is_run(behind_link(output).parent):
+        what = "This shows the frames of a run that has not ended, which it needs itself"
+        raise UsageError(what, str(output), "Let it end, with scorrnet batch --resume if it was stopped")
     header, names = read_view(output)
     shards = [behind_link(output).parent / name for name in names]
     if missing := [path for path in shards if not path.exists()]:
@@ -152,9 +164,6 @@ def merge(output: Path) -> int:
         If a shard is missing, or the disk is full; then all is as it was.
     """
     header, shards = shards_of(output)
-    if is_run(behind_link(output).parent):
-        what = "This shows the frames of a run that has not ended, which it needs itself"
-        raise UsageError(what, str(output), "Let it end, with scorrnet batch --resume if it was stopped")
     with open_writer(output, header, overwrite=True) as writer:
         for path in shards:
             writer.take(path)

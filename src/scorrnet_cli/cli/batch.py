@@ -155,20 +155,20 @@ def batch(
     [bold]scorrnet batch test_7/ --pattern 'cam0_*.tif'[/bold]
     """
     asked = options.asked(
-        settings,
-        device,
-        mask,
-        roi,
-        refine,
-        window,
-        passes,
-        segmentation_weights,
-        displacement_weights,
-        refinement_weights,
-        strain,
-        strain_window,
-        strain_measure,
-        strain_order,
+        settings=settings,
+        device=device,
+        mask=mask,
+        roi=roi,
+        refine=refine,
+        window=window,
+        passes=passes,
+        segmentation_weights=segmentation_weights,
+        displacement_weights=displacement_weights,
+        refinement_weights=refinement_weights,
+        strain=strain,
+        strain_window=strain_window,
+        strain_measure=strain_measure,
+        strain_order=strain_order,
     ).but(update=update, warm_start=warm_start, increments=None if reference is None else reference == "previous")
     from scorrnet_cli.batch.sources import Selection
     from scorrnet_cli.cli.batch_jobs import Request, run

@@ -139,7 +139,7 @@ class Talk:
     Attributes
     ----------
     quiet : bool
-        Nothing but errors.
+        Only what failed.
     verbose : bool
         Details as well.
     """

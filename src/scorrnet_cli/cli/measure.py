@@ -45,20 +45,20 @@ def measure(
     [bold]scorrnet measure reference.png deformed.png --plot[/bold]
     """
     asked = options.asked(
-        settings,
-        device,
-        mask,
-        roi,
-        refine,
-        window,
-        passes,
-        segmentation_weights,
-        displacement_weights,
-        refinement_weights,
-        strain,
-        strain_window,
-        strain_measure,
-        strain_order,
+        settings=settings,
+        device=device,
+        mask=mask,
+        roi=roi,
+        refine=refine,
+        window=window,
+        passes=passes,
+        segmentation_weights=segmentation_weights,
+        displacement_weights=displacement_weights,
+        refinement_weights=refinement_weights,
+        strain=strain,
+        strain_window=strain_window,
+        strain_measure=strain_measure,
+        strain_order=strain_order,
     )
     from scorrnet_cli.cli.console import Talk
     from scorrnet_cli.cli.sequence import Job, run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -128,8 +129,8 @@ Probability = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors (and --json).")]
-Silent = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only what failed (and --json).")]
+Silent = Annotated[bool, typer.Option("-q", "--quiet", help="Print only what failed.")]
 NoProgress = Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")]
 
@@ -175,6 +176,7 @@ def limits_of(text: str | None) -> tuple[float, float] | None:
 
 
 def asked(
+    *,
     settings: Path | None,
     device: str | None,
     mask: Path | None,
@@ -197,16 +199,19 @@ def asked(
     UsageError
         If a value makes no sense or would do nothing, or the file is missing or is neither TOML nor a result.
     """
-    found = base(settings, with_mask=mask is None).but(
+    files = {
+        "mask": mask,
+        "segmentation_weights": segmentation_weights,
+        "displacement_weights": displacement_weights,
+        "refinement_weights": refinement_weights,
+    }
+    found = base(settings, files=[name for name, given in files.items() if given is None]).but(
         device=device,
         refine=refine,
         window_px=window,
         passes=passes,
         roi=_rectangle(roi),
-        mask=_text(mask),
-        segmentation_weights=_text(segmentation_weights),
-        displacement_weights=_text(displacement_weights),
-        refinement_weights=_text(refinement_weights),
+        **{name: _text(path) for name, path in files.items()},
         strain=strain,
         strain_window_px=strain_window,
         strain_measure=strain_measure,
@@ -257,20 +262,27 @@ def clock(fps: float | None, times: str | None) -> Clock | None:
     return Clock(fps, times)
 
 
-def base(path: Path | None, *, with_mask: bool) -> Settings:
-    """Read the settings that flags are laid over; of a result with its mask file only if that is wanted.
+def base(path: Path | None, *, files: Collection[str] = ()) -> Settings:
+    """Read the settings that flags are laid over.
+
+    Parameters
+    ----------
+    path : Path, optional
+        A TOML file or a result.
+    files : collection of str
+        Settings that name the mask or weights which are needed: those of a result are looked for by their hashes.
 
     Raises
     ------
     UsageError
-        If the file is missing, is neither TOML nor a result, or is a result whose mask is no longer there.
+        If the file is missing, is neither TOML nor a result, or is a result whose mask or weights are no longer there.
     """
     from scorrnet_cli.settings import Settings
 
     if path is None:
         return Settings()
     if path.suffix.lower() in (".h5", ".hdf5"):
-        return _settings_of(path, with_mask=with_mask)
+        return _settings_of(path, files)
     import tomllib
 
     try:
@@ -281,21 +293,28 @@ def base(path: Path | None, *, with_mask: bool) -> Settings:
         raise UsageError(f"The settings are no TOML: {error}", str(path)) from error
 
 
-def _settings_of(path: Path, *, with_mask: bool) -> Settings:
-    """Read the settings of a result; its mask is the file of this name and hash, where it was or beside the result."""
-    from scorrnet_cli.frames import sha256
+def _settings_of(path: Path, files: Collection[str]) -> Settings:
+    """Read the settings of a result, with the places of the files that it was measured with."""
     from scorrnet_cli.writers import read_process
 
     process = read_process(path)
-    mask = process.settings.mask_file
-    if mask is None or not process.mask_sha256 or not with_mask:
-        return process.settings
-    for place in (mask, path.parent / mask, path.parent / mask.name):
-        if place.is_file() and sha256(place) == process.mask_sha256:
-            return process.settings.but(mask=str(place))
-    raise UsageError(
-        "The mask that this result was measured with is not there", f"{path}, {mask}", "Bring it back, or give --mask"
-    )
+    settings = process.settings
+    hashes = {f"{network}_weights": digest for network, digest in process.weights.items()}
+    hashes["mask"] = process.mask_sha256
+    names = [name for name in files if hashes.get(name) and getattr(settings, name)]
+    return settings.but(**{name: _found(path, name, getattr(settings, name), hashes[name]) for name in names})
+
+
+def _found(result: Path, name: str, said: str, digest: str) -> str:
+    """Return where the file of this name and hash is: where it was, or beside the result."""
+    from scorrnet_cli.frames import digest_of
+
+    file = Path(said)
+    for place in (file, result.parent / file, result.parent / file.name):
+        if place.is_file() and digest_of(place) == digest:
+            return str(place)
+    what = f"Cannot find the {name.replace('_', ' ')} that this result was measured with"
+    raise UsageError(what, f"{result}, {said}", f"Bring it back, or give --{name.replace('_', '-')}")
 
 
 def _rectangle(text: str | None) -> tuple[int, ...] | None:

@@ -35,4 +35,4 @@ def strain(
     from scorrnet_cli.cli.strain_job import run
 
     said = {"strain_window_px": strain_window, "strain_measure": strain_measure, "strain_order": strain_order}
-    run(result, output, options.base(settings, with_mask=False) if settings else None, said, overwrite, Talk(quiet))
+    run(result, output, options.base(settings) if settings else None, said, overwrite, Talk(quiet))

@@ -79,7 +79,7 @@ def load_methods(names: Iterable[str], device: str = "auto") -> dict[str, Method
 
 def of_settings(settings: Settings) -> Method:
     """Make a method of the pipeline with the given settings; the mask is given, so no network looks for it."""
-    instruments = pipeline.load(settings)
+    instruments = pipeline.load(settings.but(mask="all"))
 
     def measure(reference: Tensor, deformed: Tensor, mask: Tensor) -> Measured:
         prepared = pipeline.prepare(instruments, _frame(reference), mask.to(instruments.where))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.evaluation.methods import Measured, Method
-from scorrnet_cli.evaluation.metrics import plane_slopes, spread
+from scorrnet_cli.evaluation.metrics import averaged, plane_slopes, spread
 
 STRAIN_WINDOW_PX = 25  # side of the window over which strain is taken
 QUANTITIES = ("u", "v", "exx", "eyy", "exy")
@@ -85,8 +85,8 @@ class _Tally:
         return NoiseFloor(
             method=method,
             quantity=quantity,
-            mean=sum(self.means) / frames,
-            spatial=math.sqrt(sum(self.variances) / frames),
+            mean=averaged(self.means),
+            spatial=math.sqrt(averaged(self.variances)),
             temporal=float(temporal),
             frames=frames,
             points=sum(self.points) // frames,

@@ -42,8 +42,11 @@ def compare(field: Field, truth: NDArray[np.float64], mask: BoolArray | None = N
     FrameError
         If the shapes differ.
     UsageError
-        If there is nothing to judge.
+        If there is nothing to judge, or the displacements are from frame to frame, at pixels of other images.
     """
+    if field.is_incremental:
+        what = "The displacements are from frame to frame, and the truth is at the pixels of one reference"
+        raise UsageError(what, "", "Measure to one reference, without --reference previous")
     frames, height, width = field.shape
     if truth.shape[2:] != (height, width):
         what = f"The result is {width} x {height} px but the truth {truth.shape[3]} x {truth.shape[2]} px"

@@ -65,7 +65,7 @@ class Images:
                 return None
             with closing(read_frames(path, {page})) as frames:
                 grey = next(frames).grey
-        except (FrameError, OSError, StopIteration) as error:
+        except (FrameError, UsageError, OSError, StopIteration) as error:
             self.missing[info.name] = f"it cannot be read: {error}"
             return None
         if grey.shape != self.shape:

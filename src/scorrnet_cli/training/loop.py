@@ -212,7 +212,7 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.averaged = {name: value.to(self.device) for name, value in state["averaged"].items()}
             self.step, self.running = int(state["step"]), float(state["running"])
-            began = dict(state["recipe"])
+            began = Recipe.from_dict(state["recipe"]).to_dict()  # with what recipes had not yet, at its default
         except Exception as error:
             todo = "Give another --to folder or remove it"
             raise WeightsError("The checkpoint does not fit this training", str(path), todo) from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -151,6 +151,11 @@ class Recipe:
         """Return plain values, as in the TOML file."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """Make a recipe of what `to_dict` returned; TypeError for values that no recipe has."""
+        return cls(**{**values, "synth": SynthRecipe(**values["synth"])})
+
 
 def bundled_recipe(network: str) -> Path:
     """Return the recipe that the bundled weights of a network were trained with."""
@@ -178,6 +183,9 @@ def load_recipe(path: Path) -> Recipe:
         unknown = sorted(set(given) - {item.name for item in fields(kind)})
         if unknown:
             raise UsageError(f"The recipe sets {unknown[0]!r}, which does not exist", str(path))
+        if wrong := [item for item in fields(kind) if item.name in given and not _fits(given[item.name], item.default)]:
+            kind_of = "two numbers" if isinstance(wrong[0].default, tuple) else type(wrong[0].default).__name__
+            raise UsageError(f"{wrong[0].name} in the recipe is no {kind_of}: {given[wrong[0].name]!r}", str(path))
     if values.get("network") not in NETWORKS:
         raise UsageError(f"The recipe must say network = one of {', '.join(NETWORKS)}", str(path))
     recipe = Recipe(**values, synth=SynthRecipe(**synth))
@@ -187,20 +195,32 @@ def load_recipe(path: Path) -> Recipe:
     return recipe
 
 
+def _fits(value: object, default: object) -> bool:
+    """Tell whether a value has the type of the default; where there is none, any has."""
+    if isinstance(default, tuple):
+        return isinstance(value, list) and len(value) == len(default) and all(map(_fits, value, default))
+    if isinstance(default, float):
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return default is MISSING or type(value) is type(default)
+
+
 def _demands(recipe: Recipe) -> dict[str, bool]:
     """What a recipe must keep to, and whether it does."""
     synth = recipe.synth
     return {
         "whole numbers above 0 for steps, batch, validate_every and validate_count": all(
-            isinstance(value, int) and value > 0
-            for value in (recipe.steps, recipe.batch, recipe.validate_every, recipe.validate_count)
+            value > 0 for value in (recipe.steps, recipe.batch, recipe.validate_every, recipe.validate_count)
         ),
         "precision = 'float32' or 'bfloat16'": recipe.precision in ("float32", "bfloat16"),
         "an average from 0 to below 1": 0 <= recipe.average < 1,
         "a size of at least 64 px that is a multiple of 8": synth.size >= 64 and synth.size % 8 == 0,
-        "whole_frame from 0 to 1": 0 <= synth.whole_frame <= 1,
-        "contrast = [smallest, largest] within 0 to 0.95": len(synth.contrast) == 2
-        and 0 < synth.contrast[0] <= synth.contrast[1] <= 0.95,
-        "noise = [smallest, largest]": len(synth.noise) == 2 and 0 < synth.noise[0] <= synth.noise[1],
-        "dot_px = [smallest, largest]": len(synth.dot_px) == 2 and 0 < synth.dot_px[0] <= synth.dot_px[1],
+        "a learning_rate above 0": recipe.learning_rate > 0,
+        "whole_frame and every share from 0 to 1": all(
+            0 <= getattr(synth, item.name) <= 1
+            for item in fields(synth)
+            if item.name == "whole_frame" or item.name.endswith("_share")
+        ),
+        "contrast = [smallest, largest] within 0 to 0.95": 0 < synth.contrast[0] <= synth.contrast[1] <= 0.95,
+        "noise = [smallest, largest]": 0 < synth.noise[0] <= synth.noise[1],
+        "dot_px = [smallest, largest]": 0 < synth.dot_px[0] <= synth.dot_px[1],
     }

@@ -54,7 +54,13 @@ class Header:
                 "mask_sha256": process.mask_sha256,
                 "reference": {"name": self.reference.name, "sha256": self.reference.sha256},
                 "deformed": [
-                    {"name": info.name, "sha256": info.sha256, "time_s": info.at_s, "reason": info.failure}
+                    {
+                        "name": info.name,
+                        "sha256": info.sha256,
+                        "time_s": info.at_s,
+                        "reason": info.failure,
+                        "reference_frame": info.reference_frame,
+                    }
                     for info in deformed
                 ],
                 "calibration": None if self.calibration is None else asdict(self.calibration),
