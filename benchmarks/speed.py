@@ -40,7 +40,7 @@ def _frames(size: int) -> tuple[Frame, Frame]:
     paint, moved = (torch.fft.irfft2(seen, s=(size, size)) for seen in (spectrum, spectrum * ramp))
     noise = torch.Generator().manual_seed(0)
     pictures = (image + 2 * torch.randn(size, size, generator=noise) for image in (paint, moved))
-    first, second = (Frame(picture.numpy(), 255.0, FrameInfo("synthetic", "")) for picture in pictures)
+    first, second = (Frame(picture.numpy(), FrameInfo("synthetic", "")) for picture in pictures)
     return first, second
 
 

@@ -30,15 +30,11 @@ class Frame:
     grey : (H, W) float32
         Grey levels as the file has them, neither scaled nor stretched; all finite. Colour is
         reduced to luminance.
-    full_scale : float
-        The grey level of a saturated pixel: 255 and 65535 for 8 and 16 bit; for a float image 1 if no pixel
-        exceeds 1, else its largest pixel.
     info : FrameInfo
         Which image it is.
     """
 
     grey: FloatArray
-    full_scale: float
     info: FrameInfo
 
     @property
@@ -85,7 +81,7 @@ def read_frames(path: str | os.PathLike[str], wanted: Container[int] = ALL) -> G
                     f"{path}{raster.page}",
                     f"Give images of at least {SMALLEST_PX} x {SMALLEST_PX} px",
                 )
-            yield Frame(grey, raster.full_scale, FrameInfo(name, digest))
+            yield Frame(grey, FrameInfo(name, digest))
 
 
 def count_frames(path: str | os.PathLike[str]) -> int:

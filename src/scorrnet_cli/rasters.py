@@ -33,9 +33,6 @@ class Raster:
     ----------
     pixels : (H, W) or (H, W, 3) of any real dtype
         Grey levels, or red, green and blue.
-    full_scale : float
-        The level of a saturated pixel: the largest that the bit depth holds; of a float image 1 if no pixel
-        exceeds 1, else the largest pixel.
     page : str
         ``[n]``, counted from 0, for a page of a multi-page file, else empty.
     is_inverted : bool
@@ -43,7 +40,6 @@ class Raster:
     """
 
     pixels: NDArray[Any]
-    full_scale: float
     page: str = ""
     is_inverted: bool = False
 
@@ -132,7 +128,7 @@ def _video(path: Path, wanted: Container[int]) -> Iterator[Raster]:
     index = -1
     for index, pixels in enumerate(videos.decode(path)):
         if index in wanted:
-            yield Raster(pixels, 255.0 if pixels.dtype == np.uint8 else 65535.0, f"[{index}]")
+            yield Raster(pixels, f"[{index}]")
     if index < 0:
         raise FrameError("The video holds no image", str(path), "Record it again")
 
@@ -151,8 +147,7 @@ def _tiff(path: Path, wanted: Container[int]) -> Iterator[Raster]:
         is_stack = sum(1 for _ in islice(full_pages(file), 2)) > 1
         for index, page in enumerate(full_pages(file)):
             if index in wanted:
-                pixels, full_scale = _tiff_pixels(page, path)
-                yield Raster(pixels, full_scale, f"[{index}]" if is_stack else "", _is_inverted(page))
+                yield Raster(_tiff_pixels(page, path), f"[{index}]" if is_stack else "", _is_inverted(page))
 
 
 def full_pages(file: tifffile.TiffFile) -> Iterator[tifffile.TiffPage]:
@@ -174,8 +169,8 @@ def _check_page_chain(file: tifffile.TiffFile) -> None:
         raise ValueError(f"page {len(file.pages)} is missing")
 
 
-def _tiff_pixels(page: tifffile.TiffPage, path: Path) -> tuple[NDArray[Any], float]:
-    """Return the grey or RGB pixels of a page and their full scale."""
+def _tiff_pixels(page: tifffile.TiffPage, path: Path) -> NDArray[Any]:
+    """Return the grey or RGB pixels of a page."""
     ends = (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True))
     if max(ends) > page.parent.filehandle.size:
         raise ValueError("the file ends within the pixels")
@@ -184,7 +179,7 @@ def _tiff_pixels(page: tifffile.TiffPage, path: Path) -> tuple[NDArray[Any], flo
         raise ValueError("the size of the image is unknown")
     photometric = tifffile.PHOTOMETRIC(page.photometric)
     if photometric == tifffile.PHOTOMETRIC.PALETTE and page.axes == "YX" and page.colormap is not None:
-        return np.moveaxis(page.colormap[:, pixels], 0, -1), 65535.0
+        return np.moveaxis(page.colormap[:, pixels], 0, -1)
     is_grey = photometric in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
     is_colour = photometric == tifffile.PHOTOMETRIC.RGB or (
         # which the codec has turned into RGB
@@ -206,10 +201,9 @@ def _tiff_pixels(page: tifffile.TiffPage, path: Path) -> tuple[NDArray[Any], flo
             str(path),
             "Save it as a grey image",
         )
-    full_scale = _full_scale(pixels, page.bitspersample)
     if _is_inverted(page):
-        pixels = np.float32(full_scale) - pixels
-    return pixels, full_scale
+        pixels = np.float32(_full_scale(pixels, page.bitspersample)) - pixels
+    return pixels
 
 
 def _is_inverted(page: tifffile.TiffPage) -> bool:
@@ -217,7 +211,7 @@ def _is_inverted(page: tifffile.TiffPage) -> bool:
 
 
 def _full_scale(pixels: NDArray[Any], bits: int) -> float:
-    """Return the level of a saturated pixel, see `Raster`."""
+    """Return the level of a saturated pixel; of a float image 1 if no pixel exceeds 1, else the largest pixel."""
     if pixels.dtype.kind == "f":
         return max(1.0, float(pixels.max()))
     return float(2 ** (bits - 1 if pixels.dtype.kind == "i" else bits) - 1)
@@ -231,14 +225,13 @@ def _pillow(path: Path, _: Container[int], plugin: type[ImageFile]) -> Iterator[
     with plugin(path) as image:
         packing = image.tile[0].args
         if packing in _WIDE_PNG:
-            yield Raster(_wide_png(path, packing), 65535.0)
+            yield Raster(_wide_png(path, packing))
             return
-        full_scale = {"1": 1.0, "I;16": 65535.0}.get(image.mode, 255.0)
         plain = {"P": "RGBA", "CMYK": "RGB"}.get(image.mode)
         pixels = np.asarray(image.convert(plain) if plain else image)
     if pixels.ndim == 3:
         pixels = pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., 0]
-    yield Raster(pixels, full_scale)
+    yield Raster(pixels)
 
 
 # How pillow is told to unpack 16-bit PNG images of several channels, of which it otherwise keeps the upper
@@ -284,7 +277,7 @@ def _netpbm(path: Path, _: Container[int]) -> Iterator[Raster]:
         pixels = np.array(content[header.end() :].split(maxsplit=count)[:count], dtype=np.uint16)
     else:
         pixels = np.frombuffer(content, np.uint8 if largest < 256 else ">u2", count, header.end())
-    yield Raster(pixels.reshape(shape), float(largest))
+    yield Raster(pixels.reshape(shape))
 
 
 _FORMATS = "Give TIFF, PNG, BMP, JPEG or PGM images, or AVI, MP4 or MKV videos"

@@ -52,7 +52,7 @@ def _measured(
     truth: Tensor, pair: tuple[Tensor, Tensor] | None = None, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Measure a pair that was moved by `truth` (2, H, W); return what is valid and the error, (H, W), px."""
-    reference, deformed = (Frame(image.numpy(), 255.0, FrameInfo("made", "")) for image in pair or _pair(truth))
+    reference, deformed = (Frame(image.numpy(), FrameInfo("made", "")) for image in pair or _pair(truth))
     instruments = pipeline.load(Settings(device="cpu", mask="given"))
     everywhere = torch.ones(SIZE, SIZE, dtype=torch.bool)
     prepared = pipeline.prepare(instruments, reference, everywhere if mask is None else mask)

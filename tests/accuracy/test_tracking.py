@@ -28,7 +28,7 @@ LARGEST_RMSE_PX = 0.05
 
 
 def frame(image: Tensor | FloatArray, name: str) -> Frame:
-    return Frame(np.asarray(image, np.float32), 255.0, FrameInfo(name, ""))
+    return Frame(np.asarray(image, np.float32), FrameInfo(name, ""))
 
 
 def tracked(images: Sequence[Tensor | FloatArray], mask: Tensor, settings: Settings | None = None) -> Iterator[Field]:

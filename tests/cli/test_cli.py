@@ -742,7 +742,7 @@ class TestPicture:
         from scorrnet_cli.pictures.stills import overview
 
         field = make_field(1, 40, 50)
-        figure = overview(Frame(np.zeros((40, 50), np.float32), 255.0, field.reference), field)
+        figure = overview(Frame(np.zeros((40, 50), np.float32), field.reference), field)
         panels = figure.axes
         bars = [bar for panel in panels for bar in panel.child_axes]
         assert [bar.get_ylabel() for bar in bars] == ["$u$ (px)", "$v$ (px)", r"$\mathrm{ZNCC}$"]

@@ -163,7 +163,7 @@ class TestOverview:
         names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")
         arrays = {name: getattr(sequence.field, name)[:1] for name in names}
         field = replace(sequence.field, deformed=sequence.field.deformed[:1], calibration=scale, **arrays)
-        _, u, _, zncc = overview(Frame(np.zeros((H, W), np.float32), 255.0, field.reference), field).axes
+        _, u, _, zncc = overview(Frame(np.zeros((H, W), np.float32), field.reference), field).axes
         unit, factor = ("px", 1.0) if mm_per_px is None else ("mm", mm_per_px)
         np.testing.assert_allclose(shown(u).compressed(), factor * field.u[0][field.valid[0]], rtol=1e-6)
         np.testing.assert_allclose(shown(zncc).compressed(), field.zncc[0][field.valid[0]])

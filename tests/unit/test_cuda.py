@@ -205,7 +205,7 @@ PAIRS = {
 
 
 def measured(instruments: Instruments, reference: Tensor, deformed: Tensor) -> Field | str:
-    frames = [Frame(image.numpy(), 255.0, FrameInfo("made up", "")) for image in (reference, deformed)]
+    frames = [Frame(image.numpy(), FrameInfo("made up", "")) for image in (reference, deformed)]
     try:
         return pipeline.measure_pair(instruments, pipeline.prepare(instruments, frames[0]), frames[1])
     except MeasurementError as error:

@@ -75,6 +75,6 @@ def test_a_measurement_warns_of_it() -> None:
     instruments = pipeline.load(Settings(device="cpu", mask="all"))
     speckle = 100 + 40 * torch.nn.functional.avg_pool2d(noise()[None], 3, 1, 1)[0]
     for image, warned in ((grid(12.0), True), (speckle, False)):
-        frame = Frame((image + 2 * noise(7)).numpy(), 255.0, FrameInfo("a.png", ""))
+        frame = Frame((image + 2 * noise(7)).numpy(), FrameInfo("a.png", ""))
         warnings = pipeline.prepare(instruments, frame).warnings
         assert any("repeats every 12 px" in text for text in warnings) == warned

@@ -188,7 +188,7 @@ tiles.LARGEST_PX = 384
 side = int(sys.argv[1])
 noise = np.random.default_rng(0).normal(size=(side + 4, side + 4)).astype(np.float32)
 paint = sum(noise[y : y + side, x : x + side] for y in range(4) for x in range(4))
-one, other = (Frame(20 * paint + shift, 255.0, FrameInfo("x", "")) for shift in (0, 1))
+one, other = (Frame(20 * paint + shift, FrameInfo("x", "")) for shift in (0, 1))
 instruments = pipeline.load(Settings(device="cpu"))
 prepared = pipeline.prepare(instruments, one, torch.ones(side, side, dtype=torch.bool))
 assert pipeline.measure_pair(instruments, prepared, other).valid.mean() > 0.9

@@ -146,7 +146,7 @@ def nothing(mask: Tensor) -> Measured:
 
 
 def _frame(image: Tensor) -> Frame:
-    return Frame(image.cpu().numpy(), 255.0, FrameInfo("rendered", ""))
+    return Frame(image.cpu().numpy(), FrameInfo("rendered", ""))
 
 
 def chosen(names: str | None) -> list[str]:

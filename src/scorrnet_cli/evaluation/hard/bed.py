@@ -141,7 +141,7 @@ def measured(instruments: Instruments, pair: Pair, mask: Tensor | None) -> Measu
 
 def frame(image: Tensor) -> Frame:
     """Make a frame of a rendered image (H, W)."""
-    return Frame(image.numpy(), 255.0, FrameInfo("rendered", ""))
+    return Frame(image.numpy(), FrameInfo("rendered", ""))
 
 
 def _points(pair: Pair, result: Measured) -> Points:
