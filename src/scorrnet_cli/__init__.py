@@ -46,9 +46,9 @@ def measure(reference: _PathLike, deformed: _PathLike, settings: Settings | None
     Raises
     ------
     ScorrnetError
-        FrameError, MeasurementError, WeightsError or DeviceError; see `errors`.
+        UsageError, FrameError, WeightsError, DeviceError, MeasurementError or OutputError; see `errors`.
     """
-    return next(measure_sequence(reference, [deformed], settings))
+    return next(_measured(reference, [deformed], settings, 3))
 
 
 def measure_sequence(
@@ -80,6 +80,13 @@ def measure_sequence(
     ScorrnetError
         As `measure` does, at the frame concerned.
     """
+    return _measured(reference, deformed, settings, 2)
+
+
+def _measured(
+    reference: _PathLike, deformed: Iterable[_PathLike], settings: Settings | None, stacklevel: int
+) -> Iterator[Result]:
+    """Do what `measure_sequence` says; warnings come from whoever is so many calls above."""
     from scorrnet_cli import pipeline
     from scorrnet_cli.frames import read_frame, read_frames
     from scorrnet_cli.result import Result
@@ -90,7 +97,7 @@ def measure_sequence(
     instruments = pipeline.load(settings or Settings())
     prepared = pipeline.prepare(instruments, read_frame(reference))
     for doubt in prepared.warnings:
-        warnings.warn(f"{os.fspath(reference)}: {doubt}", stacklevel=2)
+        warnings.warn(f"{os.fspath(reference)}: {doubt}", stacklevel=stacklevel)
     tracker = Tracker(instruments, prepared)
     frames = (frame for path in deformed for frame in read_frames(path))
     for index, frame in enumerate(frames):

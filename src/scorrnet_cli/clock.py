@@ -38,6 +38,11 @@ class Clock:
     stamps : str, optional
         ``names``: a date and time (20260131_142500.250) or seconds (12.5s, 80ms) in each file name. ``tiff``: the
         tag DateTime of each image.
+
+    Raises
+    ------
+    UsageError
+        If both are given or none, or one makes no sense.
     """
 
     fps: float | None = None

@@ -51,6 +51,11 @@ class StrainSettings:
     averaging_passes : int
         How often one window averaged, see `averagings`; 1 with several. With more of them errors are alike to farther
         off, and opposite beyond.
+
+    Raises
+    ------
+    UsageError
+        If a value makes no sense.
     """
 
     window_px: int = 25

@@ -69,6 +69,10 @@ def load(settings: Settings) -> Instruments:
         If the device asked for is absent.
     WeightsError
         If weights are missing, damaged or of another network.
+    UsageError
+        If there is no such device.
+    OutputError
+        If the bundled weights cannot be unpacked.
     """
     keep_freed_memory()
     device = choose_device(settings.device)

@@ -103,6 +103,11 @@ class Line(Probe):
     ----------
     x1, y1, x2, y2 : float
         Its ends, px.
+
+    Raises
+    ------
+    UsageError
+        If its ends are one point.
     """
 
     x1: float
@@ -170,6 +175,11 @@ class Rectangle(Probe):
         Its first pixel.
     width, height : int
         Its size, px.
+
+    Raises
+    ------
+    UsageError
+        If it has no pixel.
     """
 
     x: int

@@ -48,6 +48,11 @@ class Settings:
         number N for every N frames. Displacements are those from the first image all the same.
     increments : bool
         Compare each frame with the one before, and leave the displacements as they are, from frame to frame.
+
+    Raises
+    ------
+    UsageError
+        If a value makes no sense.
     """
 
     device: str = "auto"

@@ -24,6 +24,11 @@ class Calibration:
         Length on the specimen of one pixel, mm. Displacements in px times this are mm.
     source : str
         Where it is known from, for people.
+
+    Raises
+    ------
+    UsageError
+        If the scale is that of no camera.
     """
 
     mm_per_px: float

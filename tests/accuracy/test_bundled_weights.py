@@ -146,8 +146,10 @@ def test_every_pixel_can_be_measured_where_no_speckle_is_found(tmp_path: Path) -
 def test_rigid_shifts() -> None:
     folder = EXAMPLES / "rigid_shift"
     truth = json.loads((folder / "truth.json").read_text())
-    with pytest.warns(UserWarning, match="100.0% of the image"):
+    with pytest.warns(UserWarning, match="100.0% of the image") as warned:
         fields = list(measure_sequence(folder / "reference.png", [folder / name for name in truth]))
+        measure(folder / "reference.png", folder / "reference.png", Settings(refine=False))
+    assert [each.filename for each in warned] == [__file__] * 2  # where the user can do something about it
     for shift, field in zip(truth.values(), fields, strict=True):
         u, v = shift["u_px"], shift["v_px"]
         inner = field.valid[0].copy()

@@ -30,6 +30,11 @@ class Selection:
         The first image and the one behind the last, counted from 0; None is the end.
     every : int
         Every so-manieth is used.
+
+    Raises
+    ------
+    UsageError
+        If a number makes no sense.
     """
 
     start: int = 0
