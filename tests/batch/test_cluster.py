@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -129,6 +130,23 @@ def test_a_killed_run_of_workers_is_resumed_by_workers(
     assert all((shards / name).stat().st_mtime_ns == at for name, at in written.items())  # not measured again
     assert scorrnet("merge", root / "shared.h5", "--copy").exit_code == 0
     assert contents(root / "shared.h5") == contents(root / "alone.h5")
+
+
+def test_ctrl_c_ends_workers_without_a_word_of_their_own(still: Path) -> None:
+    for number in range(_FRAMES, 120):
+        shutil.copy(still / f"img_{number % _FRAMES}.png", still / f"img_{number}.png")
+    command = _program(still, "-o", "shared.h5", "--workers", "2")
+    with subprocess.Popen(
+        command, cwd=still.parent, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as program:
+        while not any((still.parent / "shared.h5.parts").glob("[0-9]*.h5")):
+            assert program.poll() is None
+            time.sleep(0.01)
+        os.killpg(program.pid, signal.SIGINT)  # as a terminal does
+        _, said = program.communicate(timeout=300)
+    assert program.returncode == 130, said
+    assert "Interrupted" in said
+    assert "Traceback" not in said
 
 
 def _quiet(command: list[str], folder: Path) -> subprocess.Popen[bytes]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 ALLOWED_DEATHS = 3  # of workers over one frame: then it is the frame's fault
 _PATIENCE_S = 20
+_CALM = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # a terminal sends Ctrl-C to all of a group
 _CONFIG = {"distributed.scheduler.allowed-failures": ALLOWED_DEATHS}
 
 
@@ -126,7 +127,11 @@ def connected(workers: Workers) -> Iterator[Any]:
             return
         with (
             LocalCluster(
-                n_workers=workers.count, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                n_workers=workers.count,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+                preload=[_CALM],
             ) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
