@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli.consensus import fitted_motion
+from scorrnet_cli.filters import repeated
 from scorrnet_cli.morphology import dilated, labelled
 
 CELL_PX = 4  # a cell belongs to a body if all of it does
@@ -50,7 +51,7 @@ def bodies(mask: Tensor, field: Tensor) -> list[Tensor]:
     if len(found) < 2:
         return [mask]
     owner = sum((number * part for number, part in enumerate(found, 1)), start=torch.zeros_like(names))
-    nearest = _at_pixels(_grown(owner, mask), mask.shape)
+    nearest = repeated(_grown(owner, mask), CELL_PX, mask.shape)
     return [mask & (nearest == number) for number in range(1, len(found) + 1)]
 
 
@@ -101,8 +102,3 @@ def _grown(owner: Tensor, mask: Tensor) -> Tensor:
         around = F.max_pool2d(owner[None].float(), 3, 1, 1)[0].to(owner.dtype)
         owner = torch.where(owner == 0, around, owner)
     return owner
-
-
-def _at_pixels(cells: Tensor, shape: torch.Size) -> Tensor:
-    """Cells (h, w) as pixels (H, W)."""
-    return cells.repeat_interleave(CELL_PX, 0).repeat_interleave(CELL_PX, 1)[: shape[0], : shape[1]]

@@ -152,6 +152,11 @@ def doubled(x: Tensor, size: tuple[int, int]) -> Tensor:
     return x[..., : size[0], : size[1]]
 
 
+def repeated(cells: Tensor, times: int, size: Sequence[int]) -> Tensor:
+    """Map (H, W) of the pixels of cells (h, w), each as wide as so many pixels; what is beyond H and W is cut off."""
+    return cells.repeat_interleave(times, 0).repeat_interleave(times, 1)[: size[0], : size[1]]
+
+
 def gradient(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the derivatives along x and y of (C, H, W), by the 5-point formula (4th order)."""
     px, py = _continued(x, 2), _continued(x, 1)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli import spline
-from scorrnet_cli.filters import gaussian, masked_gaussian, wide_mean
+from scorrnet_cli.filters import gaussian, masked_gaussian, repeated, wide_mean
 from scorrnet_cli.matching import Spline, Surface, compare, correlation
 from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.tiles import Box, Tile, bounds, fill
@@ -62,7 +62,7 @@ def islands(surface: Surface, deformed: Spline, field: Tensor, known: Tensor) ->
         return nothing
     same = moves & (misfit < SAME) | edges
     half = _without_parts(crowded[::2, ::2], same[::2, ::2], inside[::2, ::2])
-    found = half.repeat_interleave(2, 0).repeat_interleave(2, 1)[: box.height, : box.width]
+    found = repeated(half, 2, (box.height, box.width))
     found = dilated(found, RIM_PX) & inside
     if int(found.sum()) < MOST * int(mask.sum()):
         box.of(nothing).copy_(found)

@@ -16,7 +16,7 @@ from torch import Tensor
 from scorrnet_cli import spline
 from scorrnet_cli.composition import carry, landing
 from scorrnet_cli.displace import Guide, displace, extrapolate, guide
-from scorrnet_cli.filters import halved
+from scorrnet_cli.filters import halved, repeated
 from scorrnet_cli.glints import BLUR_PX, cleared, painted_over
 from scorrnet_cli.islands import islands, moving, stays
 from scorrnet_cli.matching import SHINE_PX, Spline, Surface, deformed_spline, surface
@@ -211,7 +211,6 @@ def _share(matched: Tensor, reference: Seen, field: Tensor) -> float:
 
 def _where(mask: Tensor, field: Tensor) -> Tensor:
     """True (H, W) where a surface (H, W) lies in the deformed image, but for its rim."""
-    height, width = mask.shape
     half = halved(field) / 2
     _, reached = carry(half[:0], half, halved(mask.float()[None])[0] == 1)
-    return eroded(reached, SHINE_PX).repeat_interleave(2, 0).repeat_interleave(2, 1)[:height, :width]
+    return repeated(eroded(reached, SHINE_PX), 2, mask.shape)

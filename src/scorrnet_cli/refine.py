@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.device import network_precision
-from scorrnet_cli.filters import gaussian, masked_gaussian, wide_mean
+from scorrnet_cli.filters import gaussian, masked_gaussian, repeated, wide_mean
 from scorrnet_cli.gauge import averagings
 from scorrnet_cli.least_squares import LARGEST_STEP_PX, correction, lines, moved_slope, uncertainty
 from scorrnet_cli.matching import Comparison, Spline, Surface, compare, deformed_spline, judge
@@ -155,7 +155,7 @@ def refine_adaptively(
         left, state = look_again(reference, coefficients, field, sigma, noise)
         field, sigma = weigh(left, _asked(network.second, left, views))
         known = known & network.second.knows(left.features[None])
-    fallback = ~_at_pixels(known[0], reference.mask.shape)
+    fallback = ~repeated(known[0], 2, reference.mask.shape)
     field, sigma = torch.where(fallback, found.middle, field), torch.where(fallback, found.sigma, sigma)
     zncc, matched = judge(reference, field, state, MIDDLE[0])
     # What one window cannot tell from noise several may, as in faded speckle; but not the motion along lines.
@@ -211,11 +211,6 @@ def assess(reference: Surface, deformed: Tensor | Spline, field: Tensor) -> Refi
     state = compare(reference, coefficients, field, None, ASSESSMENT_WINDOW_PX)
     zncc, matched = judge(reference, field, state, ASSESSMENT_WINDOW_PX)
     return Refined(field, matched, zncc, torch.full_like(field, math.nan), torch.zeros_like(matched))
-
-
-def _at_pixels(half: Tensor, shape: torch.Size) -> Tensor:
-    """Map (h, w) at half size, repeated for each of the H x W pixels."""
-    return half.repeat_interleave(2, 0).repeat_interleave(2, 1)[: shape[0], : shape[1]]
 
 
 def _smooth_start(start: Tensor, cover: Tensor, state: Comparison, window_px: float) -> Tensor:
