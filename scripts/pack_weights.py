@@ -1,9 +1,9 @@
 """Measure trained networks on images they never saw, write their model card, and pack them for release.
 
-    python scripts/pack_weights.py --segmentation DIR DIR --displacement DIR --refinement DIR --trained-on "..."
+    python scripts/pack_weights.py --segmentation DIR DIR --displacement DIR --refinement DIR DIR --trained-on "..."
 
-Each is a folder that `scorrnet train` wrote; several segmentation networks are packed as one that asks all of them. The
-archive, its registry line and the card go to weights/.
+Each is a folder that `scorrnet train` wrote. Several segmentation networks are packed as one that asks all of them,
+several refinement networks as one that asks them in turn. The archive, its registry line and the card go to weights/.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scorrnet_cli import archive, weights
 from scorrnet_cli.evaluation.networks import EVALUATION, displacement_figures, segmentation_figures
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet, ENets
-from scorrnet_cli.models.fusion import FusionNet
+from scorrnet_cli.models.fusion import FusionNet, FusionNets
 from scorrnet_cli.training.compared import refinement_figures
 from scorrnet_cli.training.loop import AVERAGED, LOG
 from scorrnet_cli.training.recipe import Recipe, bundled_recipe, load_recipe
@@ -61,7 +61,7 @@ is.
 | | segmentation | displacement | refinement |
 |---|---|---|---|
 | architecture | ENets, two classes (arXiv:1606.02147), with shortcuts; the mean of their probabilities | \
-CorrNet of this project, coarse to fine, mask-guided | dilated convolutions at half size |
+CorrNet of this project, coarse to fine, mask-guided | dilated convolutions at half size; two of them take turns |
 | parameters | {parameters[segmentation]} | {parameters[displacement]} | {parameters[refinement]} |
 | images seen in training | {images[segmentation]:,} | {images[displacement]:,} | {images[refinement]:,} |
 
@@ -132,7 +132,7 @@ def main() -> None:
     """Read the command line, measure, and pack."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for role in archive.ROLES:
-        several = "+" if role == "segmentation" else 1
+        several = 1 if role == "displacement" else "+"
         what = f"folder of the {role} training"
         parser.add_argument(f"--{role}", type=Path, nargs=several, required=True, metavar="DIR", help=what)
     parser.add_argument("--trained-on", required=True, help="device, time and material, in words")
@@ -211,7 +211,7 @@ def _measure(networks: dict[str, Any], recipes: dict[str, Recipe]) -> dict[str, 
 
 
 def _size(network: torch.nn.Module) -> str:
-    if isinstance(network, ENets):
+    if isinstance(network, (ENets, FusionNets)):
         return f"{len(list(network.children()))} x {_size(next(network.children()))}"
     return f"{sum(parameter.numel() for parameter in network.parameters()):,}"
 

@@ -15,7 +15,7 @@ from scorrnet_cli.field import Process
 from scorrnet_cli.frames import digest_of
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import Segmenter
-from scorrnet_cli.models.fusion import FusionNet
+from scorrnet_cli.models.fusion import Fuser
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.version import __version__
 
@@ -31,7 +31,7 @@ class Instruments:
     segmentation : ENet, ENets or None
         None if the mask is given by the user.
     displacement : CorrNet
-    refinement : FusionNet or None
+    refinement : FusionNet, FusionNets or None
         None if the field is not refined, or with one window.
     hashes : dict of str to str
         sha256 of the weights of each network used.
@@ -43,7 +43,7 @@ class Instruments:
     where: torch.device
     segmentation: Segmenter | None
     displacement: CorrNet
-    refinement: FusionNet | None
+    refinement: Fuser | None
     hashes: dict[str, str]
     mask_sha256: str = ""
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import NamedTuple
 
 import torch
@@ -26,7 +27,7 @@ from scorrnet_cli.filters import gaussian, masked_gaussian, repeated, wide_mean
 from scorrnet_cli.gauge import averagings
 from scorrnet_cli.least_squares import LARGEST_STEP_PX, correction, lines, moved_slope, uncertainty
 from scorrnet_cli.matching import Comparison, Spline, Surface, compare, deformed_spline, judge
-from scorrnet_cli.models.fusion import ACROSS, DOWN, PLAIN, Fusion, FusionNet, View, Weigher
+from scorrnet_cli.models.fusion import ACROSS, DOWN, PLAIN, Fuser, Fusion, View, Weigher, asked
 from scorrnet_cli.windows import MIDDLE, Evidence, corrections, evidence, weigh
 
 PHOTOMETRY_PASSES = 2  # gain and offset are matched anew in the first passes, then kept
@@ -125,7 +126,7 @@ def refine(reference: Surface, deformed: Tensor | Spline, start: Tensor, how: Re
 
 
 def refine_adaptively(
-    reference: Surface, deformed: Tensor | Spline, start: Tensor, network: FusionNet, noise: Tensor
+    reference: Surface, deformed: Tensor | Spline, start: Tensor, network: Fuser, noise: Tensor
 ) -> Refined:
     """Take a field to sub-pixel accuracy with windows as wide as the field is smooth.
 
@@ -137,7 +138,7 @@ def refine_adaptively(
         Grey levels, or their spline if that is known; of the whole image.
     start : (2, H, W) float32
         Field to start from, px; within about half a speckle of the truth.
-    network : FusionNet
+    network : FusionNet or FusionNets
         Weighs what several windows find, see `windows`.
     noise : () float32
         Variance of the residual where the field is right, from `overview`, of the whole image.
@@ -149,12 +150,12 @@ def refine_adaptively(
     """
     coefficients = deformed_spline(reference, deformed)
     found = approach(reference, coefficients, start, noise)
-    field, sigma = weigh(found, _asked(network.first, found, FIRST_VIEWS))
-    known = network.first.knows(found.features[None])
-    for views in VIEWS:
+    field, sigma = weigh(found, _asked(network.firsts, found, FIRST_VIEWS))
+    known = _known(network.firsts, found)
+    for weigher, views in zip(cycle(network.seconds), VIEWS, strict=False):
         left, state = look_again(reference, coefficients, field, sigma, noise)
-        field, sigma = weigh(left, _asked(network.second, left, views))
-        known = known & network.second.knows(left.features[None])
+        field, sigma = weigh(left, _asked([weigher], left, views))
+        known = known & _known([weigher], left)
     fallback = ~repeated(known[0], 2, reference.mask.shape)
     field, sigma = torch.where(fallback, found.middle, field), torch.where(fallback, found.sigma, sigma)
     zncc, matched = judge(reference, field, state, MIDDLE[0])
@@ -200,9 +201,14 @@ def look_again(
     return corrections(field, slope, state, uncertainty(slope, state, MIDDLE[0], 1), stated, noise), state
 
 
-def _asked(network: Weigher, found: Evidence, views: Sequence[View]) -> Fusion:
+def _asked(weighers: Sequence[Weigher], found: Evidence, views: Sequence[View]) -> Fusion:
     with network_precision(found.features.device):
-        return network.asked(found.features[None], views)
+        return asked(weighers, found.features[None], views)
+
+
+def _known(weighers: Sequence[Weigher], found: Evidence) -> Tensor:
+    """True (1, h, w) where every one of them was trained with such features."""
+    return torch.stack([weigher.knows(found.features[None]) for weigher in weighers]).all(0)
 
 
 def assess(reference: Surface, deformed: Tensor | Spline, field: Tensor) -> Refined:

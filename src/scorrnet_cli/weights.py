@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from scorrnet_cli.models.corrnet import CorrNet
     from scorrnet_cli.models.enet import Segmenter
-    from scorrnet_cli.models.fusion import FusionNet
+    from scorrnet_cli.models.fusion import Fuser
 
 Role: TypeAlias = Literal["segmentation", "displacement", "refinement"]
 
@@ -123,9 +123,7 @@ def load_network(
     role: Literal["displacement"], device: torch.device, path: Path | None = None
 ) -> tuple[CorrNet, str]: ...
 @overload
-def load_network(
-    role: Literal["refinement"], device: torch.device, path: Path | None = None
-) -> tuple[FusionNet, str]: ...
+def load_network(role: Literal["refinement"], device: torch.device, path: Path | None = None) -> tuple[Fuser, str]: ...
 @overload
 def load_network(role: Role, device: torch.device, path: Path | None = None) -> tuple[nn.Module, str]: ...
 def load_network(role: Role, device: torch.device, path: Path | None = None) -> tuple[nn.Module, str]:
@@ -142,7 +140,7 @@ def load_network(role: Role, device: torch.device, path: Path | None = None) -> 
 
     Returns
     -------
-    ENet or ENets, CorrNet, or FusionNet
+    ENet or ENets, CorrNet, FusionNet or FusionNets
         The network, in evaluation mode, on the device.
     str
         The sha256 of its weights.
@@ -197,16 +195,17 @@ def _convolving_fast(network: nn.Module) -> nn.Module:
 
 
 def _new_network(role: Role, tensors: dict[str, torch.Tensor]) -> nn.Module:
+    several = len({number for name in tensors if (number := name.partition(".")[0]).isdecimal()})
     if role == "segmentation":
         from scorrnet_cli.models.enet import ENet, ENets
 
-        if count := len({number for name in tensors if (number := name.partition(".")[0]).isdecimal()}):
-            return ENets([ENet() for _ in range(count)])
+        if several:
+            return ENets([ENet() for _ in range(several)])
         return ENet(shortcuts=any(name.startswith("shortcut") for name in tensors))
     if role == "refinement":
-        from scorrnet_cli.models.fusion import FusionNet
+        from scorrnet_cli.models.fusion import FusionNet, FusionNets
 
-        return FusionNet()
+        return FusionNets([FusionNet() for _ in range(several)]) if several else FusionNet()
     from scorrnet_cli.models.corrnet import CorrNet
 
     return CorrNet()

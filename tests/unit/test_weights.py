@@ -24,7 +24,7 @@ from scorrnet_cli import archive, weights
 from scorrnet_cli.errors import OutputError, WeightsError
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet, ENets
-from scorrnet_cli.models.fusion import FusionNet
+from scorrnet_cli.models.fusion import FusionNet, FusionNets
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -345,6 +345,15 @@ class TestLoading:
         save_file(two, tmp_path / "mine.safetensors")
         with pytest.raises(WeightsError, match=r"1\.transposed_conv\.weight is missing"):
             weights.load_network("segmentation", CPU, tmp_path / "mine.safetensors")
+
+    def test_several_refinement_networks_in_one_file_take_turns(self, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        pairs = [FusionNet(), FusionNet()]
+        save_file(FusionNets(pairs).state_dict(), tmp_path / "mine.safetensors")
+        network, _ = weights.load_network("refinement", CPU, tmp_path / "mine.safetensors")
+        assert isinstance(network, FusionNets)
+        for loaded, pair in zip(network.seconds, pairs, strict=True):
+            assert torch.equal(loaded.first.weight, pair.second.first.weight)
 
     def test_weights_of_the_other_network_are_refused(self, networks: Path) -> None:
         with pytest.raises(WeightsError, match="another segmentation network: initial_block"):

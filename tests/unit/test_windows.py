@@ -11,7 +11,7 @@ from torch import Tensor
 from scorrnet_cli import refine
 from scorrnet_cli.filters import doubled, halved
 from scorrnet_cli.matching import deformed_spline, surface
-from scorrnet_cli.models.fusion import ACROSS, DOWN, PLAIN, Fusion, FusionNet, View
+from scorrnet_cli.models.fusion import ACROSS, DOWN, PLAIN, Fusion, FusionNet, FusionNets, View
 from scorrnet_cli.refine import approach, look_again, refine_adaptively
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
@@ -113,6 +113,32 @@ def test_asked_in_all_views_a_network_says_the_same_of_mirrored_images(
     assert difference() < 0.02 * alone
 
 
+def test_several_networks_take_turns() -> None:
+    reference, deformed, truth = _pattern()
+    seen = surface(reference, torch.ones(SIZE, SIZE, dtype=torch.bool))
+    torch.manual_seed(1)
+    networks = [FusionNet() for _ in range(2)]
+    asked: list[str] = []
+    for number, network in enumerate(networks):
+        for name, weigher in (("first", network.first), ("second", network.second)):
+            torch.nn.init.normal_(weigher.last.weight, std=0.05)
+            weigher.low.fill_(-1e6)
+            weigher.high.fill_(1e6)
+            weigher.register_forward_hook(lambda *_, who=f"{number}.{name}": asked.append(who))
+    with torch.no_grad():
+        alone, together, twice = (
+            refine_adaptively(seen, deformed, truth, network, NOISE).displacement
+            for network in (networks[0], FusionNets(networks), FusionNets([networks[0], networks[0]]))
+        )
+        networks[1].second.high[0] = -1e6  # knows nothing
+        stood_in = refine_adaptively(seen, deformed, truth, FusionNets(networks), NOISE).fallback
+    turns = ["0.first", "1.first", "0.second", "1.second", "0.second"]
+    assert asked == [*(["0.first"] * 2 + ["0.second"] * 3), *turns, *(["0.first"] * 2 + ["0.second"] * 3), *turns]
+    assert torch.equal(alone, twice)
+    assert not torch.allclose(alone, together, atol=1e-5)
+    assert bool(stood_in.all())
+
+
 def test_weights_and_correction_do_what_they_say() -> None:
     found, _ = _looked_at(0.1)
     half = SIZE // 2
@@ -140,7 +166,7 @@ def test_corrections_point_at_what_is_wrong() -> None:
 @pytest.mark.weights
 def test_lines_show_no_motion_along_them() -> None:
     network, _ = load_network("refinement", torch.device("cpu"))
-    assert isinstance(network, FusionNet)
+    assert isinstance(network, FusionNets)
     generator = torch.Generator().manual_seed(3)
     lines = 128 + 60 * torch.sin(torch.arange(float(SIZE)) / 2)[:, None].expand(SIZE, SIZE)
     images = [lines + 2 * torch.randn(SIZE, SIZE, generator=generator) for _ in range(2)]

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import cycle
+from typing import NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -75,6 +76,46 @@ class FusionNet(nn.Module):
             Weigher(i, o, c.width, c.dilations) for i, o in zip(c.features, c.fields, strict=True)
         )
 
+    @property
+    def firsts(self) -> list[Weigher]:
+        """Who weighs fields, in turn."""
+        return [self.first]
+
+    @property
+    def seconds(self) -> list[Weigher]:
+        """Who weighs corrections, in turn."""
+        return [self.second]
+
+
+class FusionNets(nn.Module):
+    """Several pairs of networks that were trained differently and take turns.
+
+    What one alone says wrongly averages out over the views, and what it leaves the next corrects (see
+    :class:`scorrnet_cli.models.enet.ENets`), at the cost of one. The names of their parameters begin with their number.
+    """
+
+    stride = FusionNet.stride
+    smallest_image_px = FusionNet.smallest_image_px
+
+    def __init__(self, networks: Sequence[FusionNet]) -> None:
+        super().__init__()
+        self.networks = list(networks)
+        for index, network in enumerate(networks):
+            self.add_module(str(index), network)
+
+    @property
+    def firsts(self) -> list[Weigher]:
+        """Who weighs fields, in turn."""
+        return [network.first for network in self.networks]
+
+    @property
+    def seconds(self) -> list[Weigher]:
+        """Who weighs corrections, in turn."""
+        return [network.second for network in self.networks]
+
+
+Fuser: TypeAlias = FusionNet | FusionNets
+
 
 class Weigher(nn.Module):
     """Shares of the fields, a correction, and the uncertainty, from features at half size."""
@@ -123,19 +164,9 @@ class Weigher(nn.Module):
         split = out.view(count, 2, self.fields + 2, height, width)
         return Fusion(split[:, :, :-2], split[:, :, -2].clamp(-5, 5), split[:, :, -1].clamp(-6, 6) - 1)
 
-    def asked(self, features: Tensor, views: Sequence[View]) -> Fusion:
-        """Weigh the fields in each of several views, and take the mean of what is said.
-
-        How the images are held should not matter. Of what was learned it does, a little, and that averages out.
-
-        Parameters
-        ----------
-        features : (N, features, h, w) float32
-            Of the images as they are.
-        views : sequence of View
-        """
-        said = [self._held_back(self(self._held(features, view)), view) for view in views]
-        return Fusion(*(torch.stack(parts).mean(0) for parts in zip(*said, strict=True)))
+    def asked(self, features: Tensor, view: View) -> Fusion:
+        """Weigh the fields in a view, from the features (N, features, h, w) of the images as they are."""
+        return self._held_back(self(self._held(features, view)), view)
 
     def _held(self, features: Tensor, view: View) -> Tensor:
         """Features of the images held otherwise: the first ones are those of u, then of v, which change their signs."""
@@ -148,6 +179,23 @@ class Weigher(nn.Module):
         share, correction, log_sigma = (_flipped(part, view) for part in said)
         signs = correction.new_tensor([-1.0 if view.across else 1.0, -1.0 if view.down else 1.0])
         return Fusion(share, correction * signs[:, None, None], log_sigma)
+
+
+def asked(weighers: Sequence[Weigher], features: Tensor, views: Sequence[View]) -> Fusion:
+    """Weigh the fields in each of several views, and take the mean of what is said.
+
+    How the images are held should not matter. Of what was learned it does, a little, and that averages out.
+
+    Parameters
+    ----------
+    weighers : sequence of Weigher
+        Who is asked, one for a view, in turn.
+    features : (N, features, h, w) float32
+        Of the images as they are.
+    views : sequence of View
+    """
+    said = [weigher.asked(features, view) for weigher, view in zip(cycle(weighers), views, strict=False)]
+    return Fusion(*(torch.stack(parts).mean(0) for parts in zip(*said, strict=True)))
 
 
 def _flipped(maps: Tensor, view: View) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import cycle
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.matching import Surface, compare, deformed_spline, surface
-from scorrnet_cli.models.fusion import FusionNet
+from scorrnet_cli.models.fusion import Fuser, asked
 from scorrnet_cli.overview import least, misfits, overview
 from scorrnet_cli.refine import FIRST_VIEWS, VIEWS, approach, look_again
 from scorrnet_cli.training.loss import SMALLEST_SPECIMEN
@@ -74,12 +75,12 @@ def _nearly(rng: Rng, truth: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def refinement_figures(network: FusionNet, recipe: SynthRecipe, part: int, count: int) -> dict[str, float]:
+def refinement_figures(network: Fuser, recipe: SynthRecipe, part: int, count: int) -> dict[str, float]:
     """Measure a refinement network on pairs that training never draws.
 
     Parameters
     ----------
-    network : FusionNet
+    network : FusionNet or FusionNets
     recipe : SynthRecipe
         What the images show.
     part : int
@@ -103,11 +104,11 @@ def refinement_figures(network: FusionNet, recipe: SynthRecipe, part: int, count
         there = (pairs.seen[0, 0] > 0) & seen.reference.mask
         if float(there.float().mean()) < SMALLEST_SPECIMEN:
             continue
-        first, sigma = weigh(seen.evidence, network.first.asked(seen.evidence.features[None], FIRST_VIEWS))
+        first, sigma = weigh(seen.evidence, asked(network.firsts, seen.evidence.features[None], FIRST_VIEWS))
         field = first
-        for views in VIEWS:
+        for weigher, views in zip(cycle(network.seconds), VIEWS, strict=False):
             left = seen.again(field, sigma)
-            field, sigma = weigh(left, network.second.asked(left.features[None], views))
+            field, sigma = weigh(left, asked([weigher], left.features[None], views))
         fields = torch.stack([field, first, seen.evidence.middle])
         errors = (fields - pairs.displacement)[:, :, there]
         z = (errors[0] / sigma[:, there]).std()

@@ -21,6 +21,7 @@ from scorrnet_cli.allocation import keep_freed_memory
 from scorrnet_cli.device import trains_channels_last
 from scorrnet_cli.errors import MeasurementError, OutputError, UsageError, WeightsError
 from scorrnet_cli.models.enet import ENets
+from scorrnet_cli.models.fusion import FusionNets
 from scorrnet_cli.training.recipe import Recipe
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material
@@ -59,7 +60,7 @@ class Trainer:
         Photographs that enter the synthesis.
     start : Path, optional
         Weights (safetensors) to begin with instead of random ones. Of several networks that are asked together, as the
-        bundled segmentation networks are, the first.
+        bundled segmentation and refinement networks are, the first.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Trainer:
         self.network: nn.Module = self.task.network
         if start is not None:
             given, _ = load_network(recipe.network, device, start)
-            known = next(given.children()) if isinstance(given, ENets) else given
+            known = next(given.children()) if isinstance(given, (ENets, FusionNets)) else given
             self.network.load_state_dict(known.state_dict(), strict=False)  # of a network without shortcuts, maybe
         if trains_channels_last(device):
             self.network.to(memory_format=torch.channels_last)
