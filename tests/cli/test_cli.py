@@ -589,6 +589,17 @@ class TestSettings:
         expected = Settings(segmentation_weights="s.safetensors", displacement_weights="d.safetensors")
         assert read_process(Path("def.scorrnet.h5")).settings == expected
 
+    def test_who_says_how_strain_is_taken_wants_it(self) -> None:
+        for flags, wanted in (
+            (("--strain-window", "9"), True),
+            (("--strain-order", "2"), True),
+            (("--no-strain", "--strain-window", "9"), False),
+            ((), False),
+        ):
+            result = scorrnet("measure", "ref.png", "def.png", "--mask", "all", "--overwrite", *flags)
+            assert result.exit_code == 0, result.stderr
+            assert read_process(Path("def.scorrnet.h5")).settings.strain == wanted
+
     def test_toml_is_as_good_as_flags(self) -> None:
         Path("mine.toml").write_text(self.TOML)
         assert scorrnet("measure", "ref.png", "def.png", "--settings", "mine.toml").exit_code == 0

@@ -130,6 +130,21 @@ class TestProbe:
         assert all(row["u_px"] == row["exx"] == "" for row in rows_of(result.stdout))
         assert "warning: hole: nothing is valid there" in result.stderr
 
+    def test_a_probe_that_is_lost_on_the_way_is_said(self, field: Field) -> None:
+        valid = field.valid.copy()
+        valid[2, :, 40:] = False  # the end of the line
+        valid[1:, 20:30, 28:40] = False  # part of the rectangle
+        u, v = (np.where(valid, each, np.nan).astype(np.float32) for each in (field.u, field.v))
+        write(Path("lost.h5"), replace(field, u=u, v=v, valid=valid))
+        places = ("--line", "gauge=25,10,55,10", "--rect", "part=20,15,20,20", "--point", "kept=25,35")
+        result = scorrnet("probe", "lost.h5", *places)
+        assert result.exit_code == 0
+        told = " ".join(result.stderr.split())
+        assert f"gauge: valid in 2 of 3 frames, the last is {field.deformed[1].name}" in told
+        assert "part: 280 to 400 points are valid, so that means are of different parts" in told
+        assert "kept" not in told
+        assert scorrnet("probe", "lost.h5", *places, "-q").stderr == ""
+
     def test_a_line_with_an_end_off_the_surface_is_said(self) -> None:
         result = scorrnet("probe", "px.h5", "--line", "gauge=15,15,55,30", "--line", "good=25,30,55,30")
         assert result.exit_code == 0

@@ -173,6 +173,8 @@ def test_unknown_suffixes_are_refused_with_the_known_ones(tmp_path: Path) -> Non
 
 def test_missing_folders_are_refused(tmp_path: Path) -> None:
     assert "does not exist" in refused(tmp_path / "missing" / "a.h5")
+    if Path("/proc").is_dir():  # which says that it does not exist, even to root
+        assert "not writable" in refused(Path("/proc/a.h5"))
     (tmp_path / "file").touch()
     assert "is a file" in refused(tmp_path / "file" / "a.h5")
     assert "too long" in refused(tmp_path / ("a" * 300 + ".h5"))

@@ -167,6 +167,17 @@ class TestPage:
             assert scorrnet("report", sequence.result, *options).exit_code == 0
             assert ("another refinement" in target.read_text()) == told
 
+    def test_a_scene_that_moved_is_no_scene_at_rest(self, sequence: Sequence) -> None:
+        still = replace(sequence.field, v=0.01 * sequence.field.v)
+        write(sequence.folder / "still.h5", replace(still, u=0.01 * sequence.field.u))
+        write(sequence.folder / "moved.h5", replace(still, u=0.01 * sequence.field.u + np.float32(1.7)))
+        write(sequence.result, sequence.field)
+        target = sequence.folder / "report.html"
+        for name, told in (("still", False), ("moved", True)):
+            options = ("--noise-floor", sequence.folder / f"{name}.h5", "-o", target, "-q", "--overwrite")
+            assert scorrnet("report", sequence.result, *options).exit_code == 0
+            assert ("px and may not be at rest" in Page(target).facts["Source"]) == told
+
     def test_the_table_of_frames_has_digits_for_mm_and_tells_late_times_apart(self, sequence: Sequence) -> None:
         times = (100000.25, None, 100000.5)
         infos = [replace(info, at_s=at_s) for info, at_s in zip(sequence.field.deformed, times, strict=True)]

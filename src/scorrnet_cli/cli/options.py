@@ -82,7 +82,10 @@ RefinementWeights = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Your own weights, safetensors.", readable=False, rich_help_panel=_PANEL),
 ]
-Strain = Annotated[bool | None, typer.Option("--strain/--no-strain", help="Take strain too.", rich_help_panel=_PANEL)]
+Strain = Annotated[
+    bool | None,
+    typer.Option("--strain/--no-strain", help="Take strain too, as the options below do.", rich_help_panel=_PANEL),
+]
 StrainWindow = Annotated[
     int | None,
     typer.Option(metavar="PX", help="Side of the window of the strain fit, odd; 25 px.", rich_help_panel=_PANEL),
@@ -199,6 +202,8 @@ def asked(
     UsageError
         If a value makes no sense or would do nothing, or the file is missing or is neither TOML nor a result.
     """
+    if strain is None and any(given is not None for given in (strain_window, strain_measure, strain_order)):
+        strain = True
     files = {
         "mask": mask,
         "segmentation_weights": segmentation_weights,

@@ -22,6 +22,7 @@ from scorrnet_cli.writers.atomic import check_not_result, check_target, explaine
 Row = dict[str, Any]
 """A line of the table by the names of its columns, lengths in the unit of the result."""
 
+ALIKE_SHARE = 0.95  # of the most points of a rectangle that are valid in a frame
 _PLACE = ("x", "y")  # in px whatever the scale: a place in the image
 
 
@@ -98,7 +99,7 @@ def run(request: Request, probes: Sequence[Probe], talk: Talk, *, profiles: bool
             for row in _rows(result, probes, talk, profiles=profiles):
                 writer.writerow([_cell(row.get(name)) for name in columns])
                 rows.append(row)
-        _warn_of_empty(probes, rows, talk, profiles=profiles)
+        _tell_of_gaps(probes, rows, talk, profiles=profiles)
         if request.plot:
             draw(request.plot, probes, rows, result, profiles=profiles)
 
@@ -149,14 +150,21 @@ def _scaled(reading: Row, kind: type[Probe], result: LayeredResult) -> Row:
     return {name: value * result.factor if kind.quantities.get(name) else value for name, value in reading.items()}
 
 
-def _warn_of_empty(probes: Sequence[Probe], rows: list[Row], talk: Talk, *, profiles: bool) -> None:
-    """Say which probes have no value anywhere: they lie beside the surface, as a rule, or one end of them does."""
+def _tell_of_gaps(probes: Sequence[Probe], rows: list[Row], talk: Talk, *, profiles: bool) -> None:
+    """Say which probes have no value in some frames or all: they lie off the surface, or are lost with part of it."""
     for probe in probes:
         mine = [row for row in rows if row["probe"] == probe.name]
+        known = [row for row in mine if math.isfinite(row.get("strain" if isinstance(probe, Line) else "u", math.nan))]
         if not any(math.isfinite(row.get(name, math.nan)) for row in mine for name in ("u", "u1", "u2")):
             talk.warn(f"{probe.name}: nothing is valid there in any frame")
         elif isinstance(probe, Line) and not profiles and not any(math.isfinite(row["strain"]) for row in mine):
             talk.warn(f"{probe.name}: its two ends are not valid together in any frame")
+        elif not profiles and len(known) < len(mine):
+            talk.note(f"{probe.name}: valid in {len(known)} of {len(mine)} frames, the last is {known[-1]['image']}")
+        points = [row["points"] for row in known if "points" in row]
+        if points and min(points) < ALIKE_SHARE * max(points):
+            what = f"{min(points):.0f} to {max(points):.0f} points are valid, so that means are of different parts"
+            talk.note(f"{probe.name}: {what}")
 
 
 def _cell(value: Any) -> Any:

@@ -12,6 +12,7 @@ from scorrnet_cli.report.means import FrameMeans
 from scorrnet_cli.snapshots import Snapshots
 from scorrnet_cli.strain import strain_of
 
+AT_REST_PX = 1.0  # images that moved by more as a whole are hardly those of a scene at rest
 QUANTITIES = ("u", "v", "exx", "eyy", "exy")
 
 
@@ -74,11 +75,14 @@ def measured_noise(static: Snapshots, like: Snapshots, gauge: StrainSettings) ->
         raise UsageError("Nothing was measured in the static images", static.result.path, "Give another --noise-floor")
     count = len(variances["u"])
     images = f"{static.result.reference.name} and {count} more" if count > 1 else static.result.deformed[0].name
+    bias = {name: float(np.mean(found)) if found else float("nan") for name, found in means.items()}
+    moved = max(abs(bias["u"]), abs(bias["v"]))
+    doubts = [f"they moved by {moved:.1f} px and may not be at rest"] if moved > AT_REST_PX else []
     return Noise(
         sigma={name: float(np.sqrt(np.mean(found))) if found else float("nan") for name, found in variances.items()},
-        bias={name: float(np.mean(found)) if found else float("nan") for name, found in means.items()},
+        bias=bias,
         source=f"measured between images at rest ({images})",
-        remark=_difference(static, like),
+        remark=", ".join([*doubts, *_differences(static, like)]),
     )
 
 
@@ -95,18 +99,18 @@ def stated_noise(frame: FrameMeans) -> Noise:
     return Noise(sigma, {}, source, "no static images were given (--noise-floor)")
 
 
-def _difference(static: Snapshots, like: Snapshots) -> str:
-    """Say in what the two results were made differently."""
+def _differences(static: Snapshots, like: Snapshots) -> list[str]:
+    """Say the first thing in which the two results were made differently."""
     one, other = static.result.process, like.result.process
-    for word, first, second in (
-        ("weights", dict(one.weights), dict(other.weights)),
+    for what, first, second in (
+        ("other weights", dict(one.weights), dict(other.weights)),
         (
-            "refinement",
+            "another refinement",
             (one.settings.refine, one.settings.window_px, one.settings.passes or DEFAULT_PASSES),
             (other.settings.refine, other.settings.window_px, other.settings.passes or DEFAULT_PASSES),
         ),
-        ("version", one.version, other.version),
+        ("another version", one.version, other.version),
     ):
         if first != second:
-            return f"the static images were measured with another {word}"
-    return ""
+            return [f"the static images were measured with {what}"]
+    return []

@@ -105,6 +105,8 @@ def explained(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         what, todo = _REASONS.get(error.errno or 0, (f"The result cannot be written: {error}", ""))
+        if error.errno == errno.ENOENT and path.parent.is_dir():
+            what, todo = _NOT_WRITABLE
         raise OutputError(what, str(path), todo) from error
 
 
