@@ -15,7 +15,8 @@ import tifffile
 from PIL import Image
 from typer.testing import Result
 
-from scorrnet_cli.batch.sources import Selection, find_images
+from scorrnet_cli.batch.finding import find_images
+from scorrnet_cli.batch.sources import Selection
 from scorrnet_cli.batch.whole import complete
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.frames import natural_key

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from typer.testing import Result
 
-from scorrnet_cli.batch.sources import find_images
+from scorrnet_cli.batch.finding import find_images
 from scorrnet_cli.batch.watch import Watch
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.writers import read_hdf5

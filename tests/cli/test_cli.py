@@ -33,7 +33,7 @@ from typer.testing import CliRunner, Result
 
 import scorrnet_cli
 from scorrnet_cli import archive, tracking, weights
-from scorrnet_cli.cli import app, options
+from scorrnet_cli.cli import app, meaning
 from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.errors import MeasurementError, UsageError
 from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process
@@ -639,11 +639,11 @@ class TestSettings:
         )
         monkeypatch.setattr("scorrnet_cli.writers.read_process", lambda _: made)
         files = ("mask", "segmentation_weights", "displacement_weights")
-        assert options.base(Path("x.h5"), files=files) == made.settings
+        assert meaning.base(Path("x.h5"), files=files) == made.settings
         own.write_bytes(b"others")
-        assert options.base(Path("x.h5")) == made.settings
+        assert meaning.base(Path("x.h5")) == made.settings
         with pytest.raises(UsageError, match="displacement weights that this result was measured with"):
-            options.base(Path("x.h5"), files=files)
+            meaning.base(Path("x.h5"), files=files)
 
     def test_flags_come_before_the_file(self) -> None:
         Path("mine.toml").write_text(self.TOML)

@@ -1,21 +1,17 @@
-"""Which images a batch measures: found in a folder, in natural order, and selected."""
+"""Which images a batch measures against which: files and pages, selected and numbered."""
 
 from __future__ import annotations
 
-import fnmatch
-import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from scorrnet_cli import videos
 from scorrnet_cli.clock import Clock, check_rising
 from scorrnet_cli.errors import FrameError, UsageError
-from scorrnet_cli.frames import natural_key, printable, read_frame
+from scorrnet_cli.frames import printable, read_frame
 from scorrnet_cli.headers import Shape, page_shapes
 
-IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm")
 _SELECTING = ("--start", "--stop", "--every")
 _NAMED = 3  # images of another size that an error names
 
@@ -130,58 +126,6 @@ class Plan:
             places = ((source, page) for source in sources for page in source.pages)
             check_rising((source.name(page), time(source, page)) for source, page in places)
         return time
-
-
-def find_images(folder: Path, pattern: str | None = None, leave_out: Collection[Path] = ()) -> list[Path]:
-    """Find the images and videos of a folder.
-
-    Parameters
-    ----------
-    folder : Path
-    pattern : str, optional
-        Which names to take, such as ``cam0_*.tif``. Without it every name with a suffix of an image or video.
-    leave_out : collection of Path
-        Files that are no frames: masks, results, pictures. Hidden files are left out as well.
-
-    Returns
-    -------
-    list of Path
-        In natural order: ``img_2`` before ``img_10``.
-
-    Raises
-    ------
-    FrameError
-        If there is no such folder or it cannot be read.
-    """
-    try:
-        names = [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".") and _is_file(entry)]
-    except OSError as error:
-        raise FrameError(f"The folder cannot be read: {error.strerror}", str(folder)) from error
-    known = IMAGE_SUFFIXES + videos.SUFFIXES
-    if pattern is None:
-        names = [name for name in names if name.lower().endswith(known)]
-    else:
-        names = fnmatch.filter(names, pattern)
-    without = {path.resolve() for path in leave_out}
-    paths = [folder / name for name in sorted(names, key=natural_key)]
-    return [path for path in paths if path.resolve() not in without] if without else paths
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a file, or a link to one that is missing, which counts as an image that cannot be read."""
-    return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
-
-
-def find_folders(root: Path) -> list[Path]:
-    """Find `root` and all folders below it, hidden ones and those of results left out, in natural order."""
-    found = []
-    for folder, names, _ in os.walk(root):
-        names[:] = [
-            name for name in names if not name.startswith(".") and not name.endswith((".parts", ".frames", ".shards"))
-        ]
-        names.sort(key=natural_key)
-        found.append(Path(folder))
-    return found
 
 
 def make_plan(paths: Iterable[Path], selection: Selection, reference: Path | None, where: str) -> Plan:

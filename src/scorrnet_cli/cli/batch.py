@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scorrnet_cli.cli import options
+from scorrnet_cli.cli import meaning, options
 from scorrnet_cli.cli.group import Debug
 from scorrnet_cli.errors import UsageError
 
@@ -154,7 +154,7 @@ def batch(
 
     [bold]scorrnet batch test_7/ --pattern 'cam0_*.tif'[/bold]
     """
-    asked = options.asked(
+    asked = meaning.asked(
         settings=settings,
         device=device,
         mask=mask,
@@ -189,8 +189,8 @@ def batch(
         probability=probability,
         overwrite=overwrite,
         settings=asked,
-        calibration=options.scale(mm_per_px, scale_bar),
-        clock=options.clock(fps, times),
+        calibration=meaning.scale(mm_per_px, scale_bar),
+        clock=meaning.clock(fps, times),
         workers=_workers(scheduler, workers, warm_start, update),
     )
     run(request, Talk(quiet, verbose), json=json)

@@ -14,6 +14,7 @@ from types import FrameType
 
 from scorrnet_cli.batch.around import check
 from scorrnet_cli.batch.cluster import Workers
+from scorrnet_cli.batch.finding import find_folders, find_images
 from scorrnet_cli.batch.places import (
     check_spared,
     files_read,
@@ -24,7 +25,7 @@ from scorrnet_cli.batch.places import (
 )
 from scorrnet_cli.batch.run import run as run_task
 from scorrnet_cli.batch.shared import independent, run_shared
-from scorrnet_cli.batch.sources import Selection, find_folders, find_images
+from scorrnet_cli.batch.sources import Selection
 from scorrnet_cli.batch.task import Outcome, Task
 from scorrnet_cli.batch.watch import Watch
 from scorrnet_cli.cli import console, preview

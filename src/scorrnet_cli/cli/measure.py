@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scorrnet_cli.cli import options
+from scorrnet_cli.cli import meaning, options
 from scorrnet_cli.cli.group import Debug
 
 
@@ -44,7 +44,7 @@ def measure(
 
     [bold]scorrnet measure reference.png deformed.png --plot[/bold]
     """
-    asked = options.asked(
+    asked = meaning.asked(
         settings=settings,
         device=device,
         mask=mask,
@@ -71,7 +71,7 @@ def measure(
         plot=plot,
         probability=probability,
         overwrite=overwrite,
-        calibration=options.scale(mm_per_px, scale_bar),
-        clock=options.clock(fps, times),
+        calibration=meaning.scale(mm_per_px, scale_bar),
+        clock=meaning.clock(fps, times),
     )
     run(job, Talk(quiet, verbose), json=json)

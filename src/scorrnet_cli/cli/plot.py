@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scorrnet_cli.cli import options
+from scorrnet_cli.cli import meaning, options
 from scorrnet_cli.cli.group import Debug
 from scorrnet_cli.errors import OutputError
 
@@ -90,7 +90,7 @@ def plot(
         if not moving and len(chosen) > most:
             talk.note(f"{most} of {len(chosen)} frames are drawn; an animation shows all")
             chosen = spread_evenly(chosen, most)
-        wish = Wish(quantities, chosen, over is Over.deformed, contours, vectors, options.limits_of(limits))
+        wish = Wish(quantities, chosen, over is Over.deformed, contours, vectors, meaning.limits_of(limits))
         if stored.gauge is None and any(each.needs_strain for each in quantities):
             talk.note(f"strain is computed for the picture; scorrnet strain {result} keeps it")
         with talk.progress(len(chosen)):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scorrnet_cli.cli import options
+from scorrnet_cli.cli import meaning, options
 from scorrnet_cli.cli.group import Debug
 
 
@@ -35,4 +35,4 @@ def strain(
     from scorrnet_cli.cli.strain_job import run
 
     said = {"strain_window_px": strain_window, "strain_measure": strain_measure, "strain_order": strain_order}
-    run(result, output, options.base(settings) if settings else None, said, overwrite, Talk(quiet))
+    run(result, output, meaning.base(settings) if settings else None, said, overwrite, Talk(quiet))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scorrnet_cli.cli import console, options
+from scorrnet_cli.cli import console, meaning, options
 from scorrnet_cli.cli.group import Debug
 from scorrnet_cli.errors import UsageError
 
@@ -43,7 +43,7 @@ def units(
 
     if times == "tiff":
         raise UsageError("The result does not hold the tags of its images", "--times tiff", "Measure with --times tiff")
-    scale, clock = options.scale(mm_per_px, scale_bar), options.clock(fps, times)
+    scale, clock = meaning.scale(mm_per_px, scale_bar), meaning.clock(fps, times)
     if scale or clock:
         set_units(
             result, scale, _seconds(result, clock) if clock else None, _source(clock), output, overwrite=overwrite

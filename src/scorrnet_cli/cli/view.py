@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scorrnet_cli.cli import options
+from scorrnet_cli.cli import meaning, options
 from scorrnet_cli.cli.group import Debug
 
 _PLAIN_COLUMNS, _PLAIN_ROWS = 78, 40  # where there is no terminal to measure
@@ -45,7 +45,7 @@ def view(
         chosen = chosen_frames(frame, len(snapshots))
         factor = quantity.factor(snapshots.mm_per_px)
         ends = (ends_of(values_of(quantity, snapshot)) for snapshot in snapshots.one_by_one(chosen))
-        scale = choose_scale(quantity, ends, snapshots.mm_per_px, options.limits_of(limits))
+        scale = choose_scale(quantity, ends, snapshots.mm_per_px, meaning.limits_of(limits))
         for snapshot in snapshots.one_by_one(chosen):
             words = f"{quantity.name}: {quantity.words}"
             if stored.is_incremental and quantity.kind != PLAIN:
