@@ -170,6 +170,37 @@ def test_what_was_measured_is_kept_and_the_run_goes_on(
     assert not parts(folder).exists()
 
 
+def test_images_that_are_named_one_by_one_are_kept_too(
+    folder: Path, scorrnet: Run, pipeline: Any, whole: Any, contents: Read
+) -> None:
+    names = [folder / f"img_{number}.png" for number in range(12)]
+    stop_at(pipeline, "img_7.png", KeyboardInterrupt())
+    stopped = scorrnet("measure", *names, "-o", "out.h5")
+    assert stopped.exit_code == 130
+    assert "kept in out.h5.parts; --resume goes on with it" in stopped.stderr
+    go_on(pipeline)
+    refused = scorrnet("measure", *names, "-o", "out.h5")
+    assert (refused.exit_code, pipeline.measured) == (7, [])
+    assert "--resume" in refused.stderr and "--overwrite" in refused.stderr
+    assert scorrnet("measure", *names, "-o", "out.h5", "--resume").exit_code == 0
+    assert pipeline.measured[-1] == "img_11.png" and len(pipeline.measured) <= 6  # one may have waited to be written
+    assert contents(Path("out.h5")) == whole
+    assert not Path("out.h5.parts").exists()
+    again = scorrnet("measure", *names, "-o", "out.h5", "--resume")
+    assert again.exit_code == 0 and "has been measured to its end before, see out.h5" in again.stderr
+
+
+def test_a_pair_may_take_the_place_of_a_run_that_was_stopped(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    pair = [folder / "img_0.png", folder / "img_1.png"]
+    stop_at(pipeline, "img_3.png", KeyboardInterrupt())
+    assert scorrnet("measure", *pair, folder / "img_2.png", folder / "img_3.png", "-o", "out.h5").exit_code == 130
+    go_on(pipeline)
+    assert scorrnet("measure", *pair, "-o", "out.h5").exit_code == 7
+    assert scorrnet("measure", *pair, "-o", "out.h5", "--overwrite").exit_code == 0
+    assert not Path("out.h5.parts").exists()
+    assert len(read_hdf5("out.h5").deformed) == 1
+
+
 def test_overwrite_begins_anew(folder: Path, scorrnet: Run, pipeline: Any, whole: Any, contents: Read) -> None:
     stop_at(pipeline, "img_7.png", KeyboardInterrupt())
     assert scorrnet("batch", folder).exit_code == 130

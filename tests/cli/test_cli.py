@@ -301,7 +301,9 @@ class TestResult:
 
     def test_the_device_that_auto_takes_is_said_once(self) -> None:
         result = scorrnet("measure", "ref.png", "def.png", "def2.png")
-        assert result.stderr == f"scorrnet: measuring on {describe(choose_device('auto'))}\n"
+        first, *frames = result.stderr.splitlines()
+        assert first == f"scorrnet: measuring on {describe(choose_device('auto'))}"
+        assert [re.match(r"scorrnet: \d of 2  \S+  valid 99.9%", line) is not None for line in frames] == [True, True]
 
 
 class TestMaskInDoubt:
@@ -358,13 +360,14 @@ class TestPartlyFailed:
         arguments = ("def.png", "flat.png", "broken.png", "narrow.png", "none.png", "def2.png")
         result = scorrnet("measure", "ref.png", *arguments, "--device", "cpu", "-o", "out.h5", "--json")
         assert result.exit_code == 6
-        *warnings, error = result.stderr.splitlines()
-        assert error == ("scorrnet: error: 4 of 6 pairs could not be measured (out.h5). The others were written.")
+        *notes, error = result.stderr.splitlines()
+        warnings = [line for line in notes if "warning" in line]
+        assert error == ("scorrnet: error: 4 of 6 pairs could not be measured (out.h5). Their reasons are recorded.")
         for number, (line, part) in enumerate(
             zip(warnings, ("Nothing matches", "truncated", "59 x 40 px", "no such image"), strict=True),
             start=2,
         ):
-            assert line.startswith(f"scorrnet: warning: pair {number} of 6 could not be measured: ")
+            assert re.match(rf"scorrnet: warning: frame {number} of 6, \w+\.png, could not be measured: ", line)
             assert part in line
         field = read_hdf5("out.h5")
         assert [info.name for info in field.deformed] == list(arguments)
@@ -400,11 +403,11 @@ class TestPartlyFailed:
             "nan.tif[1]", digest, "The image has pixels that are not a number or infinite"
         )
 
-    def test_nothing_is_left_if_every_pair_fails(self) -> None:
+    def test_the_reasons_are_recorded_if_every_pair_fails(self) -> None:
         result = scorrnet("measure", "ref.png", "flat.png", "flat.png", "--device", "cpu", "-o", "out.h5")
         assert result.exit_code == 6
-        assert "None of the 2 pairs" in result.stderr
-        assert not list(Path().glob("*out*"))
+        assert "2 of 2 pairs" in result.stderr
+        assert [info.failure for info in read_hdf5("out.h5").deformed] == ["Nothing matches"] * 2
 
 
 @pytest.mark.usefixtures("pipeline")

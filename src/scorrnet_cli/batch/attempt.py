@@ -15,13 +15,28 @@ if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Prepared
 
 
-def attempted(measure: Callable[[Frame], Field], prepared: Prepared, info: FrameInfo, frame: Frame | None) -> Field:
-    """Measure a frame, and its strain; one that fails, or could not be read, gives an empty field that says why."""
+def attempted(
+    measure: Callable[[Frame], Field],
+    prepared: Prepared,
+    info: FrameInfo,
+    frame: Frame | None,
+    *,
+    strict: bool = False,
+) -> Field:
+    """Measure a frame, and its strain; one that fails, or could not be read, gives an empty field that says why.
+
+    Raises
+    ------
+    FrameError, MeasurementError
+        If the measurement fails and must not: `strict`.
+    """
     from scorrnet_cli.strain import with_strain
 
     if frame is not None:
         try:
             return with_strain(measure(frame))
         except (FrameError, MeasurementError) as error:
+            if strict:
+                raise
             info = replace(info, failure=printable_reason(error))
     return Field.empty(prepared.mask, prepared.frame.info, info, prepared.process)

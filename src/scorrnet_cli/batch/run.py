@@ -14,13 +14,13 @@ from scorrnet_cli.batch.around import Doubts, check, finish, parts_of, tell
 from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import Item, read_image, read_items
-from scorrnet_cli.batch.sources import Plan, Source, make_live_plan, make_plan
+from scorrnet_cli.batch.sources import Plan, Source
 from scorrnet_cli.batch.task import Listener, Outcome, Task
 from scorrnet_cli.batch.threads import Behind, ahead, together
 from scorrnet_cli.batch.whole import check_size
 from scorrnet_cli.field import Field
 from scorrnet_cli.figures import FrameSummary
-from scorrnet_cli.frames import Frame
+from scorrnet_cli.frames import Frame, check_same_shape
 from scorrnet_cli.writers import Header, read_hdf5
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ _BEHIND = 1  # fields that may wait to be written; they are large
 def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outcome:
     """Measure a sequence and write its result.
 
-    A frame that cannot be read or measured is recorded with its reason, and the others are measured. Whatever ends
-    the run early, what it has measured is kept beside the result, and ``resume`` goes on from there.
+    A frame that cannot be read or measured is recorded with its reason, and the others are measured, unless the task
+    is strict. Whatever ends the run early, what it has measured is kept beside the result, and ``resume`` goes on from
+    there.
 
     Parameters
     ----------
@@ -49,13 +50,16 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
     ------
     ScorrnetError
         FrameError for the reference image or if there are too few images, OutputError, UsageError if an earlier run
-        cannot be gone on with, MeasurementError if there is nothing to measure in the reference image.
+        cannot be gone on with, MeasurementError if there is nothing to measure in the reference image. Of a strict
+        task, what is wrong with a frame.
     """
     resume = check(task)
     listener.doing("looking at the images")
-    plan = (make_live_plan if task.hurry else make_plan)(task.paths, task.selection, task.reference, task.where)
+    plan = task.plan()
     reference = read_image(plan.reference.path, plan.reference.pages[0])
     time = plan.times(task.clock)
+    if task.strict:
+        _check_images(plan, reference)
     listener.doing("loading the networks")
     instruments = load()
     process = instruments.process()
@@ -66,6 +70,13 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
             parts.resume(plan.total)
         listener.begun(process, plan.total)
         return _Run(task, plan, instruments, parts, listener, time).measure(reference, resume)
+
+
+def _check_images(plan: Plan, reference: Frame) -> None:
+    """Raise what is wrong with a deformed image, before the networks are loaded."""
+    for source in plan.deformed:
+        for page in source.pages:
+            check_same_shape(reference, read_image(source.path, page))
 
 
 class _Run:
@@ -99,6 +110,7 @@ class _Run:
         self._listener.doing("finding the speckle")
         prepared = pipeline.prepare(self._instruments, reference)
         self._compute_s += time.perf_counter() - start
+        self._listener.detail(f"mask of {int(prepared.mask.sum())} px found in {self._compute_s:.2f} s")
         doubts = Doubts.of(prepared)
         tell(doubts, self._listener.doubted, self._task.probability)
         if not resume:
@@ -130,7 +142,8 @@ class _Run:
         at_once = self._at_once()
         with closing(items), Behind(self._keep, _BEHIND) as behind:
             wanted = self._wanted(tracker, items)
-            for measured in together(partial(self._measured, tracker, prepared), wanted, at_once):
+            measure = partial(self._measured, tracker, prepared, strict=self._task.strict)
+            for measured in together(measure, wanted, at_once):
                 self._compute_s += measured[2] / at_once
                 behind.give(measured)
 
@@ -157,9 +170,10 @@ class _Run:
             self._listener.resumed(item.kept)
 
     @staticmethod
-    def _measured(tracker: Tracker, prepared: Prepared, item: Item) -> _Measured:
+    def _measured(tracker: Tracker, prepared: Prepared, item: Item, *, strict: bool) -> _Measured:
         start = time.perf_counter()
-        field = attempted(lambda frame: tracker.measure(item.index, frame), prepared, item.info, item.frame)
+        measure = partial(tracker.measure, item.index)
+        field = attempted(measure, prepared, item.info, item.frame, strict=strict)
         return item.index, field, time.perf_counter() - start
 
     def _keep(self, measured: _Measured) -> None:

@@ -13,7 +13,7 @@ from scorrnet_cli.batch.around import Doubts, check, finish, parts_of, tell
 from scorrnet_cli.batch.cluster import Order, Workers, connected, described, hand_out
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import read_image, recalled
-from scorrnet_cli.batch.sources import Plan, Source, make_plan
+from scorrnet_cli.batch.sources import Plan, Source
 from scorrnet_cli.batch.task import Listener, Outcome, Task
 from scorrnet_cli.batch.whole import check_size
 from scorrnet_cli.errors import UsageError
@@ -38,7 +38,7 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
     settings = independent(settings)
     resume = check(task)
     listener.doing("looking at the images")
-    plan = make_plan(task.paths, task.selection, task.reference, task.where)
+    plan = task.plan()
     reference = read_image(plan.reference.path, plan.reference.pages[0])
     time = plan.times(task.clock)
     order = _order(task, plan, settings)

@@ -1,13 +1,13 @@
-"""What a batch is asked, what it came to, and who hears of it."""
+"""What a run is asked, what it came to, and who hears of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from scorrnet_cli.batch.sources import Selection
+from scorrnet_cli.batch.sources import Plan
 from scorrnet_cli.clock import Clock
 from scorrnet_cli.field import Field, Process
 from scorrnet_cli.figures import FrameSummary, Report
@@ -21,22 +21,20 @@ class Task:
 
     Attributes
     ----------
-    paths : iterable of Path
-        Images and videos in order.
+    plan : callable
+        Looks at the images and says which are measured against which.
     where : str
         Where they come from, for errors.
-    selection : Selection
-        Which of them are used.
-    reference : Path or None
-        The reference image; None is the first of those selected.
     output : Path
         The result; its suffix picks the format.
-    split : bool
-        Write one file a frame.
     overwrite : bool
         Replace an earlier result, finished or not.
     resume : bool
         Go on where an earlier run was stopped.
+    split : bool
+        Write one file a frame.
+    strict : bool
+        A frame that cannot be read or measured ends the run with its error, and is not recorded.
     hurry : callable or None
         Of files that come one by one: makes them end soon. None if all are there.
     picture : callable or None
@@ -51,14 +49,13 @@ class Task:
         Leave each frame in the file that its worker wrote; an HDF5 result shows them as one.
     """
 
-    paths: Iterable[Path]
+    plan: Callable[[], Plan]
     where: str
-    selection: Selection
-    reference: Path | None
     output: Path
-    split: bool
     overwrite: bool
     resume: bool
+    split: bool = False
+    strict: bool = False
     hurry: Callable[[], None] | None = None
     picture: Callable[[Frame, Field], Path] | None = None
     probability: Path | None = None
@@ -74,7 +71,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a batch came to.
+    """What a run came to.
 
     Attributes
     ----------
@@ -97,10 +94,13 @@ class Outcome:
 
 
 class Listener(Protocol):
-    """Who is told how a batch gets on; `kept` is called from the thread that writes."""
+    """Who is told how a run gets on; `kept` is called from the thread that writes."""
 
     def doing(self, text: str) -> None:
         """Hear what is being done now."""
+
+    def detail(self, text: str) -> None:
+        """Hear something for those who want to know more."""
 
     def begun(self, process: Process, total: int | None) -> None:
         """Hear that frames will be measured, and how many, if that is known."""

@@ -83,7 +83,6 @@ WarmStart = Annotated[
         rich_help_panel=_SEQUENCE,
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where an earlier run was stopped.", rich_help_panel=_RUN)]
 Watch = Annotated[
     bool,
     typer.Option("--watch", help="Measure each image as it is written; Ctrl-C ends it well.", rich_help_panel=_RUN),
@@ -114,7 +113,6 @@ def batch(
     split: Split = False,
     update: Update = None,
     warm_start: WarmStart = None,
-    resume: Resume = False,
     watch: Watch = False,
     idle: Idle = None,
     workers: Count = None,
@@ -141,6 +139,7 @@ def batch(
     probability: options.Probability = False,
     json: options.Json = False,
     overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     debug: Debug = False,
@@ -154,7 +153,7 @@ def batch(
 
     [bold]scorrnet batch test_7/ --pattern 'cam0_*.tif'[/bold]
     """
-    asked = meaning.asked(
+    how = meaning.asked(
         settings=settings,
         device=device,
         mask=mask,
@@ -173,6 +172,7 @@ def batch(
     from scorrnet_cli.batch.sources import Selection
     from scorrnet_cli.cli.batch_jobs import Request, run
     from scorrnet_cli.cli.console import Talk
+    from scorrnet_cli.cli.tasks import Asked
 
     request = Request(
         what=folder,
@@ -182,15 +182,17 @@ def batch(
         selection=Selection(start, stop, every),
         recursive=recursive,
         split=split,
-        resume=resume,
         watch=watch,
         idle_s=idle,
-        plot=plot,
-        probability=probability,
-        overwrite=overwrite,
-        settings=asked,
-        calibration=meaning.scale(mm_per_px, scale_bar),
-        clock=meaning.clock(fps, times),
+        asked=Asked(
+            how,
+            calibration=meaning.scale(mm_per_px, scale_bar),
+            clock=meaning.clock(fps, times),
+            plot=plot,
+            probability=probability,
+            overwrite=overwrite,
+            resume=resume,
+        ),
         workers=_workers(scheduler, workers, warm_start, update),
     )
     run(request, Talk(quiet, verbose), json=json)

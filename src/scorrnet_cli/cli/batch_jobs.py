@@ -15,23 +15,16 @@ from types import FrameType
 from scorrnet_cli.batch.around import check
 from scorrnet_cli.batch.cluster import Workers
 from scorrnet_cli.batch.finding import find_folders, find_images
-from scorrnet_cli.batch.places import (
-    check_spared,
-    files_read,
-    frames_folder,
-    has_result,
-    is_unfinished,
-    parts_folder,
-)
+from scorrnet_cli.batch.places import files_read, frames_folder
 from scorrnet_cli.batch.run import run as run_task
 from scorrnet_cli.batch.shared import independent, run_shared
-from scorrnet_cli.batch.sources import Selection
+from scorrnet_cli.batch.sources import Selection, make_live_plan, make_plan
 from scorrnet_cli.batch.task import Outcome, Task
 from scorrnet_cli.batch.watch import Watch
-from scorrnet_cli.cli import console, preview
+from scorrnet_cli.cli import console
 from scorrnet_cli.cli.batch_report import Progress, table, to_json
 from scorrnet_cli.cli.console import Talk
-from scorrnet_cli.clock import Clock
+from scorrnet_cli.cli.tasks import Asked, left, measured, picture_beside
 from scorrnet_cli.errors import (
     DeviceError,
     FrameError,
@@ -41,13 +34,9 @@ from scorrnet_cli.errors import (
     UsageError,
     WeightsError,
 )
-from scorrnet_cli.field import Field
-from scorrnet_cli.frames import Frame, count_frames
-from scorrnet_cli.settings import Settings
-from scorrnet_cli.units import Calibration
-from scorrnet_cli.writers.atomic import behind_link
+from scorrnet_cli.frames import count_frames
 from scorrnet_cli.writers.own import is_ours
-from scorrnet_cli.writers.probability import check_probability, probability_beside
+from scorrnet_cli.writers.probability import probability_beside
 
 _DEFAULT = "scorrnet.h5"
 
@@ -63,15 +52,9 @@ class Request:
     selection: Selection
     recursive: bool
     split: bool
-    resume: bool
     watch: bool
     idle_s: float | None
-    plot: bool
-    probability: bool
-    overwrite: bool
-    settings: Settings
-    calibration: Calibration | None = None
-    clock: Clock | None = None
+    asked: Asked
     workers: Workers | None = None
 
     def __post_init__(self) -> None:
@@ -86,7 +69,7 @@ class Request:
             what = "Frames are handed to workers when all of them are there, but a watch takes them one by one"
             raise UsageError(what, "--watch", "Leave out --workers and --scheduler")
         if self.workers:
-            independent(self.settings)  # raises what cannot be shared out
+            independent(self.asked.settings)  # raises what cannot be shared out
         if self.idle_s is not None and not self.watch:
             raise UsageError("This needs --watch", "--idle")
         if self.recursive and self.output and self.output.name != str(self.output):
@@ -127,11 +110,12 @@ class Request:
             Tells whether this program has written a file. Such files are left out; if there is a pattern, only those
             that this run will write, as the others may be meant.
         """
-        mask = [self.settings.mask_file] if self.settings.mask_file else []
+        mask_file = self.asked.settings.mask_file
+        mask = [mask_file] if mask_file else []
         if self.pattern is None:
             return [path for path in find_images(folder, None, mask) if not ours(path)]
         output = self._output(folder)
-        own = filter(is_ours, (output, _picture(output), probability_beside(output)))
+        own = filter(is_ours, (output, picture_beside(output), probability_beside(output)))
         return find_images(folder, self.pattern, [*own, *mask])
 
     def _compares(self, paths: list[Path]) -> bool:
@@ -148,39 +132,14 @@ class Request:
     def _task(
         self, paths: list[Path] | Watch, where: str, output: Path, hurry: Callable[[], None] | None = None
     ) -> Task:
-        images = paths.look() if isinstance(paths, Watch) else paths
-        read = files_read((*images, self.reference), self.settings)
-        picture = _picture(output) if self.plot else None
-        probability = probability_beside(output) if self.probability else None
-        check_spared(read, (output, picture, probability))
-        output = behind_link(output)  # and the parts beside what it leads to
-        frames = frames_folder(output).resolve()
-        if self.split and any(frames in path.parents for path in read):
+        images = [*(paths.look() if isinstance(paths, Watch) else paths), *([self.reference] if self.reference else [])]
+        make = make_live_plan if hurry else make_plan
+        plan = partial(make, paths, self.selection, self.reference, where)
+        task = self.asked.task(plan, where, output, images, hurry, split=self.split, shards=self.workers is not None)
+        frames = frames_folder(task.output).resolve()
+        if self.split and any(frames in path.parents for path in files_read(images, self.asked.settings)):
             raise OutputError("The frames of the result would replace images", str(frames), "Give another name with -o")
-        if picture:
-            preview.check_preview(picture, self._may_replace(picture))
-        if probability:
-            check_probability(probability, self.settings, self._may_replace(probability))
-        return Task(
-            paths=paths,
-            where=where,
-            selection=self.selection,
-            reference=self.reference,
-            output=output,
-            split=self.split,
-            overwrite=self.overwrite,
-            resume=self.resume,
-            hurry=hurry,
-            picture=partial(_draw, picture) if picture else None,
-            probability=probability,
-            calibration=self.calibration,
-            clock=self.clock,
-            shards=self.workers is not None,
-        )
-
-    def _may_replace(self, picture: Path) -> bool:
-        """Tell whether a picture beside the result may be replaced: to go on, only one of an earlier run."""
-        return self.overwrite or (self.resume and is_ours(picture))
+        return task
 
 
 def run(request: Request, talk: Talk, *, json: bool) -> None:
@@ -197,8 +156,8 @@ def run(request: Request, talk: Talk, *, json: bool) -> None:
     if request.watch:
         watch = Watch(partial(request.images, Path(request.what), cache(is_ours)), request.idle_s)
     tasks = request.tasks(watch)
-    if request.resume and not (request.overwrite or watch):
-        tasks = _left(tasks, talk)
+    if request.asked.resume and not (request.asked.overwrite or watch):
+        tasks = left(tasks, talk)
     for task in tasks:
         check(task)
     progress = Progress(talk)
@@ -219,25 +178,13 @@ def run(request: Request, talk: Talk, *, json: bool) -> None:
         )
 
 
-def _left(tasks: list[Task], talk: Talk) -> list[Task]:
-    """Return the sequences that an earlier run has not measured to their end."""
-    left = [task for task in tasks if is_unfinished(task.output) or not has_result(task.output, split=task.split)]
-    if len(tasks) == 1 and not left:
-        task = tasks[0]
-        result = frames_folder(task.output) if task.split else task.output
-        talk.note(f"{task.where} has been measured to its end before, see {result}")
-    elif done := len(tasks) - len(left):
-        talk.note(f"{done} of {len(tasks)} folders have been measured before")
-    return left
-
-
 def _measured_by(request: Request, progress: Progress) -> Callable[[Task], Outcome]:
     """Return what measures a sequence: this process, or workers."""
     if request.workers is not None:
-        return partial(run_shared, settings=request.settings, workers=request.workers, listener=progress)
+        return partial(run_shared, settings=request.asked.settings, workers=request.workers, listener=progress)
     from scorrnet_cli import pipeline
 
-    return partial(run_task, load=cache(lambda: pipeline.load(request.settings)), listener=progress)
+    return partial(run_task, load=cache(lambda: pipeline.load(request.asked.settings)), listener=progress)
 
 
 def _measure(
@@ -248,24 +195,13 @@ def _measure(
     failed = 0
     for task in tasks:
         try:
-            outcomes.append(_measure_one(task, measure, progress, talk))
+            outcomes.append(measured(task, measure, progress, talk))
         except ScorrnetError as error:
             if len(tasks) == 1 or isinstance(error, DeviceError | WeightsError):
                 raise
             failed += 1
             talk.warn(f"{task.where} could not be measured: {error}")
     return outcomes, failed
-
-
-def _measure_one(task: Task, measure: Callable[[Task], Outcome], progress: Progress, talk: Talk) -> Outcome:
-    """Measure a sequence; whatever ends it early, say where what has been measured lies."""
-    try:
-        return measure(task)
-    except (KeyboardInterrupt, ScorrnetError):
-        folder = parts_folder(task.output)
-        if progress.done and folder.exists():
-            talk.note(f"what was measured is kept in {folder}; --resume goes on with it")
-        raise
 
 
 @contextmanager
@@ -288,12 +224,3 @@ def _ended_by_ctrl_c(watch: Watch | None, talk: Talk) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if watch.stop.is_set():
             talk.detail("the watch has ended")
-
-
-def _picture(output: Path) -> Path:
-    return output.with_name(f"{output.stem.removesuffix('.ome')}.png")
-
-
-def _draw(path: Path, under: Frame, field: Field) -> Path:
-    preview.save_preview(path, under, field)
-    return path

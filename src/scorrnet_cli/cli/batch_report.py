@@ -41,6 +41,10 @@ class Progress:
         """Say what is being done now, and what the last frame gave."""
         self._talk.doing(f"{text}  {self._last}".rstrip())
 
+    def detail(self, text: str) -> None:
+        """Say something for those who want to know more."""
+        self._talk.detail(text)
+
     def begun(self, process: Process, total: int | None) -> None:
         """Say, once, what computes, and begin to count frames."""
         if process.settings.device == "auto" and self._device != process.device:
@@ -75,7 +79,7 @@ class Progress:
             return
         rate = self._done / max(1e-6, now - self._start)
         self._last = f"valid {summary.valid_share:.1%}  zncc {number(summary.zncc, 4)}  {rate:.2f} frames/s"
-        if not self._talk.is_live:
+        if not self._talk.is_live and self._total != 1:
             self._talk.note(f"{name}  {summary.image.name}  {self._last}")
 
 

@@ -32,6 +32,7 @@ def measure(
     probability: options.Probability = False,
     json: options.Json = False,
     overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     debug: Debug = False,
@@ -44,7 +45,7 @@ def measure(
 
     [bold]scorrnet measure reference.png deformed.png --plot[/bold]
     """
-    asked = meaning.asked(
+    how = meaning.asked(
         settings=settings,
         device=device,
         mask=mask,
@@ -61,17 +62,16 @@ def measure(
         strain_order=strain_order,
     )
     from scorrnet_cli.cli.console import Talk
-    from scorrnet_cli.cli.sequence import Job, run
+    from scorrnet_cli.cli.measure_jobs import run
+    from scorrnet_cli.cli.tasks import Asked
 
-    job = Job.of(
-        reference,
-        deformed or [],
-        output,
-        asked,
+    asked = Asked(
+        how,
+        calibration=meaning.scale(mm_per_px, scale_bar),
+        clock=meaning.clock(fps, times),
         plot=plot,
         probability=probability,
         overwrite=overwrite,
-        calibration=meaning.scale(mm_per_px, scale_bar),
-        clock=meaning.clock(fps, times),
+        resume=resume,
     )
-    run(job, Talk(quiet, verbose), json=json)
+    run(reference, deformed or [], output, asked, Talk(quiet, verbose), json=json)

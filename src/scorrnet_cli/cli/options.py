@@ -123,6 +123,7 @@ Probability = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as one JSON object.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where an earlier run was stopped.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only what failed (and --json).")]
 Silent = Annotated[bool, typer.Option("-q", "--quiet", help="Print only what failed.")]
 NoProgress = Annotated[bool, typer.Option("-q", "--quiet", help="Show no progress.")]
