@@ -61,6 +61,14 @@ class TestScale:
         assert (scale.low, scale.high) == pytest.approx((-3.0, 3.0))
         assert (scale.unit, scale.diverging) == ("%", True)
 
+    @pytest.mark.parametrize(
+        ("found", "shown"),
+        [((0.5, 2), (0, 2)), ((-2, -0.5), (-2, 0)), ((-0.25, 2), (-0.25, 2)), ((-2, 0.25), (-2, 0.25))],
+    )
+    def test_strain_of_one_sign_has_all_colours(self, found: tuple[float, float], shown: tuple[float, float]) -> None:
+        scale = choose_scale(QUANTITIES["e1"], [found], None)
+        assert scale == Scale(100 * shown[0], 100 * shown[1], "%", diverging=False)
+
     def test_displacement_is_from_the_least_to_the_greatest_of_all_frames_in_mm(self) -> None:
         scale = choose_scale(QUANTITIES["u"], [(2.0, 4.0), (3.0, 8.0)], 0.5)
         assert (scale.low, scale.high, scale.unit, scale.diverging) == (1.0, 4.0, "mm", False)

@@ -95,7 +95,7 @@ def values_of(quantity: Quantity, shown: Snapshot) -> FloatArray:
     Returns
     -------
     (H, W) float32
-        NaN where there is no value.
+        NaN where there is no value, and where the point is not valid: how poorly it matches would take up the scale.
     """
     if quantity.kind == STRAIN:
         values: FloatArray = getattr(shown.strain, quantity.name.replace("-", "_"))[0]
@@ -107,5 +107,5 @@ def values_of(quantity: Quantity, shown: Snapshot) -> FloatArray:
     if quantity.name == "sigma":
         mean: FloatArray = np.hypot(field.sigma_u[0], field.sigma_v[0]) * np.float32(np.sqrt(0.5))
         return mean
-    plain: FloatArray = getattr(field, quantity.name)[0]
+    plain: FloatArray = np.where(field.valid[0], getattr(field, quantity.name)[0], np.float32(np.nan))
     return plain

@@ -16,6 +16,7 @@ from scorrnet_cli.units import short
 
 _TAILS_PERCENT = (1.0, 99.0)
 _LEAST_SPAN, _LEAST_HALF = 1e-9, 1e-3
+_ONE_SIDED = 0.2  # share of the longer side of zero below which the shorter one is not worth half of the colours
 
 Ends: TypeAlias = tuple[float, float] | None
 """Where nearly all values of a frame lie; None if it has none."""
@@ -74,7 +75,7 @@ def choose_scale(
     Returns
     -------
     Scale
-        Symmetric if zero is the middle of the quantity.
+        If the quantity is centred, symmetric about zero; or from zero on where nearly all values lie on one side of it.
     """
     unit = quantity.unit(mm_per_px)
     if limits is not None:
@@ -83,12 +84,15 @@ def choose_scale(
     known = [each for each in ends if each is not None]
     low = min((each[0] for each in known), default=0.0)
     high = max((each[1] for each in known), default=1.0)
-    if quantity.centred:
+    diverging = quantity.centred and min(-low, high) >= _ONE_SIDED * max(-low, high)
+    if diverging:
         high = max(-low, high)
         low = -high
+    elif quantity.centred:
+        low, high = min(low, 0.0), max(high, 0.0)
     if high - low < _LEAST_SPAN:
         low, high = low - _LEAST_HALF, high + _LEAST_HALF
-    return Scale(low * factor, high * factor, unit, quantity.centred)
+    return Scale(low * factor, high * factor, unit, diverging)
 
 
 def ends_of(values: FloatArray) -> Ends:

@@ -161,7 +161,7 @@ def overview(under: Frame, field: Field) -> Figure:
     panels = [Panel(f"{under.info.name}: mask", grey, outline=field.mask[0])]
     for name in ("u", "v", "zncc"):
         quantity = QUANTITIES[name]
-        values = getattr(field, name)[0]
+        values = values_of(quantity, Snapshot(0, field))
         scale = choose_scale(quantity, [ends_of(values)], mm_per_px)
         shown = values * np.float32(quantity.factor(mm_per_px))
         title = f"{field.deformed[0].name}: {name}"
