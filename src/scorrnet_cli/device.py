@@ -96,6 +96,13 @@ def network_precision(device: torch.device, *, units_only: bool = False) -> torc
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cpu" and computes)
 
 
+def network_dtype(device: torch.device) -> torch.dtype:
+    """Return what the numbers of a network that looks at patterns alone need to be; see `network_precision`."""
+    import torch
+
+    return torch.bfloat16 if device.type == "cpu" and _computes_bfloat16() else torch.float32
+
+
 def trains_channels_last(device: torch.device) -> bool:
     """Whether networks are to be trained with their channels last, which is faster.
 

@@ -15,6 +15,7 @@ _PLANE_POINTS = 1_000_000  # of a larger image, points enough for a plane
 _SOME = 100_000  # values that are enough for a quantile
 CACHED = 2**19  # samples that a processor's cache holds; larger images are filtered in strips that it does hold
 STRIP_PX = 128
+_KEYS = (-9 / 128, 111 / 128, 29 / 128, -3 / 128)  # cubic convolution a quarter behind the second of four samples
 
 
 def gaussian(x: Tensor, sigma: float) -> Tensor:
@@ -139,17 +140,23 @@ def halved(x: Tensor) -> Tensor:
 def doubled(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Interpolate (C, h, w), as `halved` makes it, back to (C, H, W), by cubic convolution (Keys, 1981).
 
-    The weights are those of parameter -1/2, which keep a parabola, at a quarter of a sample on either side.
+    The weights are those of parameter -1/2, which keep a parabola, at a quarter of a sample on either side. They are
+    summed sample by sample, for products of so narrow matrices take ten times as long.
     """
-    taps = torch.tensor([-9.0, 111.0, 29.0, -3.0], dtype=x.dtype, device=x.device) / 128
-    for axis in (-1, -2):
-        moved = x.transpose(axis, -1)
-        padded = F.pad(moved, (2, 2), mode="replicate")
-        windows = padded.unfold(-1, 4, 1)  # (..., n + 1, 4): sample i starts at i - 2
-        left = windows[..., :-1, :] @ taps.flip(0)  # a quarter before
-        right = windows[..., 1:, :] @ taps
-        x = torch.stack([left, right], -1).flatten(-2).transpose(axis, -1)
+    for axis, border in ((-1, (2, 2, 0, 0)), (-2, (0, 0, 2, 2))):
+        padded = F.pad(x[None], border, mode="replicate")[0]
+        near = [padded.narrow(axis, start, x.shape[axis]) for start in range(5)]  # from two samples before
+        both = torch.stack([_weighted(near[3::-1]), _weighted(near[1:])], axis)  # a quarter before, a quarter behind
+        x = both.flatten(axis - 1, axis)
     return x[..., : size[0], : size[1]]
+
+
+def _weighted(near: Sequence[Tensor]) -> Tensor:
+    """Interpolate a quarter of the way from the second of four samples to the third."""
+    total = near[0] * _KEYS[0]
+    for samples, weight in zip(near[1:], _KEYS[1:], strict=True):
+        total.add_(samples, alpha=weight)
+    return total
 
 
 def repeated(cells: Tensor, times: int, size: Sequence[int]) -> Tensor:

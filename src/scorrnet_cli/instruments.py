@@ -10,12 +10,13 @@ import torch
 
 from scorrnet_cli import weights
 from scorrnet_cli.allocation import keep_freed_memory
-from scorrnet_cli.device import choose_device, describe
+from scorrnet_cli.device import choose_device, describe, network_dtype
 from scorrnet_cli.field import Process
 from scorrnet_cli.frames import digest_of
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import Segmenter
 from scorrnet_cli.models.fusion import Fuser
+from scorrnet_cli.models.inference import make_ready
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.version import __version__
 
@@ -81,6 +82,8 @@ def load(settings: Settings) -> Instruments:
     if settings.mask is None:
         given = _path(settings.segmentation_weights)
         segmentation, hashes["segmentation"] = weights.load_network("segmentation", device, given)
+        if device.type == "cpu":
+            make_ready(segmentation, network_dtype(device))
     given = _path(settings.displacement_weights)
     displacement, hashes["displacement"] = weights.load_network("displacement", device, given)
     refinement = None

@@ -105,7 +105,7 @@ def _seen(network: Segmenter, tiles: Tensor, *, turned: bool) -> Tensor:
     """Probability (N, h, w) of at most four tiles, each looked at in one of the four ways to mirror it."""
     views = _mirrored(tiles)
     scores = network(network.normalise((views.mT if turned else views)[:, None]))
-    probability = scores.softmax(1)[:, 1]
+    probability = scores.float().softmax(1)[:, 1]
     return _mirrored(probability.mT if turned else probability)
 
 

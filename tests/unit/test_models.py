@@ -16,6 +16,7 @@ from scorrnet_cli.models import enet
 from scorrnet_cli.models.correlation import correlate
 from scorrnet_cli.models.corrnet import CorrNet, expected_offset, least_squares_step, normalise, warp
 from scorrnet_cli.models.enet import ENet
+from scorrnet_cli.models.inference import make_ready
 from scorrnet_cli.padding import pad_to_multiple
 from scorrnet_cli.segment import MAGNIFICATIONS, REDUCTION, TILE_PX, _in_tiles, _places, segment, speckle_probability
 from scorrnet_cli.training.recipe import bundled_recipe, load_recipe
@@ -221,6 +222,24 @@ def test_the_probability_is_the_mean_of_looks_that_fit_the_speckle(
     dots = torch.rand(12, 20, generator=torch.Generator().manual_seed(2)).round()
     image = 200 * dots.repeat_interleave(dot_px, 0).repeat_interleave(dot_px, 1)
     torch.testing.assert_close(speckle_probability(_Levels(), image), torch.full(image.shape, mean))
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 1e-5), (torch.bfloat16, 0.02)])
+def test_a_network_made_ready_says_what_it_said_before(dtype: torch.dtype, most: float) -> None:
+    torch.manual_seed(0)
+    network = ENet()
+    for _ in range(8):  # normalisation learns what the layers give
+        network(torch.rand(4, 1, 64, 64))
+    network.eval()
+    image = torch.rand(1, 1, 64, 96)
+    with torch.no_grad():
+        before = network(image).softmax(1)
+        make_ready(network, dtype)
+        after = network(image)
+    assert after.dtype == dtype
+    assert float((after.float().softmax(1) - before).abs().mean()) < most
+    joined = [layer for layer in network.modules() if isinstance(layer, torch.nn.Sequential)]
+    assert joined and not any(isinstance(part, torch.nn.BatchNorm2d) for layer in joined for part in layer)
 
 
 def _fine_dots(height: int, width: int) -> Tensor:

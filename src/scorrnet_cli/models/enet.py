@@ -101,9 +101,9 @@ class ENet(nn.Module):
         Returns
         -------
         (N, 2, H, W)
-            Scores of background and of speckle.
+            Scores of background and of speckle, as exact as the weights.
         """
-        half = self.initial_block(images)  # (N, 16, H / 2, W / 2)
+        half = self.initial_block(images.to(self.transposed_conv.weight.dtype))  # (N, 16, H / 2, W / 2)
         if self.transposed_conv.weight.is_contiguous(memory_format=torch.channels_last):
             half = half.contiguous(memory_format=torch.channels_last)  # images of one channel do not tell the layout
         quarter, first = self.downsample1_0(half)  # (N, 64, H / 4, W / 4)
@@ -144,7 +144,7 @@ class ENets(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Score every pixel of normalised images (N, 1, H, W): logarithms (N, 2, H, W) of the mean probabilities."""
-        logarithms = torch.stack([network(images).log_softmax(1) for network in self.children()])
+        logarithms = torch.stack([network(images).float().log_softmax(1) for network in self.children()])
         return logarithms.logsumexp(0) - math.log(len(logarithms))
 
 
