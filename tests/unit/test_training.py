@@ -725,6 +725,27 @@ def test_of_several_networks_the_first_is_trained_on(tmp_path: Path) -> None:
     assert all(torch.equal(trainer.network.state_dict()[name], value) for name, value in first.state_dict().items())
 
 
+def test_a_segmentation_is_trained_for_its_mean_with_another(tmp_path: Path) -> None:
+    """The other one stays as it is, and those images are taken that both together find hardest."""
+    recipe = dataclasses.replace(_recipe("segmentation"), candidates=3)
+    other = ENet()
+    save_file(other.state_dict(), tmp_path / "other.safetensors")
+    trainer = Trainer(recipe, tmp_path / "run", CPU, Material(), beside=tmp_path / "other.safetensors")
+    first = {name: value.clone() for name, value in trainer.task.beside.state_dict().items()}
+    trainer.run(None, 1, lambda _: None)
+    assert all(torch.equal(value, first[name]) for name, value in trainer.task.beside.state_dict().items())
+    images, masks = trainer.task._drawn(Rng((4,), CPU), 3)
+    others = trainer.task._said(trainer.task.beside, images)
+    hard = trainer.task._hardest(images, masks, others)
+    assert trainer.network.training and len(hard) == recipe.batch
+    trainer.network.eval()
+    together = torch.logaddexp(trainer.task._said(trainer.network, images), others).detach()
+    each = [float(segmentation_loss(together[i : i + 1], masks[i : i + 1])) for i in range(3)]
+    assert sorted(hard.tolist(), key=each.__getitem__) == sorted(range(3), key=each.__getitem__)[-recipe.batch :]
+    with pytest.raises(UsageError, match="beside another"):
+        Trainer(_recipe("displacement"), tmp_path / "no", CPU, Material(), beside=tmp_path / "other.safetensors")
+
+
 def test_minutes_stop_a_training(tmp_path: Path) -> None:
     final = Trainer(_recipe("segmentation"), tmp_path, CPU, Material()).run(0.0, None, lambda _: None)
     assert final.step == 1

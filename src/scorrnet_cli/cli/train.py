@@ -41,6 +41,10 @@ def train(
     start: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Begin with these weights (safetensors), not at random.")
     ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Train a segmentation for its mean with these weights (safetensors)."),
+    ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop after so many further steps.")] = None,
     minutes: Annotated[float | None, typer.Option(metavar="M", min=0.0, help="Stop after so many minutes.")] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = "auto",
@@ -66,7 +70,7 @@ def train(
     if loaded.network != network:
         raise UsageError(f"The recipe is for the {loaded.network} network", str(recipe))
     behind, painted = (load_photographs(folder, where) if folder else None for folder in (backgrounds, speckles))
-    trainer = Trainer(loaded, to, where, Material(behind, painted), start)
+    trainer = Trainer(loaded, to, where, Material(behind, painted), start, beside)
     with console.Talk(quiet=quiet).progress(loaded.steps, trainer.step) as talk:
 
         def show(progress: Progress) -> None:

@@ -26,7 +26,7 @@ from scorrnet_cli.training.recipe import Recipe
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material
 from scorrnet_cli.training.tasks import TASKS
-from scorrnet_cli.weights import load_network
+from scorrnet_cli.weights import Role, load_network
 
 TRAINING, SETTLING = 0, 3  # first part of the key of random numbers; tasks validate with 1, evaluation has 2
 SETTLING_BATCHES = 40
@@ -61,10 +61,26 @@ class Trainer:
     start : Path, optional
         Weights (safetensors) to begin with instead of random ones. Of several networks that are asked together, as the
         bundled segmentation and refinement networks are, the first.
+    beside : Path, optional
+        Weights of a segmentation network that will be asked together with this one; of several, the first. Trained is
+        mostly what both say together.
+
+    Raises
+    ------
+    UsageError
+        If another network than the segmentation is to be trained beside one, or the folder holds another training.
+    OutputError, WeightsError
+        If the folder cannot be made, or weights do not fit.
     """
 
     def __init__(
-        self, recipe: Recipe, folder: Path, device: torch.device, material: Material, start: Path | None = None
+        self,
+        recipe: Recipe,
+        folder: Path,
+        device: torch.device,
+        material: Material,
+        start: Path | None = None,
+        beside: Path | None = None,
     ) -> None:
         keep_freed_memory()
         self.recipe, self.folder, self.device, self.material = recipe, folder, device, material
@@ -72,9 +88,12 @@ class Trainer:
         self.task = TASKS[recipe.network](recipe, device, material)
         self.network: nn.Module = self.task.network
         if start is not None:
-            given, _ = load_network(recipe.network, device, start)
-            known = next(given.children()) if isinstance(given, (ENets, FusionNets)) else given
+            known = _first_of(recipe.network, device, start)
             self.network.load_state_dict(known.state_dict(), strict=False)  # of a network without shortcuts, maybe
+        if beside is not None:
+            if recipe.network != "segmentation":
+                raise UsageError("Only a segmentation network is trained beside another", f"--beside {beside}")
+            self.task.beside = _first_of(recipe.network, device, beside)
         if trains_channels_last(device):
             self.network.to(memory_format=torch.channels_last)
         self.averaged = {name: value.clone() for name, value in self.network.state_dict().items()}
@@ -146,7 +165,7 @@ class Trainer:
             layer.momentum = None  # the mean of all batches
         for batch in range(SETTLING_BATCHES):
             torch.manual_seed(1_000_003 * self.recipe.seed + batch)
-            self.task.loss(Rng((SETTLING, self.recipe.seed, batch), self.device))
+            self.task.settle(Rng((SETTLING, self.recipe.seed, batch), self.device))
         for layer, usual in zip(norms, momentum, strict=True):
             layer.momentum = usual
         self.averaged = {name: value.clone() for name, value in self.network.state_dict().items()}
@@ -222,6 +241,15 @@ class Trainer:
         if changed:
             what = f"The training began with another recipe; {', '.join(changed)} differ"
             raise UsageError(what, str(path), "Give another --to folder; only steps may change")
+
+
+def _first_of(role: Role, device: torch.device, path: Path) -> nn.Module:
+    """Load weights; of several networks, those of the first."""
+    given, _ = load_network(role, device, path)
+    first = next(given.children()) if isinstance(given, (ENets, FusionNets)) else given
+    if trains_channels_last(device):
+        first.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return first
 
 
 def _schedule(step: int, recipe: Recipe) -> float:

@@ -115,6 +115,9 @@ class Recipe:
         Length of the schedule.
     batch : int
         Images or pairs a step.
+    candidates : int
+        Images of the segmentation that are drawn for a step, to train with the `batch` of them that it finds hardest; 0
+        draws no more than that.
     learning_rate : float
         Highest rate of AdamW; it warms up over `warmup` steps and falls as a cosine.
     warmup : int
@@ -137,6 +140,7 @@ class Recipe:
     seed: int = 1
     steps: int = 10_000
     batch: int = 8
+    candidates: int = 0
     learning_rate: float = 1e-3
     warmup: int = 200
     weight_decay: float = 1e-4
@@ -211,6 +215,8 @@ def _demands(recipe: Recipe) -> dict[str, bool]:
         "whole numbers above 0 for steps, batch, validate_every and validate_count": all(
             value > 0 for value in (recipe.steps, recipe.batch, recipe.validate_every, recipe.validate_count)
         ),
+        "candidates = 0, or for a segmentation more than batch": not recipe.candidates
+        or (recipe.network == "segmentation" and recipe.candidates > recipe.batch),
         "precision = 'float32' or 'bfloat16'": recipe.precision in ("float32", "bfloat16"),
         "an average from 0 to below 1": 0 <= recipe.average < 1,
         "a size of at least 64 px that is a multiple of 8": synth.size >= 64 and synth.size % 8 == 0,

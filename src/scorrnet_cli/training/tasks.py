@@ -24,6 +24,7 @@ from scorrnet_cli.weights import Role
 from scorrnet_cli.windows import Evidence, weigh
 
 VALIDATION = 1  # first part of the key of random numbers
+OWN_SHARE = 0.3  # of the loss, where two networks are asked together: without it one would rely on the other
 
 
 def _autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[None]:
@@ -61,12 +62,47 @@ class _Segmentation:
     def __init__(self, recipe: Recipe, device: torch.device, material: Material) -> None:
         self.recipe, self.device, self.material = recipe, device, material
         self.network = ENet().to(device)
+        self.beside: ENet | None = None  # is asked together with the network, and not trained
 
     def loss(self, rng: Rng) -> Tensor:
-        images, masks = synth.make_references(rng, self.recipe.batch, self.recipe.synth, self.material)
+        images, masks = self._drawn(rng, max(self.recipe.batch, self.recipe.candidates))
+        with torch.no_grad():
+            others = None if self.beside is None else self._said(self.beside, images)
+            if self.recipe.candidates:
+                hard = self._hardest(images, masks, others)
+                images, masks, others = images[hard], masks[hard], None if others is None else others[hard]
+        own = self._said(self.network, images)
+        alone = loss.segmentation_loss(own, masks)
+        if others is None:
+            return alone
+        together = loss.segmentation_loss(torch.logaddexp(own, others), masks)
+        return OWN_SHARE * alone + (1 - OWN_SHARE) * together
+
+    def settle(self, rng: Rng) -> None:
+        """Show the network, in training, a batch as it is drawn, for its batch statistics."""
+        self._said(self.network, self._drawn(rng, self.recipe.batch)[0])
+
+    def _drawn(self, rng: Rng, count: int) -> tuple[Tensor, Tensor]:
+        """Images as networks take them, and masks."""
+        images, masks = synth.make_references(rng, count, self.recipe.synth, self.material)
+        return ENet.normalise(images), masks
+
+    def _said(self, network: ENet, images: Tensor) -> Tensor:
+        """Logarithms (N, 2, H, W) of the probabilities."""
         with _autocast(self.recipe, self.device):
-            scores = self.network(ENet.normalise(images))
-        return loss.segmentation_loss(scores, masks)
+            scores = network(images)
+        logarithms: Tensor = scores.float().log_softmax(1)
+        return logarithms
+
+    def _hardest(self, images: Tensor, masks: Tensor, others: Tensor | None) -> Tensor:
+        """Say which images, as many as a batch has, the network finds hardest as it will be asked."""
+        self.network.eval()
+        said = self._said(self.network, images)
+        self.network.train()
+        said = said if others is None else torch.logaddexp(said, others)
+        pairs = zip(said, masks, strict=True)
+        each = torch.stack([loss.segmentation_loss(one[None], mask[None]) for one, mask in pairs])
+        return each.argsort(descending=True)[: self.recipe.batch]
 
     def figures(self) -> dict[str, float]:
         parts: list[tuple[Tensor, ...]] = []
