@@ -22,8 +22,9 @@ from scorrnet_cli.batch.sources import Selection, make_live_plan, make_plan
 from scorrnet_cli.batch.task import Outcome, Task
 from scorrnet_cli.batch.watch import Watch
 from scorrnet_cli.cli import console
-from scorrnet_cli.cli.batch_report import Progress, table, to_json
+from scorrnet_cli.cli.batch_report import table, to_json
 from scorrnet_cli.cli.console import Talk
+from scorrnet_cli.cli.progress import Progress
 from scorrnet_cli.cli.tasks import Asked, left, measured, picture_beside
 from scorrnet_cli.errors import (
     DeviceError,

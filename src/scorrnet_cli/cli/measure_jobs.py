@@ -10,8 +10,8 @@ from scorrnet_cli.batch.around import check
 from scorrnet_cli.batch.run import run as run_task
 from scorrnet_cli.batch.sources import named_plan
 from scorrnet_cli.cli import console
-from scorrnet_cli.cli.batch_report import Progress
 from scorrnet_cli.cli.console import Talk
+from scorrnet_cli.cli.progress import Progress
 from scorrnet_cli.cli.summary import tables, to_json
 from scorrnet_cli.cli.tasks import Asked, left, measured
 from scorrnet_cli.errors import FrameError, MeasurementError

@@ -18,8 +18,8 @@ from scorrnet_cli.batch.places import (
 from scorrnet_cli.batch.sources import Plan
 from scorrnet_cli.batch.task import Outcome, Task
 from scorrnet_cli.cli import preview
-from scorrnet_cli.cli.batch_report import Progress
 from scorrnet_cli.cli.console import Talk
+from scorrnet_cli.cli.progress import Progress
 from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import ScorrnetError
 from scorrnet_cli.field import Field
