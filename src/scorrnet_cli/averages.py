@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorrnet_cli.arrays import FloatArray
-from scorrnet_cli.gauge import StrainSettings
+from scorrnet_cli.gauge import BLUNTED, NOISE_ALLOWED, StrainSettings
 
 Array = NDArray[np.float64]
 
@@ -42,17 +42,20 @@ def sigma_of_mean(sigma: FloatArray, how: StrainSettings) -> float:
     return float(np.sqrt(np.sum(spread * (down @ spread @ across))) / known.sum())
 
 
-def sigma_of_mean_strain(sigma: FloatArray, how: StrainSettings, *, shear: bool) -> float:
+def sigma_of_mean_strain(noise: FloatArray, missed: FloatArray, how: StrainSettings, *, shear: bool) -> float:
     """Standard uncertainty of the mean of a strain.
 
-    The mean of slopes is a sum over the displacements, as a slope is; what the variance falls to in a full rectangle
-    of the same shape is carried over to the uncertainties of the points.
+    The mean of slopes is a sum over the displacements, as a slope is; what the variance by noise falls to in a full
+    rectangle of the same shape is carried over to the uncertainties of the points. What the gauge blunts is no noise
+    and does not average out: of a peak all of it has one sign. It is estimated from the mean as it is from each point.
 
     Parameters
     ----------
-    sigma : (h, w) float32
-        Standard uncertainty of each point along the axis of the strain, that is exx; for eyy give the transpose.
-        NaN where it does not belong to the mean.
+    noise : (h, w) float32
+        Standard uncertainty of each point by noise along the axis of the strain, that is exx; for eyy give the
+        transpose. NaN where it does not belong to the mean.
+    missed : (h, w) float32
+        What a gauge of half the size finds more, see `strain.Doubts`; NaN where not known.
     how : StrainSettings
         How strain was taken.
     shear : bool
@@ -63,18 +66,24 @@ def sigma_of_mean_strain(sigma: FloatArray, how: StrainSettings, *, shear: bool)
     float
         NaN if no uncertainty is known.
     """
-    known = np.isfinite(sigma)
+    known = np.isfinite(noise)
     if not known.any():
         return math.nan
     share = math.sqrt(known.mean())  # a rectangle with gaps counts as a smaller one
-    height, width = (max(1, round(side * share)) for side in sigma.shape)
-    point = _slope_variance(1, 1, how)
-    if shear:
-        ratio = (_slope_variance(width, height, how) + _slope_variance(height, width, how)) / (2 * point)
-    else:
-        ratio = _slope_variance(width, height, how) / point
-    typical = float(np.sqrt(np.mean(np.square(sigma[known], dtype=np.float64))))
-    return typical * math.sqrt(ratio)
+    height, width = (max(1, round(side * share)) for side in noise.shape)
+    point = _mean_variance(1, 1, how, shear=shear)
+    typical = float(np.mean(np.square(noise[known], dtype=np.float64))) / point
+    variance, sharper = (typical * _mean_variance(width, height, one, shear=shear) for one in (how, how.halved()))
+    compared = missed[np.isfinite(missed)]
+    difference = float(compared.mean(dtype=np.float64)) if compared.size else 0.0
+    blunted = max(0.0, difference**2 - NOISE_ALLOWED * max(0.0, sharper - variance))
+    return math.sqrt(variance + BLUNTED**2 * blunted)
+
+
+def _mean_variance(width: int, height: int, how: StrainSettings, *, shear: bool) -> float:
+    """Variance of the mean strain in a rectangle, for displacements of unit variance."""
+    along = _slope_variance(width, height, how)
+    return (along + _slope_variance(height, width, how)) / 4 if shear else along
 
 
 def _slope_variance(along: int, across: int, how: StrainSettings) -> float:

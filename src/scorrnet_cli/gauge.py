@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
@@ -26,6 +26,10 @@ unmoved star of `benchmarks/strain.py`, and less where the field varies. With 10
 some 40 % too large on the one, and as much too small about a hole."""
 NETWORK_AVERAGING_PX = 2.5
 """The same of the network's own field, not refined."""
+BLUNTED = 1.5
+"""Error by a gauge over its difference from one of half the size: 4/3 within a surface, 2 at its edge."""
+NOISE_ALLOWED = 2.5
+"""Of the square of that difference: so many times what noise makes of it on average."""
 
 HIGHEST, SAMPLES = 7.5, 257  # frequencies that are summed, rad per standard deviation of the window
 FARTHEST = 50.0  # such standard deviations beyond which no errors are alike; such a sum repeats itself after 200
@@ -100,6 +104,10 @@ class StrainSettings:
         """Return how alike the errors are of points in a row, 1 px apart, (count, count)."""
         at = np.arange(count)
         return np.asarray(self.correlation(at)[abs(at[:, None] - at)])
+
+    def halved(self) -> StrainSettings:
+        """Return the gauge with half the window, or the same where there is no smaller one."""
+        return replace(self, window_px=max(2 * self.order + 1, 2 * (self.window_px // 4) + 1))
 
     @property
     def subset_px(self) -> float:

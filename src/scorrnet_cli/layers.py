@@ -13,7 +13,7 @@ from typing import NamedTuple
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import BoolArray, FloatArray, FrameInfo
 from scorrnet_cli.gauge import ARRAYS
-from scorrnet_cli.snapshots import Snapshots, chosen_frames
+from scorrnet_cli.snapshots import Snapshot, Snapshots, chosen_frames
 from scorrnet_cli.writers import StoredResult, open_result
 
 LENGTHS = ("u", "v", "sigma_u", "sigma_v")
@@ -22,6 +22,10 @@ STRAINS = ARRAYS
 """Layers of strain and its uncertainty, without unit."""
 DERIVED = ("e1", "e2", "von_mises")
 """Layers that follow from those of strain; see `Strain`."""
+NOISE = ("noise_exx", "noise_eyy", "noise_exy")
+"""Layers of the uncertainty of strain by noise alone, for means; see `strain.Doubts`."""
+MISSED = ("missed_exx", "missed_eyy", "missed_exy")
+"""Layers of what half the gauge finds more, for means; see `strain.Doubts`."""
 LAYERS = (*LENGTHS, "zncc", *STRAINS, *DERIVED)
 """All layers, in the order in which they are listed."""
 
@@ -68,7 +72,8 @@ class Layers:
     valid, mask : (h, w) bool
         As in `Field`.
     arrays : dict of str to (h, w) float32
-        By the names of `LAYERS`: px or without unit, NaN where there is no value.
+        By the names of `LAYERS`, and for means those of `NOISE` and `MISSED`: px or without unit, NaN where there is
+        no value.
     """
 
     index: int
@@ -124,8 +129,10 @@ class LayeredResult:
         """The pixels (H, W) that belong to the mask of any frame asked for."""
         return self.stored.mask(self.frames)
 
-    def layers(self, index: int, box: Extent | None = None, *, strain: bool = True) -> Layers:
-        """Read the layers of one frame, of all of it or of what a box holds; without those of strain if not wanted.
+    def layers(self, index: int, box: Extent | None = None, *, strain: bool = True, for_means: bool = False) -> Layers:
+        """Read the layers of one frame, of all of it or of what a box holds.
+
+        Those of strain are left out if not wanted, and those that only means need unless they are.
 
         Raises
         ------
@@ -136,13 +143,20 @@ class LayeredResult:
         box = box or whole
         if not box.lies_in(whole):
             raise UsageError(f"The box {tuple(box)} does not lie within the image of {whole.width} x {whole.height} px")
-        shown = self._snapshots.at(index, strain=strain)
-        field, part = shown.field, box.slices
-        arrays = {name: getattr(field, name)[0][part] for name in (*LENGTHS, "zncc")}
-        if strain:
-            taken = shown.strain_within(*part)
-            arrays |= {name: getattr(taken, name)[0] for name in (*STRAINS, *DERIVED)}
-        return Layers(index, field.deformed[0], box, field.valid[0][part], field.mask[0][part], arrays)
+        return layers_of(self._snapshots.at(index, strain=strain), box, strain=strain, for_means=for_means)
+
+
+def layers_of(shown: Snapshot, box: Extent, *, strain: bool, for_means: bool) -> Layers:
+    """Take the layers of a frame within a box; see `LayeredResult.layers`."""
+    field, part = shown.field, box.slices
+    arrays = {name: getattr(field, name)[0][part] for name in (*LENGTHS, "zncc")}
+    if strain:
+        taken = shown.strain_within(*part)
+        arrays |= {name: getattr(taken, name)[0] for name in (*STRAINS, *DERIVED)}
+    if for_means:
+        noise, missed = shown.doubts_within(*part)
+        arrays |= dict(zip((*NOISE, *MISSED), (*noise, *missed), strict=True))
+    return Layers(shown.index, field.deformed[0], box, field.valid[0][part], field.mask[0][part], arrays)
 
 
 @contextmanager

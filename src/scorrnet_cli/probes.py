@@ -44,6 +44,10 @@ class Probe(ABC):
     """What it is, in a word."""
     quantities: ClassVar[Mapping[str, bool]]
     """Names of what it gives, and whether that is a length."""
+    of_strain: ClassVar[bool] = True
+    """Whether it reads layers of strain."""
+    of_means: ClassVar[bool] = False
+    """Whether it reads those that means need, too."""
 
     @property
     @abstractmethod
@@ -116,6 +120,7 @@ class Line(Probe):
     y2: float
 
     kind = "line"
+    of_strain = False
     quantities: ClassVar[Mapping[str, bool]] = {
         "length": _LENGTH,
         "elongation": _LENGTH,
@@ -188,6 +193,7 @@ class Rectangle(Probe):
     height: int
 
     kind = "rectangle"
+    of_means = True
     quantities: ClassVar[Mapping[str, bool]] = {**Point.quantities, "points": _PLAIN}
 
     def __post_init__(self) -> None:
@@ -202,13 +208,14 @@ class Rectangle(Probe):
     def read(self, layers: Layers, how: StrainSettings) -> Reading:
         """Read means, their standard uncertainties, and the number of valid points."""
         rows, columns = _within(self.box, layers.box)
-        parts = {name: layers.arrays[name][rows, columns] for name in self.quantities if name != "points"}
+        parts = {name: values[rows, columns] for name, values in layers.arrays.items()}
         reading = {name: _mean(parts[name]) for name in ("u", "v", "exx", "eyy", "exy")}
         for name in ("sigma_u", "sigma_v"):
             reading[name] = sigma_of_mean(parts[name], how)
-        reading["sigma_exx"] = sigma_of_mean_strain(parts["sigma_exx"], how, shear=False)
-        reading["sigma_eyy"] = sigma_of_mean_strain(parts["sigma_eyy"].T, how, shear=False)
-        reading["sigma_exy"] = sigma_of_mean_strain(parts["sigma_exy"], how, shear=True)
+        for name in ("exx", "eyy", "exy"):
+            doubts = (parts[f"{doubt}_{name}"] for doubt in ("noise", "missed"))
+            noise, missed = (doubt.T for doubt in doubts) if name == "eyy" else doubts
+            reading[f"sigma_{name}"] = sigma_of_mean_strain(noise, missed, how, shear=name == "exy")
         return reading | {"points": float(layers.valid[rows, columns].sum())}
 
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field
-from scorrnet_cli.gauge import ARRAYS, Strain
+from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
 from scorrnet_cli.writers import StoredResult
 
 if TYPE_CHECKING:
-    from scorrnet_cli.strain import Whole
+    from scorrnet_cli.strain import Doubts, Whole
 
 _KEPT = 2  # frames in memory
 
@@ -51,12 +51,24 @@ class Snapshot:
 
     def strain_within(self, rows: slice, columns: slice) -> Strain:
         """Return what `strain` has in some rows and columns, (1, h, w); not more is computed."""
-        stored = self.field.strain_field
-        if stored is not None:
-            return replace(stored, **{name: getattr(stored, name)[:, rows, columns] for name in ARRAYS})
+        taken: Strain | None = vars(self).get("strain", self.field.strain_field)  # if it is computed, or stored
+        if taken is not None:
+            return replace(taken, **{name: getattr(taken, name)[:, rows, columns] for name in ARRAYS})
         from scorrnet_cli.strain import strain_within
 
-        return strain_within(self.field, self.field.process.settings.gauge, rows, columns, self._whole)
+        return strain_within(self.field, self._gauge, rows, columns, self._whole)
+
+    def doubts_within(self, rows: slice, columns: slice) -> Doubts:
+        """Return why `strain` is uncertain in some rows and columns; not more is computed."""
+        from scorrnet_cli.strain import doubts_within
+
+        return doubts_within(self.field, self._gauge, rows, columns, self._whole)
+
+    @property
+    def _gauge(self) -> StrainSettings:
+        """How strain is stored, or else taken."""
+        stored = self.field.strain_field
+        return self.field.process.settings.gauge if stored is None else stored.how
 
     @cached_property
     def _whole(self) -> Whole:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
@@ -13,16 +14,15 @@ from torch import Tensor
 from scorrnet_cli.arrays import AnyFloatArray, BoolArray, FloatArray
 from scorrnet_cli.bodies import bodies
 from scorrnet_cli.field import Field
-from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
+from scorrnet_cli.gauge import ARRAYS, BLUNTED, NOISE_ALLOWED, Strain, StrainSettings
 from scorrnet_cli.local_fit import Window, binned, slope_variances, slopes, spread_out, window_mean
 from scorrnet_cli.strain_measures import derivative, strain_of_slopes
 
 STRIP_POINTS = 2**18  # that are worked on at once, to bound the memory
 LARGEST_PREFERENCE = 10.0  # how many times the weight of a middling point the surest point has
-BLUNTED = 1.5  # error by a gauge over its difference from one of half the size: 4/3 within a surface, 2 at its edge
-NOISE_ALLOWED = 2.5  # of the square of that difference: so many times what noise makes of it on average
 
 _Pair: TypeAlias = tuple[AnyFloatArray, AnyFloatArray]  # (H, W) each, along x and y
+_Doubt: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor, StrainSettings], Tensor]  # as `_uncertainty`
 
 
 def strain_of(field: Field, how: StrainSettings | None = None) -> Strain:
@@ -74,7 +74,7 @@ def strain(
         stated = None if sigma is None else (sigma[0][index], sigma[1][index])
         whole = _whole(moved, valid[index], stated)
         for body in whole.bodies:
-            _take(moved, body, stated, whole.middling, how, planes[:, index])
+            _take(moved, body, stated, whole.middling, how, planes[:, index], _uncertainty)
     return Strain(**dict(zip(ARRAYS, planes, strict=True)), how=how)
 
 
@@ -116,6 +116,37 @@ def strain_within(field: Field, how: StrainSettings, rows: slice, columns: slice
     Strain
         (1, h, w), as `strain` gives it.
     """
+    planes = _within(field, how, rows, columns, whole, _uncertainty, len(ARRAYS))
+    return Strain(**{name: plane[None] for name, plane in zip(ARRAYS, planes, strict=True)}, how=how)
+
+
+class Doubts(NamedTuple):
+    """Why strain is uncertain; by both, the uncertainty of its mean over some points is found.
+
+    Arrays are (h, w) float32, NaN where nothing is known, of exx, eyy and exy each.
+
+    Attributes
+    ----------
+    noise : tuple of (h, w) float32
+        Standard uncertainties by noise alone.
+    missed : tuple of (h, w) float32
+        What a gauge of half the size finds more: it is blunted, and noise.
+    """
+
+    noise: tuple[FloatArray, ...]
+    missed: tuple[FloatArray, ...]
+
+
+def doubts_within(field: Field, how: StrainSettings, rows: slice, columns: slice, whole: Whole) -> Doubts:
+    """Say why the strain of a part of a frame, as `strain_within` takes it, is uncertain."""
+    noise, missed = np.split(_within(field, how, rows, columns, whole, _reasons, 9)[3:], 2)
+    return Doubts(tuple(noise), tuple(missed))
+
+
+def _within(
+    field: Field, how: StrainSettings, rows: slice, columns: slice, whole: Whole, doubt: _Doubt, count: int
+) -> FloatArray:
+    """Take strain and doubt (count, h, w) of a part of a frame."""
     bin_px, halo = _bin_px(how), _halo_px(how)
     wider, inner = [], []
     for part in (rows, columns):
@@ -123,16 +154,22 @@ def strain_within(field: Field, how: StrainSettings, rows: slice, columns: slice
         wider.append(slice(start, -(-(part.stop + halo) // bin_px) * bin_px))
         inner.append(slice(part.start - start, part.stop - start))
     u, v, sigma_u, sigma_v = (getattr(field, name)[0][*wider] for name in ("u", "v", "sigma_u", "sigma_v"))
-    planes = np.full((len(ARRAYS), 1, *u.shape), np.nan, np.float32)
+    planes = np.full((count, *u.shape), np.nan, np.float32)
     for body in whole.bodies:
-        _take((u, v), body[*wider], (sigma_u, sigma_v), whole.middling, how, planes[:, 0])
-    return Strain(**{name: plane[:, *inner] for name, plane in zip(ARRAYS, planes, strict=True)}, how=how)
+        _take((u, v), body[*wider], (sigma_u, sigma_v), whole.middling, how, planes, doubt)
+    return planes[:, *inner]
 
 
 def _take(
-    moved: _Pair, valid: BoolArray, sigma: _Pair | None, middling: float, how: StrainSettings, out: FloatArray
+    moved: _Pair,
+    valid: BoolArray,
+    sigma: _Pair | None,
+    middling: float,
+    how: StrainSettings,
+    out: FloatArray,
+    doubt: _Doubt,
 ) -> None:
-    """Take the strains of one body and their uncertainties, strip by strip, and put them into `out` (6, H, W)."""
+    """Take the strains of one body and the doubt about them, strip by strip, and put them into `out` (N, H, W)."""
     height, width = valid.shape
     bin_px, halo = _bin_px(how), _halo_px(how)
     if math.isnan(middling):
@@ -150,10 +187,10 @@ def _take(
             stated = stated.where(stated.isfinite(), math.sqrt(0.5 * LARGEST_PREFERENCE * middling))
         there = _strip(moved, part).where(known, 0.0)
         gradient = slopes(there, weight, _window(how, 1))
-        found = torch.full((len(ARRAYS), bottom - top, width), math.nan, dtype=torch.float64)
+        found = torch.full((len(out), bottom - top, width), math.nan, dtype=torch.float64)
         found[:3] = strain_of_slopes(gradient, how.measure)[:, inner]
         if stated is not None:
-            found[3:] = _uncertainty(there, gradient, stated, weight, how)[:, inner]
+            found[3:] = doubt(there, gradient, stated, weight, how)[:, inner]
         measured = known[inner] & found[:3].isfinite().all(0)
         np.copyto(out[:, top:bottom], found.float().numpy(), where=measured.numpy())
 
@@ -167,11 +204,6 @@ def _bodies(moved: _Pair, valid: BoolArray) -> list[BoolArray]:
     known = _known(moved, valid)
     field = np.stack([np.where(known, part, 0.0) for part in moved]).astype(np.float32, copy=False)
     return [body.numpy() for body in bodies(torch.from_numpy(known), torch.from_numpy(field))]
-
-
-def _narrower(how: StrainSettings) -> StrainSettings:
-    """Half the gauge, or the same where there is no smaller one."""
-    return replace(how, window_px=max(2 * how.order + 1, 2 * (how.window_px // 4) + 1))
 
 
 def _strip(pair: _Pair, rows: slice) -> Tensor:
@@ -243,21 +275,43 @@ def _uncertainty(moved: Tensor, gradient: Tensor, sigma: Tensor, weight: Tensor,
     weight : (H, W) float64
     how : StrainSettings
     """
+    variance, difference, by_noise, means = _in_bins(moved, gradient, sigma, weight, how)
+    excess = difference**2 - NOISE_ALLOWED * by_noise
+    seen = (means[2] > 0) & excess.isfinite().all(0)
+    blunted = window_mean(excess.where(seen, 0.0), seen.double(), _window(how, _bin_px(how))).clamp_min(0)
+    variance = variance + BLUNTED**2 * blunted.nan_to_num(0.0)
+    return spread_out(variance, _bin_px(how), _size(weight)).sqrt()
+
+
+def _reasons(moved: Tensor, gradient: Tensor, sigma: Tensor, weight: Tensor, how: StrainSettings) -> Tensor:
+    """Standard uncertainty (3) by noise alone, and (3) what a gauge of half the size finds more: (6, H, W)."""
+    variance, difference, *_ = _in_bins(moved, gradient, sigma, weight, how)
+    return spread_out(torch.cat([variance.sqrt(), difference]), _bin_px(how), _size(weight))
+
+
+def _in_bins(
+    moved: Tensor, gradient: Tensor, sigma: Tensor, weight: Tensor, how: StrainSettings
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return, in bins, variance by noise, what half the gauge finds more, the variance of that, and `means`, see below.
+
+    The first three are (3, h, w); what half the gauge finds is nothing where there is no smaller gauge.
+    """
     bin_px = _bin_px(how)
     means = binned(torch.cat([sigma.where(weight > 0, 0.0) * weight, weight[None]]), bin_px)
     coarse = _sampled(gradient, bin_px)
     variance = _propagated(coarse, means, how, bin_px)
-    narrower = _narrower(how)
-    if narrower != how:
-        sharper = _sampled(slopes(moved, weight, _window(narrower, 1)), bin_px)
-        difference = strain_of_slopes(sharper, how.measure) - strain_of_slopes(coarse, how.measure)
-        noise = (_propagated(coarse, means, narrower, bin_px) - variance).clamp_min(0)
-        excess = difference**2 - NOISE_ALLOWED * noise
-        seen = (means[2] > 0) & excess.isfinite().all(0)
-        blunted = window_mean(excess.where(seen, 0.0), seen.double(), _window(how, bin_px)).clamp_min(0)
-        variance = variance + BLUNTED**2 * blunted.nan_to_num(0.0)
-    height, width = weight.shape
-    return spread_out(variance, bin_px, (height, width)).sqrt()
+    narrower = how.halved()
+    if narrower == how:
+        return variance, torch.zeros_like(variance), torch.zeros_like(variance), means
+    sharper = _sampled(slopes(moved, weight, _window(narrower, 1)), bin_px)
+    difference = strain_of_slopes(sharper, how.measure) - strain_of_slopes(coarse, how.measure)
+    by_noise = (_propagated(coarse, means, narrower, bin_px) - variance).clamp_min(0)
+    return variance, difference, by_noise, means
+
+
+def _size(x: Tensor) -> tuple[int, int]:
+    height, width = x.shape
+    return height, width
 
 
 def _sampled(x: Tensor, bin_px: int) -> Tensor:

@@ -19,7 +19,7 @@ from scorrnet_cli.gauge import Strain, StrainSettings
 from scorrnet_cli.layers import Extent, LayeredResult, Layers, open_layers
 from scorrnet_cli.probes import Line, Point, Rectangle, profile, sample
 from scorrnet_cli.settings import Settings
-from scorrnet_cli.strain import strain, strain_of
+from scorrnet_cli.strain import doubts_within, strain, strain_of, strain_within, whole_of
 from scorrnet_cli.writers import Header, add_strain, open_writer
 
 H, W, T = 90, 120, 3
@@ -71,7 +71,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def layers_of(path: Path, index: int = T - 1, box: Extent | None = None) -> Layers:
     with open_layers(path) as opened:
-        return opened.layers(index, box)
+        return opened.layers(index, box, for_means=True)
 
 
 @pytest.mark.parametrize("place", [(10, 20), (33.25, 21.75), (118.9, 88.9), (0, 0), (W - 1, H - 1), (70, 45.5)])
@@ -190,7 +190,7 @@ def test_a_part_gives_the_same_as_the_whole_and_as_stored(
     for path in (stored, uneven):
         for box in (None, probe.box):
             with open_layers(path) as opened:
-                readings.append(probe.read(opened.layers(T - 1, box), how))
+                readings.append(probe.read(opened.layers(T - 1, box, for_means=probe.of_means), how))
     assert math.isfinite(readings[0]["exx"])
     assert math.isfinite(readings[0]["sigma_exy"])
     for reading in readings[1:]:
@@ -229,9 +229,49 @@ def test_the_stated_uncertainty_of_means_is_that_of_simulated_errors(
     stated = sigma_of_mean(np.full((height, width), LEVEL, np.float32), SMALL)
     assert u[inside].mean((1, 2)).std() == pytest.approx(stated, rel=0.12)
     for name, shear in (("exx", False), ("eyy", False), ("exy", True)):
-        sigma = getattr(taken, f"sigma_{name}")[inside][0]
-        stated = sigma_of_mean_strain(sigma.T if name == "eyy" else sigma, SMALL, shear=shear)
+        noise = getattr(taken, f"sigma_{name}")[inside][0]
+        stated = sigma_of_mean_strain(noise.T if name == "eyy" else noise, 0 * noise, SMALL, shear=shear)
         assert getattr(taken, name)[inside].mean((1, 2)).std() == pytest.approx(stated, rel=0.2), name
+
+
+@pytest.mark.parametrize("along", ["x", "y"])
+@pytest.mark.parametrize("reach_px", [8.0, 15.0, 30.0])
+def test_what_the_gauge_blunts_of_a_peak_does_not_average_out(reach_px: float, along: str) -> None:
+    side, level = 120, 5e-4
+    how = StrainSettings(averaging_px=4.0, measure="small")
+    at = torch.arange(side, dtype=torch.float64) - side // 2
+    true = 0.01 * torch.exp(-0.5 * (at / reach_px) ** 2).numpy()
+    moved = 0.01 * reach_px * math.sqrt(math.pi / 2) * torch.erf(at / (reach_px * math.sqrt(2)))
+    noise = level * correlated(np.random.default_rng(11), 2 * 8, side, how.averaging_px)
+    x, y = (moved.numpy()[None, :], 0.0) if along == "x" else (0.0, moved.numpy()[:, None])
+    there, stated_px = np.ones((1, side, side), bool), np.full((1, side, side), level, np.float32)
+    like = affine_field()
+    fields = [
+        Field(
+            (noise[index] + x).astype(np.float32)[None],
+            (noise[8 + index] + y).astype(np.float32)[None],
+            there,
+            there,
+            stated_px,
+            stated_px,
+            stated_px,
+            ~there,
+            like.reference,
+            like.deformed[:1],
+            like.process,
+        )
+        for index in range(8)
+    ]
+    for width in (10, 20, 40, 80):
+        part = slice((side - width) // 2, (side - width) // 2 + width)
+        ratios = []
+        for field in fields:
+            reasons = doubts_within(field, how, part, part, whole_of(field))
+            noisy, missed = (doubt[0] if along == "x" else doubt[1].T for doubt in reasons)
+            found = getattr(strain_within(field, how, part, part, whole_of(field)), f"e{along}{along}")
+            stated = sigma_of_mean_strain(noisy, missed, how, shear=False)
+            ratios.append((found.mean() - true[part].mean()) / stated)
+        assert 0.5 < math.sqrt(np.mean(np.square(ratios))) < 1.6, width
 
 
 def test_gaps_make_a_mean_less_certain() -> None:
@@ -267,6 +307,6 @@ def test_failed_frames_stay_empty(tmp_path: Path) -> None:
         writer.append(gap)
     with open_layers(tmp_path / "a.h5") as opened:
         assert isinstance(opened, LayeredResult)
-        reading = Rectangle("r", 5, 5, 20, 20).read(opened.layers(0), HOW)
+        reading = Rectangle("r", 5, 5, 20, 20).read(opened.layers(0, for_means=True), HOW)
     assert reading.pop("points") == 0
     assert all(math.isnan(value) for value in reading.values())

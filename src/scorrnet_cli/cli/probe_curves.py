@@ -129,7 +129,7 @@ def _rows(result: LayeredResult, probes: Sequence[Probe], talk: Talk, *, profile
         if result.times_s is not None:
             start["time"] = result.times_s[index]
         for probe in probes:
-            layers = result.layers(index, probe.box, strain=profiles or not isinstance(probe, Line))
+            layers = result.layers(index, probe.box, strain=profiles or probe.of_strain, for_means=probe.of_means)
             row = start | {"probe": probe.name}
             if profiles and isinstance(probe, Line):
                 yield from (row | values for values in _profile_rows(probe, layers, result))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scorrnet_cli.gauge import StrainSettings
-from scorrnet_cli.layers import DERIVED, LENGTHS, STRAINS, Extent, Layers
+from scorrnet_cli.layers import layers_of
 from scorrnet_cli.pictures.quantities import QUANTITIES, Quantity
 from scorrnet_cli.probes import Line, Point, Probe, Reading, Rectangle, check_followed
 from scorrnet_cli.report.charts import Curve
@@ -69,14 +69,8 @@ class Probes:
 
     def add(self, shown: Snapshot, gauge: StrainSettings) -> None:
         """Take in a frame, whose strain was taken as `gauge` says."""
-        if not self._probes:
-            return
-        field, strain = shown.field, shown.strain
-        arrays = {name: getattr(field, name)[0] for name in (*LENGTHS, "zncc")}
-        arrays |= {name: getattr(strain, name)[0] for name in (*STRAINS, *DERIVED)}
-        box = Extent(0, 0, field.shape[2], field.shape[1])
-        layers = Layers(shown.index, field.deformed[0], box, field.valid[0], field.mask[0], arrays)
         for probe, readings in zip(self._probes, self._readings, strict=True):
+            layers = layers_of(shown, probe.box, strain=probe.of_strain, for_means=probe.of_means)
             readings.append(probe.read(layers, gauge))
 
     def curves(self, mm_per_px: float | None) -> list[tuple[str, list[Curve]]]:
