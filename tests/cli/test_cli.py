@@ -197,6 +197,12 @@ class TestResult:
         assert field.shape == (1, HEIGHT, WIDTH)
         assert field.deformed[0].name == "def.png"
 
+    @pytest.mark.parametrize("command", [("measure", "ref.png", "def.png"), ("batch", ".", "--pattern", "?ef*.png")])
+    def test_what_is_not_refined_has_no_uncertainty(self, command: tuple[str, ...]) -> None:
+        result = scorrnet(*command, "--no-refine", "-o", "plain.h5")
+        assert result.exit_code == 0, result.stderr
+        assert re.search(r"^sigma +not known without refinement", result.stdout, re.MULTILINE)
+
     def test_several_frames_have_a_line_each(self) -> None:
         result = scorrnet("measure", "ref.png", "def.png", "def2.png", "--device", "cpu", "-o", "out.h5")
         assert result.exit_code == 0, result.stderr
@@ -611,7 +617,9 @@ class TestSettings:
     def test_an_earlier_result_is_replayed(self) -> None:
         assert scorrnet("measure", "ref.png", "def.png", *self.FLAGS).exit_code == 0
         replay = ("--settings", "def.scorrnet.h5", "-o", "again.h5")
-        assert scorrnet("measure", "ref.png", "def2.png", *replay).exit_code == 0
+        result = scorrnet("measure", "ref.png", "def2.png", *replay)
+        assert result.exit_code == 0
+        assert "def.scorrnet.h5 was measured by scorrnet 0, and this is" in result.stderr  # as the stand-in says
         assert read_process(Path("again.h5")).settings == self.ASKED
 
     def test_the_mask_of_an_earlier_result_is_known_by_its_hash(self) -> None:
@@ -647,6 +655,29 @@ class TestSettings:
         assert meaning.base(Path("x.h5")) == made.settings
         with pytest.raises(UsageError, match="displacement weights that this result was measured with"):
             meaning.base(Path("x.h5"), files=files)
+
+    def test_a_replay_by_another_program_or_other_weights_is_told(
+        self, process: Process, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bundled = {role: network.sha256 for role, network in weights.bundled_manifest()[0].networks.items()}
+        same = dataclasses.replace(process, version=scorrnet_cli.__version__, settings=Settings(), weights=bundled)
+        own = dataclasses.replace(
+            same, settings=Settings(displacement_weights="own"), weights=bundled | {"displacement": "1" * 64}
+        )
+        for made, parts in (
+            (same, ()),
+            (own, ()),
+            (dataclasses.replace(same, version="0.0.1"), ("old.h5 was measured by scorrnet 0.0.1, and this is",)),
+            (
+                dataclasses.replace(same, weights=bundled | {"refinement": "1" * 64}),
+                ("other bundled weights (refinement)",),
+            ),
+        ):
+            monkeypatch.setattr("scorrnet_cli.writers.read_process", lambda _, made=made: made)
+            told = meaning.changes_since(Path("old.h5"))
+            assert len(told) == len(parts)
+            assert all(part in line for part, line in zip(parts, told, strict=True))
+        assert meaning.changes_since(Path("mine.toml")) == meaning.changes_since(None) == []
 
     def test_flags_come_before_the_file(self) -> None:
         Path("mine.toml").write_text(self.TOML)

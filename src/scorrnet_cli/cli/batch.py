@@ -195,7 +195,10 @@ def batch(
         ),
         workers=_workers(scheduler, workers, warm_start, update),
     )
-    run(request, Talk(quiet, verbose), json=json)
+    talk = Talk(quiet, verbose)
+    for change in meaning.changes_since(settings):
+        talk.note(change)
+    run(request, talk, json=json)
 
 
 def _workers(scheduler: str | None, count: int | None, warm_start: bool | None, update: str | None) -> Workers | None:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from scorrnet_cli import __version__
 from scorrnet_cli.batch.task import Outcome
-from scorrnet_cli.cli.summary import SCHEMA, STRAINS, content, grid, number, units
+from scorrnet_cli.cli.summary import SCHEMA, STRAINS, content, grid, number, sigma_row, units
 from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.units import Calibration
 
@@ -74,7 +74,6 @@ def _quantities(frames: Sequence[FrameSummary], scale: Calibration | None) -> li
     shares = statistics.median(frame.valid_share for frame in frames)
     zncc = statistics.median(frame.zncc for frame in frames)
     sigmas = (statistics.median(getattr(frame, name) for frame in frames) for name in ("sigma_u", "sigma_v"))
-    sigma_u, sigma_v = (number(value, 4) for value in sigmas)
     spreads = [
         (
             name,
@@ -89,7 +88,7 @@ def _quantities(frames: Sequence[FrameSummary], scale: Calibration | None) -> li
         ("valid", f"median {shares:.1%} of the mask, least {worst.valid_share:.1%} in {worst.image.name}"),
         *spreads,
         ("zncc", f"median {number(zncc, 4)}, least {number(poorest.zncc, 4)} in {poorest.image.name}"),
-        ("sigma", f"median u {sigma_u}, v {sigma_v} px"),
+        sigma_row(*sigmas),
         *_strains(frames),
     ]
 

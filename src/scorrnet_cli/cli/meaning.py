@@ -144,7 +144,7 @@ def base(path: Path | None, *, files: Collection[str] = ()) -> Settings:
 
     if path is None:
         return Settings()
-    if path.suffix.lower() in (".h5", ".hdf5"):
+    if _is_result(path):
         return _settings_of(path, files)
     import tomllib
 
@@ -154,6 +154,39 @@ def base(path: Path | None, *, files: Collection[str] = ()) -> Settings:
         raise UsageError(f"The settings cannot be read: {error.strerror}", str(path)) from error
     except ValueError as error:
         raise UsageError(f"The settings are no TOML: {error}", str(path)) from error
+
+
+def changes_since(path: Path | None) -> list[str]:
+    """Say in what this program differs from the one that made the result whose settings are taken.
+
+    Parameters
+    ----------
+    path : Path, optional
+        As for `base`, which has read it.
+    """
+    if path is None or not _is_result(path):
+        return []
+    from scorrnet_cli import __version__
+    from scorrnet_cli.weights import bundled_manifest
+    from scorrnet_cli.writers import read_process
+
+    before = read_process(path)
+    changes = []
+    if before.version != __version__:
+        changes.append(f"{path} was measured by scorrnet {before.version}, and this is {__version__}")
+    bundled = bundled_manifest()[0].networks
+    others = [
+        role
+        for role, digest in before.weights.items()
+        if not getattr(before.settings, f"{role}_weights") and bundled[role].sha256 != digest
+    ]
+    if others:
+        changes.append(f"{path} was measured with other bundled weights ({', '.join(others)}): its values may differ")
+    return changes
+
+
+def _is_result(path: Path) -> bool:
+    return path.suffix.lower() in (".h5", ".hdf5")
 
 
 def _settings_of(path: Path, files: Collection[str]) -> Settings:

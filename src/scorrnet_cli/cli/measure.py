@@ -74,4 +74,7 @@ def measure(
         overwrite=overwrite,
         resume=resume,
     )
-    run(reference, deformed or [], output, asked, Talk(quiet, verbose), json=json)
+    talk = Talk(quiet, verbose)
+    for change in meaning.changes_since(settings):
+        talk.note(change)
+    run(reference, deformed or [], output, asked, talk, json=json)

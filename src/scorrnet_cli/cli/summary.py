@@ -173,7 +173,7 @@ def _quantities(frame: FrameSummary, scale: Calibration | None) -> list[tuple[st
         ("valid", f"{frame.valid_share:.1%} of the mask"),
         *spreads,
         ("zncc", f"median {number(frame.zncc, 4)}"),
-        ("sigma", f"median u {number(frame.sigma_u, 4)}, v {number(frame.sigma_v, 4)} px"),
+        sigma_row(frame.sigma_u, frame.sigma_v),
         *(strain_rows(frame.strain) if frame.strain else ()),
         *([("fallback", f"one window at {frame.fallback_share:.1%} of the points")] if frame.fallback_share else []),
     ]
@@ -187,6 +187,12 @@ def _lengths(spread: Spread, scale: Calibration | None) -> str:
         return f"min {least}, median {median}, max {most} {unit}"
 
     return written(1, 3, "px") + (f"; {written(scale.mm_per_px, 5, 'mm')}" if scale else "")
+
+
+def sigma_row(u: float, v: float) -> tuple[str, str]:
+    """Write the medians of the standard uncertainties, px; NaN if none was stated."""
+    known = math.isfinite(u) and math.isfinite(v)
+    return "sigma", f"median u {number(u, 4)}, v {number(v, 4)} px" if known else "not known without refinement"
 
 
 def strain_rows(strain: StrainSummary) -> list[tuple[str, str]]:
