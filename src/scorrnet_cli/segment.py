@@ -13,6 +13,7 @@ from scorrnet_cli.filters import masked_gaussian, some_of
 from scorrnet_cli.models.enet import Segmenter
 from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.padding import pad_to_multiple
+from scorrnet_cli.paint import unlike_paint
 from scorrnet_cli.speckle_size import correlation_length_px
 
 TILE_PX = 448  # as in training
@@ -134,7 +135,8 @@ def paint_probability(network: Segmenter, reference: Tensor) -> Tensor:
     """Return the probability (H, W) that each pixel of a grey image (H, W) shows the paint of the specimen.
 
     The network sees patterns; what it cannot know from one window is whether the faint pattern of a plain wall is
-    paint or the camera's noise. A surface has one paint, so what has far less contrast than its best part is none.
+    paint or the camera's noise. A surface has one paint, so what has far less contrast than its best part is none, nor
+    is what differs from it otherwise (see `paint`).
     """
     probability = speckle_probability(network, reference)
     likely = probability > LIKELY
@@ -144,7 +146,8 @@ def paint_probability(network: Segmenter, reference: Tensor) -> Tensor:
     counted = inner if bool(inner.any()) else likely
     contrast = local_contrast(reference, counted.float())
     best = some_of(contrast[counted]).quantile(0.9)
-    return probability.where(contrast > FAINTEST * best, 0.0)
+    probability = probability.where(contrast > FAINTEST * best, 0.0)
+    return probability.where(~unlike_paint(reference, probability), 0.0)
 
 
 def local_contrast(image: Tensor, counted: Tensor) -> Tensor:
