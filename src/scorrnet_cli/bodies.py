@@ -15,10 +15,12 @@ from torch import Tensor
 from scorrnet_cli.consensus import fitted_motion
 from scorrnet_cli.filters import repeated
 from scorrnet_cli.morphology import dilated, labelled
+from scorrnet_cli.tiles import Box, bounds
 
 CELL_PX = 4  # a cell belongs to a body if all of it does
-SMALLEST_CELLS = 25  # of a body: its motion has to be known
-MOST_BODIES = 12
+SMALLEST_CELLS = 9  # of a body
+TURNING_CELLS = 25  # of one whose own motion is known; of a smaller one its shift is, and it turns as another does
+MOST_BODIES = 100
 APART_PX = 0.5  # what lets the rim be wrong by no more than its noise, where windows do reach across
 DOUBT = 2.0  # how much more is asked for, in misfits of the motions
 REACHES = (2, 4, 8, 16)  # cells; how far from each of two bodies a point between them is
@@ -58,8 +60,14 @@ def bodies(mask: Tensor, field: Tensor) -> list[Tensor]:
 def _together(parts: list[Tensor], motion: Tensor) -> list[Tensor]:
     """Unite the parts (h, w) of which one moves on as another does; `motion` is (2, h, w), of all."""
     group = list(range(len(parts)))
+    whole = Box(0, 0, *motion.shape[-2:])
+    around = [bounds(part).grown(REACHES[-1]) for part in parts]
     for one, other in combinations(range(len(parts)), 2):
-        if group[one] != group[other] and not _apart(parts[one], parts[other], motion):
+        meeting = around[one].within(around[other])
+        if group[one] == group[other] or min(meeting.height, meeting.width) <= 0:
+            continue
+        box = meeting.grown(REACHES[-1] + NEIGHBOURHOOD).within(whole)
+        if not _apart(box.of(parts[one]), box.of(parts[other]), box.of(motion)):
             group = [group[one] if each == group[other] else each for each in group]
     return [
         torch.stack([part for part, each in zip(parts, group, strict=True) if each == name]).any(0)
@@ -76,15 +84,26 @@ def _apart(one: Tensor, other: Tensor, motion: Tensor) -> bool:
     else:
         return True
     near = dilated(between, reach + NEIGHBOURHOOD)
-    (first, misfit), (second, other_misfit) = (_motion(part & near, motion) for part in (one, other))
+    parts = (one & near, other & near)
+    if int(parts[0].sum()) < int(parts[1].sum()):
+        parts = parts[::-1]
+    first, misfit = _motion(parts[0], motion)
+    second, other_misfit = _motion(parts[1], motion, first)
     jump = (_places(between) @ (first - second)).square().sum(1).mean().sqrt()
     return bool(jump > APART_PX + DOUBT * (misfit + other_misfit))
 
 
-def _motion(where: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
-    """Affine motion (3, 2) at some cells (h, w), and the root mean square () of what it leaves, px."""
+def _motion(where: Tensor, motion: Tensor, like: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Affine motion (3, 2) at some cells (h, w), and the root mean square () of what it leaves, px.
+
+    Of few cells it is `like` another, shifted.
+    """
     places, found = _places(where), motion[:, where].T
-    fitted = fitted_motion(places, found)
+    if like is not None and len(places) < TURNING_CELLS:
+        fitted = like.clone()
+        fitted[0] += (found - places @ like).mean(0)
+    else:
+        fitted = fitted_motion(places, found)
     return fitted, (places @ fitted - found).square().sum(1).mean().sqrt()
 
 

@@ -22,8 +22,10 @@ STAMPS = ("names", "tiff")
 _DATE = re.compile(
     r"(?<!\d)(\d{4})[-_.]?(\d\d)[-_.]?(\d\d)[-_. T]?(\d\d)[-_.:h]?(\d\d)[-_.:m]?(\d\d)(?:[.,](\d{1,9}))?(?!\d)"
 )
+_MAYBE_FRACTION = re.compile(_DATE.pattern + r"s?[-_]?(?:\d{3}|\d{6})(?!\d)")  # or a number of the image
 _SECONDS = re.compile(r"(?<![\d.,a-zA-Z])(\d+(?:[.,]\d+)?) ?(ms|s)(?![a-zA-Z\d])")
 _MINUS = re.compile(r"(?:^|[^a-zA-Z\d])-\d+(?:[.,]\d+)? ?(?:ms|s)(?![a-zA-Z\d])")
+_COMPOUND = re.compile(r"\d ?(?:h|m|min)[-_ ]?\d+(?:[.,]\d+)? ?m?s(?![a-zA-Z\d])|\de-\d+ ?m?s(?![a-zA-Z\d])")
 _TIFF_DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?\s*")
 
 
@@ -113,8 +115,13 @@ def _name_time(path: Path, page: int) -> float:
     if len(dates) + len(stamps) != 1:
         found = "several times" if dates or stamps else "no time"
         raise FrameError(f"The file name tells {found}", str(path), "Give --fps, or name it like 20260131_142500.250")
+    if _MAYBE_FRACTION.search(path.stem):
+        what = "The digits after the time in the file name may be a fraction of a second, or a number"
+        raise FrameError(what, str(path), "Give --fps, or name it like 20260131_142500.250")
     if dates:
         return _timestamp(dates[0], path)
+    if _COMPOUND.search(path.stem):
+        raise FrameError("The file name tells a time in parts", str(path), "Give --fps, or name it like 12.5s")
     if _MINUS.search(path.stem):
         raise FrameError("The file name tells a time with a minus", str(path), "Give --fps, or name it like 12.5s")
     value, unit = stamps[0]

@@ -99,7 +99,7 @@ class LayeredResult:
 
     def __init__(self, stored: StoredResult, frames: str) -> None:
         self.stored = stored
-        self.frames = tuple(chosen_frames(frames, stored.shape[0]))
+        self.frames = tuple(chosen_frames(frames, stored.deformed))
         self._snapshots = Snapshots(stored)
         self.gauge = stored.gauge or stored.process.settings.gauge
 

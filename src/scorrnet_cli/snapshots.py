@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.field import Field
+from scorrnet_cli.field import Field, FrameInfo
 from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
 from scorrnet_cli.writers import StoredResult
 
@@ -104,15 +104,16 @@ class Snapshots:
         return map(self.at, indices)
 
 
-def chosen_frames(text: str, count: int) -> list[int]:
+def chosen_frames(text: str, frames: Sequence[FrameInfo]) -> list[int]:
     """Read which frames are meant.
 
     Parameters
     ----------
     text : str
-        ``last``, ``all``, or numbers counted from 0 with commas between them, in any order.
-    count : int
-        How many frames there are.
+        ``last``, that is the last one that was measured, ``all``, or numbers counted from 0 with commas between them,
+        in any order.
+    frames : sequence of FrameInfo
+        The frames that there are.
 
     Returns
     -------
@@ -124,8 +125,11 @@ def chosen_frames(text: str, count: int) -> list[int]:
     UsageError
         If that is none of these, or there is no such frame.
     """
-    if text in ("all", "last"):
-        return list(range(count)) if text == "all" else [count - 1]
+    count = len(frames)
+    if text == "all":
+        return list(range(count))
+    if text == "last":
+        return [next((index for index in reversed(range(count)) if not frames[index].failure), count - 1)]
     try:
         chosen = [int(number) for number in text.split(",")]
     except ValueError:

@@ -289,6 +289,18 @@ def test_folders_of_one_image_are_measured_against_a_reference_from_elsewhere(
     assert [len(each["frames"]) for each in json.loads(result.stdout)["sequences"]] == [1, 2]
 
 
+def test_a_reference_is_looked_for_in_the_folder_too(folder: Path, scorrnet: Run, draw: Draw) -> None:
+    result = scorrnet("batch", folder, "--reference", "img_3.png", "--json", "-o", "a.h5")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["sequences"][0]["reference"]["name"] == "img_3.png"
+    assert "img_3.png" not in names(Path("a.h5"))
+    draw(Path("img_3.png"), 77)  # what the path leads to comes first
+    result = scorrnet("batch", folder, "--reference", "img_3.png", "-o", "b.h5")
+    assert result.exit_code == 0, result.stderr
+    assert "img_3.png" in names(Path("b.h5"))
+    assert scorrnet("batch", folder, "--reference", "none.png", "-o", "c.h5").exit_code == 3
+
+
 def test_times_that_do_not_rise_are_refused(tmp_path: Path, scorrnet: Run, draw: Draw) -> None:
     for number, name in enumerate(("a_0s.png", "b_12s.png", "c_7s.png")):
         draw(tmp_path / name, number)

@@ -86,7 +86,13 @@ def test_how_a_sequence_is_tracked_is_kept_and_replayed(images: Path, scorrnet: 
 
 
 @pytest.mark.parametrize(
-    "settings", [{"update": "0"}, {"update": "often"}, {"update": "3", "increments": True}, {"update": "-2"}]
+    "settings",
+    [
+        {"update": "0"},
+        {"update": "often"},
+        {"update": "3", "increments": True},
+        {"update": "-2"},
+    ],
 )
 def test_what_makes_no_sense_is_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="update"):
@@ -103,6 +109,7 @@ def test_usage(images: Path, scorrnet: Run) -> None:
         ("--update", "0"),
         ("--update", "2", "--no-warm-start"),
         ("--update", "2", "--reference", "previous"),
+        ("--update", "never", "--reference", "previous"),
     ):
         result = scorrnet("batch", images, *FLAGS, *flags)
         assert (result.exit_code, "update = " in result.stderr) == (2, True), result.stderr

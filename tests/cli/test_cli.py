@@ -197,6 +197,13 @@ class TestResult:
         assert field.shape == (1, HEIGHT, WIDTH)
         assert field.deformed[0].name == "def.png"
 
+    def test_fine_scales_have_digits(self) -> None:
+        result = scorrnet("measure", "ref.png", "def.png", "--mm-per-px", "4.2e-6")
+        assert result.exit_code == 0, result.stderr
+        assert re.search(
+            r"^u .*; min 0\.000002100, median 0\.000006409, max 0\.000010500 mm$", result.stdout, re.MULTILINE
+        )
+
     @pytest.mark.parametrize("command", [("measure", "ref.png", "def.png"), ("batch", ".", "--pattern", "?ef*.png")])
     def test_what_is_not_refined_has_no_uncertainty(self, command: tuple[str, ...]) -> None:
         result = scorrnet(*command, "--no-refine", "-o", "plain.h5")

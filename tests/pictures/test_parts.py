@@ -128,12 +128,17 @@ class TestChoices:
         ("text", "expected"), [("last", [4]), ("all", [0, 1, 2, 3, 4]), ("0,3", [0, 3]), ("3,0,3", [0, 3])]
     )
     def test_frames(self, text: str, expected: list[int]) -> None:
-        assert chosen_frames(text, 5) == expected
+        assert chosen_frames(text, [FrameInfo(f"{index}.png", "") for index in range(5)]) == expected
+
+    def test_the_last_frame_is_the_last_that_was_measured(self) -> None:
+        failed, fine = FrameInfo("a.png", "", failure="too dark"), FrameInfo("b.png", "")
+        assert chosen_frames("last", [failed, fine, failed]) == [1]
+        assert chosen_frames("last", [failed, failed]) == [1]
 
     @pytest.mark.parametrize("text", ["5", "-1", "first", "1.5", ""])
     def test_frames_that_are_none(self, text: str) -> None:
         with pytest.raises(UsageError, match="frame"):
-            chosen_frames(text, 5)
+            chosen_frames(text, [FrameInfo("a.png", "")] * 5)
 
     def test_frames_left_out_evenly(self) -> None:
         assert spread_evenly(range(101), 3) == [0, 50, 100]

@@ -171,9 +171,11 @@ class TestPage:
         still = replace(sequence.field, v=0.01 * sequence.field.v)
         write(sequence.folder / "still.h5", replace(still, u=0.01 * sequence.field.u))
         write(sequence.folder / "moved.h5", replace(still, u=0.01 * sequence.field.u + np.float32(1.7)))
+        there = np.array([1.7, -1.7], np.float32)[np.arange(len(still.u)) % 2, None, None]
+        write(sequence.folder / "to and fro.h5", replace(still, u=0.01 * sequence.field.u + there))
         write(sequence.result, sequence.field)
         target = sequence.folder / "report.html"
-        for name, told in (("still", False), ("moved", True)):
+        for name, told in (("still", False), ("moved", True), ("to and fro", True)):
             options = ("--noise-floor", sequence.folder / f"{name}.h5", "-o", target, "-q", "--overwrite")
             assert scorrnet("report", sequence.result, *options).exit_code == 0
             assert ("px and may not be at rest" in Page(target).facts["Source"]) == told
@@ -306,6 +308,12 @@ class TestCharts:
     def test_a_constant_and_nothing_at_all(self) -> None:
         for value in (0.0, 3.0, float("nan")):
             assert chart("t", "frame", [0, 1], [Curve("a", [value, value])]).endswith("</svg>")
+
+    def test_a_point_that_stands_alone_is_drawn(self) -> None:
+        nan = float("nan")
+        svg = chart("t", "frame", [0, 1, 2, 3, 4], [Curve("a", [nan, 1.0, nan, 2.0, 3.0])])
+        drawn = re.findall(r' d="([^"]*)"', svg)
+        assert any(re.fullmatch(r"M[\d.]+ [\d.]+h0M[\d.]+ [\d.]+L[\d.]+ [\d.]+", path) for path in drawn), drawn
 
     def test_many_names_are_put_below_each_other(self) -> None:
         curves = [Curve(f"a rather long name {index}", [0.0, 1.0]) for index in range(6)]

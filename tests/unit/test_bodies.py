@@ -71,6 +71,32 @@ def test_bodies_of_any_distance_and_shape_are_compared(gap_px: int, across: int)
     assert len(bodies(mask, apart)) == 2
 
 
+@pytest.mark.parametrize("count", [12, 13, 30])
+def test_there_may_be_many_bodies(count: int) -> None:
+    mask = torch.zeros(90, 28 * count, dtype=torch.bool)
+    field = torch.zeros(2, *mask.shape)
+    for index in range(count):
+        part = slice(28 * index + 2, 28 * index + 26)
+        mask[5:85, part] = True
+        field[1, :, part] = 1.5 * (-1) ** index
+    found = bodies(mask, field)
+    assert torch.equal(torch.stack(found).sum(0) > 0, mask)
+    for body in found:
+        assert float(field[1, body].std()) == 0.0  # none of them holds two that move apart
+
+
+@pytest.mark.parametrize("degrees", [0.0, 20.0])
+@pytest.mark.parametrize(("shift_px", "count"), [(3.0, 2), (0.0, 1)])
+def test_a_fragment_has_a_shift_of_its_own(degrees: float, shift_px: float, count: int) -> None:
+    mask = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
+    mask[10:160, 12:150] = mask[60:80, 157:177] = True
+    field = _turning(degrees)
+    field[1, :, 155:] += shift_px
+    found = bodies(mask, field)
+    assert len(found) == count
+    assert all(bool(body[60:80, 157:177].any()) != bool(body[60:80, 20:150].any()) for body in found) == (count == 2)
+
+
 def test_what_is_small_goes_with_the_body_beside_it() -> None:
     mask, lower = _two_plates(30)
     field = _turning(0.0)

@@ -41,6 +41,17 @@ def test_a_clock_is_one_thing() -> None:
             Clock(*wrong)
 
 
+# a fraction of the second or a number; minutes; an exponent
+UNCLEAR = (
+    "cam_20260131_142500_250.tif",
+    "cam_20260131-142500-250000.tif",
+    "2026-01-31_14h25m00s250.tif",
+    "t_1m_30s.tif",
+    "1min 30s.tif",
+    "12.5e-3s.tif",
+)
+
+
 def test_a_rate_counts_images() -> None:
     assert Clock(25.0).read(Path("any.png"), 0, 50) == 2.0
     assert Clock(25.0).source == "25 images per second"
@@ -70,7 +81,17 @@ def test_seconds_in_names(name: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["img_0012.tif", "20261399_142500.tif", "1s_2s.tif", "12_5steel.tif", "100.tif", "t_-2.5s.tif", "-2s.tif"]
+    "name",
+    [
+        "img_0012.tif",
+        "20261399_142500.tif",
+        "1s_2s.tif",
+        "12_5steel.tif",
+        "100.tif",
+        "t_-2.5s.tif",
+        "-2s.tif",
+        *UNCLEAR,
+    ],
 )
 def test_names_without_a_time_are_refused(name: str) -> None:
     with pytest.raises(FrameError) as caught:

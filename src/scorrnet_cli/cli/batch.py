@@ -50,7 +50,8 @@ Reference = Annotated[
     str | None,
     typer.Option(
         metavar="first|previous|FILE",
-        help="Image that all others are measured to; with 'previous' each to the one before it, at its pixels. "
+        help="Image, of FOLDER or elsewhere, that all others are measured to; with 'previous' each to the one before "
+        "it, at its pixels. "
         "Default: first.",
         rich_help_panel=_IMAGES,
     ),
@@ -153,6 +154,9 @@ def batch(
 
     [bold]scorrnet batch test_7/ --pattern 'cam0_*.tif'[/bold]
     """
+    if reference == "previous" and update == "never":
+        what = "Each frame is measured to the one before, and there is no reference to keep"
+        raise UsageError(what, "reference = previous, update = never", "Leave one out")
     how = meaning.asked(
         settings=settings,
         device=device,
@@ -178,7 +182,7 @@ def batch(
         what=folder,
         output=output,
         pattern=pattern,
-        reference=None if reference in (None, "first", "previous") else Path(reference),
+        reference=None if reference in (None, "first", "previous") else _image(reference, folder),
         selection=Selection(start, stop, every),
         recursive=recursive,
         split=split,
@@ -199,6 +203,12 @@ def batch(
     for change in meaning.changes_since(settings):
         talk.note(change)
     run(request, talk, json=json)
+
+
+def _image(name: str, folder: str) -> Path:
+    """Return the image of this name, here or else in the folder that is measured."""
+    here, there = Path(name), Path(folder) / name
+    return there if folder != "-" and there.is_file() and not here.exists() else here
 
 
 def _workers(scheduler: str | None, count: int | None, warm_start: bool | None, update: str | None) -> Workers | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from scorrnet_cli import __version__
 from scorrnet_cli.batch.task import Outcome
-from scorrnet_cli.cli.summary import SCHEMA, STRAINS, content, grid, number, sigma_row, units
+from scorrnet_cli.cli.summary import SCHEMA, STRAINS, content, grid, mm_digits, number, sigma_row, units
 from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.units import Calibration
 
@@ -80,7 +81,11 @@ def _quantities(frames: Sequence[FrameSummary], scale: Calibration | None) -> li
             f"{number(min(getattr(frame, name).least for frame in frames))} to "
             f"{number(max(getattr(frame, name).most for frame in frames))} px, "
             f"median of the last frame {number(getattr(frames[-1], name).median)} px"
-            + (f" or {number(scale.mm_per_px * getattr(frames[-1], name).median, 5)} mm" if scale else ""),
+            + (
+                f" or {number(scale.mm_per_px * getattr(frames[-1], name).median, mm_digits(scale))} mm"
+                if scale
+                else ""
+            ),
         )
         for name in ("u", "v")
     ]
@@ -95,7 +100,8 @@ def _quantities(frames: Sequence[FrameSummary], scale: Calibration | None) -> li
 
 def _strains(frames: Sequence[FrameSummary]) -> list[tuple[str, str]]:
     """Say which strain there was in the frames, if it was asked for."""
-    strains = [frame.strain for frame in frames if frame.strain]
+    taken = (frame.strain for frame in frames)
+    strains = [strain for strain in taken if strain and math.isfinite(strain.exx.median)]
     rows = []
     for name in STRAINS if strains else ():
         spreads = [getattr(strain, name) for strain in strains]

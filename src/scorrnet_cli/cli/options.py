@@ -111,10 +111,11 @@ Times = Annotated[
 ]
 SettingsFile = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Settings from TOML or an earlier .h5; the flags above override them."),
+    typer.Option(metavar="FILE", help="Settings from TOML or an earlier .h5; flags that are given override them."),
 ]
 FrameChoice = Annotated[
-    str, typer.Option("--frame", metavar="N", help="Frames to take: all, last, or numbers from 0 as in 0,5,9.")
+    str,
+    typer.Option("--frame", metavar="N", help="Frames to take: all, last (measured), or numbers from 0 as in 0,5,9."),
 ]
 Plot = Annotated[bool, typer.Option("--plot", help="Draw the last frame: a PNG beside the result.")]
 Probability = Annotated[
@@ -145,5 +146,8 @@ Images = Annotated[
 
 Limits = Annotated[
     str | None,
-    typer.Option(metavar="LO,HI", help="Ends of the colour scale, in the unit that it shows. Default: 1 to 99 %."),
+    typer.Option(
+        metavar="LO,HI",
+        help="Ends of the colour scale, in the unit that it shows. Default: 1 to 99 %, with zero for strain.",
+    ),
 ]

@@ -85,7 +85,7 @@ def plot(
     moving = _moves(output, overwrite)
     with open_result(result) as stored:
         shelf = Images.of(stored.path, stored.shape[1:], images)
-        chosen = chosen_frames(("all" if moving else "last") if frame is None else frame, stored.shape[0])
+        chosen = chosen_frames(("all" if moving else "last") if frame is None else frame, stored.deformed)
         most = max(1, _MOST_PANELS // len(quantities))
         if not moving and len(chosen) > most:
             talk.note(f"{most} of {len(chosen)} frames are drawn; an animation shows all")

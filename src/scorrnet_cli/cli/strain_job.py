@@ -61,7 +61,8 @@ def run(
     def take(field: Field) -> Strain:
         talk.doing(field.deformed[0].name)
         strain = strain_of(field, asked.gauge)
-        last[:] = [summarise(replace(field, strain_field=strain), 0.0)]
+        if not (last and field.deformed[0].failure):
+            last[:] = [summarise(replace(field, strain_field=strain), 0.0)]
         talk.advance()
         return strain
 
@@ -69,7 +70,7 @@ def run(
         add_strain(path, asked.gauge, take, output, overwrite=overwrite)
     if talk.quiet:
         return
-    rows = [("strain", gauge_line(asked.gauge)), ("frames", f"{frames}, the last: {last[0].image.name}")]
+    rows = [("strain", gauge_line(asked.gauge)), ("frames", f"{frames}, the last measured: {last[0].image.name}")]
     strain = last[0].strain
     assert strain is not None
     console.show(grid([*rows, *strain_rows(strain), ("written to", str(output or path))]))

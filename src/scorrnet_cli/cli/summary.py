@@ -186,7 +186,12 @@ def _lengths(spread: Spread, scale: Calibration | None) -> str:
         least, median, most = (number(factor * value, digits) for value in (spread.least, spread.median, spread.most))
         return f"min {least}, median {median}, max {most} {unit}"
 
-    return written(1, 3, "px") + (f"; {written(scale.mm_per_px, 5, 'mm')}" if scale else "")
+    return written(1, 3, "px") + (f"; {written(scale.mm_per_px, mm_digits(scale), 'mm')}" if scale else "")
+
+
+def mm_digits(scale: Calibration) -> int:
+    """Return how many decimals a length in mm needs to tell a thousandth of a pixel, five or more."""
+    return max(5, 3 - math.floor(math.log10(scale.mm_per_px)))
 
 
 def sigma_row(u: float, v: float) -> tuple[str, str]:
@@ -233,7 +238,11 @@ def _frame_lines(frames: tuple[FrameSummary, ...], scale: Calibration | None) ->
             f"{frame.valid_share:.1%}",
             *(number(value) for value in (frame.u.least, frame.u.median, frame.u.most)),
             *(number(value) for value in (frame.v.least, frame.v.median, frame.v.most)),
-            *((f"{number(scale.mm_per_px * part.median, 5)} mm" for part in (frame.u, frame.v)) if scale else ()),
+            *(
+                (f"{number(scale.mm_per_px * part.median, mm_digits(scale))} mm" for part in (frame.u, frame.v))
+                if scale
+                else ()
+            ),
             *(number(value, 4) for value in (frame.zncc, frame.sigma_u, frame.sigma_v)),
             f"{frame.time_s:.2f} s",
         )

@@ -42,7 +42,7 @@ def view(
     (quantity,) = chosen_quantities([field])
     with open_result(result) as stored:
         snapshots = Snapshots(stored)
-        chosen = chosen_frames(frame, len(snapshots))
+        chosen = chosen_frames(frame, snapshots.result.deformed)
         factor = quantity.factor(snapshots.mm_per_px)
         ends = (ends_of(values_of(quantity, snapshot)) for snapshot in snapshots.one_by_one(chosen))
         scale = choose_scale(quantity, ends, snapshots.mm_per_px, meaning.limits_of(limits))
@@ -53,6 +53,9 @@ def view(
             if quantity.needs_strain:
                 words += f"; {gauge_words(snapshot.strain)}"
             screen.print(f"{snapshot.name} (frame {snapshot.index} of 0..{len(snapshots) - 1}), {words}")
+            if failure := snapshot.field.deformed[0].failure:
+                screen.print(f"not measured: {failure}")
+                continue
             lines = picture(values_of(quantity, snapshot) * factor, scale, columns, rows, coloured=coloured)
             for line in lines:
                 screen.print(line, soft_wrap=True)

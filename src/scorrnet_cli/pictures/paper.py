@@ -216,7 +216,15 @@ def _fill(axes: Axes, panel: Panel, look: Look) -> None:
         shown = np.ma.masked_invalid(panel.values)
         axes.imshow(shown, cmap=_colour_map(panel.scale), vmin=panel.scale.low, vmax=panel.scale.high, extent=extent)
         if not np.isfinite(panel.values).any():
-            axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", va="center")
+            axes.text(
+                0.5,
+                0.5,
+                "not measured",
+                transform=axes.transAxes,
+                ha="center",
+                va="center",
+                bbox={"facecolor": "white", "edgecolor": "none"},
+            )
         elif look.contours:
             _add_contours(axes, panel, mm)
     if panel.outline is not None and panel.outline.any() and not panel.outline.all():

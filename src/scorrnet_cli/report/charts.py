@@ -109,12 +109,14 @@ def _path(x: Sequence[float], values: Sequence[float], across: _Axis, down: _Axi
     """Return the points of a line; a gap where a value is missing."""
     steps = []
     pen = "M"
-    for place, value in zip(x, values, strict=True):
-        if math.isfinite(value):
-            steps.append(f"{pen}{across(place):.1f} {down(value):.1f}")
-            pen = "L"
-        else:
+    for index, (place, value) in enumerate(zip(x, values, strict=True)):
+        if not math.isfinite(value):
             pen = "M"
+            continue
+        steps.append(f"{pen}{across(place):.1f} {down(value):.1f}")
+        if pen == "M" and not math.isfinite((*values, math.nan)[index + 1]):
+            steps.append("h0")  # with round ends a point that stands alone is a dot
+        pen = "L"
     return "".join(steps)
 
 

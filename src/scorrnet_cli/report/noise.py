@@ -76,7 +76,7 @@ def measured_noise(static: Snapshots, like: Snapshots, gauge: StrainSettings) ->
     count = len(variances["u"])
     images = f"{static.result.reference.name} and {count} more" if count > 1 else static.result.deformed[0].name
     bias = {name: float(np.mean(found)) if found else float("nan") for name, found in means.items()}
-    moved = max(abs(bias["u"]), abs(bias["v"]))
+    moved = max(abs(mean) for name in ("u", "v") for mean in means[name])
     doubts = [f"they moved by {moved:.1f} px and may not be at rest"] if moved > AT_REST_PX else []
     return Noise(
         sigma={name: float(np.sqrt(np.mean(found))) if found else float("nan") for name, found in variances.items()},

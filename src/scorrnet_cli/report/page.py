@@ -122,7 +122,8 @@ def _summary(snapshots: Snapshots) -> str:
 
 def _sampling(step: int, gauge: str) -> str:
     cells = "every pixel" if step == 1 else f"means of {step} x {step} px; the result file has every pixel"
-    return f"Shown here: {cells}. Strain: {gauge}. Colours span 1 to 99 % of the values of all frames."
+    colours = "Colours span 1 to 99 % of the values of all frames, with zero for strain."
+    return f"Shown here: {cells}. Strain: {gauge}. {colours}"
 
 
 def _below(grey: FloatArray | None, increments: bool) -> str:

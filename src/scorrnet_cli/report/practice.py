@@ -13,7 +13,7 @@ from scorrnet_cli.settings import WHOLE_IMAGE, Settings
 from scorrnet_cli.snapshots import Snapshots
 
 KEPT = 0.9  # of the amplitude of a wave: the spatial resolution is the period of which so much is found
-ADAPTIVE_RESOLUTION_PX = 14.0
+ADAPTIVE_RESOLUTION_PX = 13.0
 """Period of which the refinement with several windows finds 90 %: star 5 of the DIC Challenge 2.0 with its noise,
 measured by ``scorrnet evaluate star``."""
 
@@ -106,9 +106,14 @@ def _displacement(settings: Settings) -> tuple[Fact, ...]:
         passes = settings.passes or DEFAULT_PASSES
         window = f"Gaussian, standard deviation {settings.window_px:g} px, {passes} passes"
         resolution = f"{gaussian_resolution_px(settings.window_px, passes):.0f} px (period of which 90 % is found)"
+    if settings.refine:
+        criterion = "least squares of grey levels, gain and offset matched in each window (as ZNSSD)"
+        interpolant = "quintic B-spline"
+    else:
+        criterion, interpolant = "correlation of what the displacement network sees", "none"
     return (
-        Fact("Matching criterion", "least squares of grey levels, gain and offset matched in each window (as ZNSSD)"),
-        Fact("Interpolant", "quintic B-spline"),
+        Fact("Matching criterion", criterion),
+        Fact("Interpolant", interpolant),
         Fact("Image filtering", "none"),
         Fact("Subset (effective window)", window),
         Fact("Shape function", "displacement at every pixel; no subset shape function"),
@@ -175,10 +180,10 @@ def _software(process: Process) -> tuple[Fact, ...]:
 
 
 def _mask(process: Process) -> str:
-    given = process.settings.mask
-    if given == WHOLE_IMAGE:
-        return "every pixel"
-    return f"mask {given}" if given else "found by the segmentation network"
+    given, region = process.settings.mask, process.settings.roi
+    mask = f"mask {given}" if given else "found by the segmentation network"
+    within = f" within X,Y,W,H = {','.join(map(str, region))} px" if region else ""
+    return f"{'every pixel' if given == WHOLE_IMAGE else mask}{within}"
 
 
 def _mm(length_px: float, mm_per_px: float) -> str:

@@ -125,6 +125,8 @@ class Trainer:
             self._advance()
             now = time.monotonic()
             last = self.step == end or (minutes is not None and now - started > 60 * minutes)
+            if last:
+                self.save()  # validation takes its time
             if last or self.step % self.recipe.validate_every == 0:
                 figures = self.validate()
                 self._log(figures)

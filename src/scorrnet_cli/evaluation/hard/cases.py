@@ -70,7 +70,7 @@ def _camera() -> Iterator[Case]:
         ("saturated", Camera(ground=330.0, ink=90.0, noise=1.0)),
         ("out of focus", Camera(defocus_px=2.5, noise=1.0)),
         ("motion blur", Camera(smear_px=5, noise=1.0)),
-        ("uneven light, glare", Camera(ground=150.0, ink=50.0, tilt=0.5, glare=120.0, noise=1.0)),
+        ("uneven light and glare", Camera(ground=150.0, ink=50.0, tilt=0.5, glare=120.0, noise=1.0)),
         ("noise 1", Camera(noise=1.0)),
         ("noise 4", Camera(noise=4.0)),
         ("noise 8", Camera(noise=8.0)),
