@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli import spline
+from scorrnet_cli.bodies import bodies
 from scorrnet_cli.displace import extrapolate
 from scorrnet_cli.filters import gradient, masked_gaussian
 from scorrnet_cli.refine import Refined
@@ -44,7 +45,20 @@ def compose(first: Refined, second: Refined) -> Refined:
     step = second.sigma.flatten(1)[:, place]
     carried = torch.stack([torch.hypot((1 + ux) * su, uy * sv), torch.hypot(vx * su, (1 + vy) * sv)])
     fallback = first.fallback | second.fallback.flatten()[place]
-    return Refined(motion + spline.taken_at(onward, motion), valid, zncc, torch.hypot(carried, step), fallback)
+    further = _taken(second, onward, motion, place)
+    return Refined(motion + further, valid, zncc, torch.hypot(carried, step), fallback)
+
+
+def _taken(second: Refined, onward: Tensor, motion: Tensor, place: Tensor) -> Tensor:
+    """Take the second displacement (2, H, W) where the first leads, of each body its own: at gaps the spline rings."""
+    parts = bodies(second.valid, onward)
+    if len(parts) == 1:
+        return spline.taken_at(onward, motion)
+    found = torch.zeros_like(motion)
+    for part in parts:
+        own = spline.taken_at(filled(second.displacement, part), motion)
+        found = torch.where(part.flatten()[place], own, found)
+    return found
 
 
 def filled(field: Tensor, known: Tensor) -> Tensor:

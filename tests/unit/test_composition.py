@@ -46,6 +46,17 @@ def test_the_second_displacement_is_taken_where_the_first_ends() -> None:
     assert float(error.max()) < 0.05  # next to the edge of the second, which the spline feels
 
 
+@pytest.mark.parametrize("gap_px", [4, 6, 12])
+def test_bodies_that_move_apart_do_not_disturb_each_other(gap_px: int) -> None:
+    x, y = _grid()
+    left = x < 70
+    there = (left | (x >= 70 + gap_px)) & (x > 8) & (x < 140) & (y > 8) & (y < 110)
+    step = torch.stack([torch.where(left, 0.5, 0.25), torch.where(left, 2.3, -2.1)])
+    total = compose(_result(step, there), _result(step, there))
+    assert float(total.valid.sum()) > 0.9 * float(there.sum())
+    assert float((total.displacement - 2 * step)[:, total.valid].abs().max()) < 0.005
+
+
 def test_the_border_of_the_image_is_as_good_as_the_rest() -> None:
     x, y = _grid()
     everywhere = torch.ones_like(x, dtype=torch.bool)
