@@ -71,6 +71,14 @@ def test_measure_takes_strain_and_units(images: Path) -> None:
 
 
 @pytest.mark.weights
+def test_a_window_larger_than_the_surface_is_told(images: Path) -> None:
+    pair = (images / "a_0.00s.png", images / "b_1.00s.png")
+    result = scorrnet("measure", *pair, "-o", "a.h5", "--strain-window", "301", "--roi", "20,20,30,30", *FLAGS)
+    assert result.exit_code == 0, result.stderr
+    assert rows_of(result)["exx, eyy, exy"].endswith("try a smaller --strain-window")
+
+
+@pytest.mark.weights
 def test_json_tells_strain_and_units(images: Path) -> None:
     files = sorted(images.iterdir())
     result = scorrnet(

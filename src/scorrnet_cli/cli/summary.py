@@ -202,6 +202,10 @@ def sigma_row(u: float, v: float) -> tuple[str, str]:
 
 def strain_rows(strain: StrainSummary) -> list[tuple[str, str]]:
     """Write strain, a line a component."""
+    if not math.isfinite(strain.exx.median):
+        return [
+            (", ".join(STRAINS), "none: the surface may be too small for the window, try a smaller --strain-window")
+        ]
     rows = []
     for name in STRAINS:
         spread = getattr(strain, name)
