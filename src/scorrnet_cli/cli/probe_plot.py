@@ -41,7 +41,8 @@ def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: Layer
     result : LayeredResult
         Where they are from: the unit, and how strain was taken.
     profiles : bool
-        Whether the rows are profiles, drawn over the distance in the last frame, or curves over time.
+        Whether the rows are profiles, drawn over the distance in the last frame, or curves over time; of a single frame
+        the values stand side by side.
 
     Raises
     ------
@@ -54,6 +55,7 @@ def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: Layer
     across = "distance" if profiles else "frame" if result.times_s is None else "time"
     label = {"distance": f"distance ({result.unit})", "frame": "frame", "time": "time (s)"}[across]
     panels = _panels(probes, result, profiles=profiles)
+    single = not profiles and len(result.frames) == 1
     with any_script(), chart(path, len(panels)) as (figure, axes):
         for axis, (names, title, factor) in zip(axes, panels, strict=True):
             for number, probe in enumerate(probes):
@@ -64,14 +66,17 @@ def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: Layer
                     _curves(axis, mine, names, across, factor, f"C{number % 10}", probe.name)
             axis.set(ylabel=title)
             axis.grid(color="0.9", linewidth=0.6)
-            axis.margins(x=0.01)
+            axis.margins(x=0.1 if single else 0.01)
             axis.set_axisbelow(True)
-            if across == "frame":
+            if across == "frame" and not single:
                 axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-            _add_names(axis)
-        axes[-1].set_xlabel(label)
-        axes[0].set_title("bands: two standard uncertainties on each side", loc="left", fontsize="small", color="0.4")
-        if profiles and len(result.frames) > 1:
+            _add_names(axis, below=single)
+        if not single:
+            _share_ends(axes, _column(rows, across))
+            axes[-1].set_xlabel(label)
+        what = "bars" if single else "bands"
+        axes[0].set_title(f"{what}: two standard uncertainties on each side", loc="left", fontsize="small", color="0.4")
+        if single or (profiles and len(result.frames) > 1):
             name = result.stored.deformed[result.frames[-1]].name
             figure.suptitle(f"frame {result.frames[-1]}: {name}", fontsize="medium", parse_math=False)
 
@@ -98,14 +103,35 @@ def _curves(
     marker = "." if len(rows) < _MARKED else ""
     for (name, label), style in zip(names.items(), _STYLES, strict=False):
         y, sigma = (factor * _column(rows, part) for part in (name, f"sigma_{name}"))
-        axis.plot(
-            x, y, style, marker=marker, color=colour, linewidth=1.2, label=f"{probe}: {label}" if label else probe
-        )
+        called = f"{probe}: {label}" if label else probe
+        if len(rows) == 1:
+            beside = [len(axis.containers)]
+            axis.errorbar(beside, y, np.nan_to_num(_COVERAGE * sigma), fmt="o", color=colour, capsize=4, label=called)
+            continue
+        axis.plot(x, y, style, marker=marker, color=colour, linewidth=1.2, label=called)
         axis.fill_between(x, y - _COVERAGE * sigma, y + _COVERAGE * sigma, color=colour, alpha=0.15, linewidth=0)
 
 
-def _add_names(axis: Axes) -> None:
-    """Name the curves beside the panel, as they are called: matplotlib would leave out _a and typeset $b$."""
+def _share_ends(axes: Sequence[Axes], x: NDArray[np.float64]) -> None:
+    """Let all panels begin and end alike, also where some curves do not reach."""
+    known = x[np.isfinite(x)]
+    if known.size and known.min() < known.max():
+        margin = 0.01 * (known.max() - known.min())
+        for axis in axes:
+            axis.set_xlim(known.min() - margin, known.max() + margin)
+
+
+def _add_names(axis: Axes, *, below: bool) -> None:
+    """Name the curves beside the panel, or points below it, as they are called.
+
+    Matplotlib would leave out _a and typeset $b$.
+    """
+    if below:
+        names = [str(container.get_label()) for container in axis.containers]
+        axis.set_xticks(range(len(names)), names, rotation=30 if len(names) > 6 else 0)
+        for text in axis.get_xticklabels():
+            text.set_parse_math(False)
+        return
     lines = axis.get_lines()
     names = [str(line.get_label()) for line in lines]
     legend = axis.legend(lines, names, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.02), frameon=False)
