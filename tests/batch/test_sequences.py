@@ -289,6 +289,17 @@ def test_folders_of_one_image_are_measured_against_a_reference_from_elsewhere(
     assert [len(each["frames"]) for each in json.loads(result.stdout)["sequences"]] == [1, 2]
 
 
+def test_an_image_that_is_called_reference_and_is_none_is_told(folder: Path, scorrnet: Run, draw: Draw) -> None:
+    draw(folder / "reference.png", 50)
+    result = scorrnet("batch", folder, "-o", "a.h5")
+    assert result.exit_code == 0, result.stderr
+    assert "compared with img_0.png; give --reference reference.png if it shows" in " ".join(result.stderr.split())
+    result = scorrnet("batch", folder, "--reference", "reference.png", "-o", "b.h5")
+    assert (result.exit_code, "give --reference" in result.stderr) == (0, False)
+    (folder / "reference.png").rename(folder / "refined.png")
+    assert "give --reference" not in scorrnet("batch", folder, "-o", "c.h5").stderr
+
+
 def test_a_reference_is_looked_for_in_the_folder_too(folder: Path, scorrnet: Run, draw: Draw) -> None:
     result = scorrnet("batch", folder, "--reference", "img_3.png", "--json", "-o", "a.h5")
     assert result.exit_code == 0, result.stderr

@@ -56,6 +56,8 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
     resume = check(task)
     listener.doing("looking at the images")
     plan = task.plan()
+    if plan.doubt:
+        listener.doubted(plan.doubt)
     reference = read_image(plan.reference.path, plan.reference.pages[0])
     time = plan.times(task.clock)
     if task.strict:

@@ -39,6 +39,8 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
     resume = check(task)
     listener.doing("looking at the images")
     plan = task.plan()
+    if plan.doubt:
+        listener.doubted(plan.doubt)
     reference = read_image(plan.reference.path, plan.reference.pages[0])
     time = plan.times(task.clock)
     order = _order(task, plan, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -103,6 +104,18 @@ class Plan:
     total: int | None
     is_from_first: bool = True
 
+    @property
+    def doubt(self) -> str:
+        """Why the first image may not be the reference that was meant; empty if nothing tells so."""
+        if self.total is None or not self.is_from_first or _is_called_reference(self.reference.path):
+            return ""
+        called = [source.path.name for source in self.deformed if _is_called_reference(source.path)]
+        if len(called) != 1:
+            return ""
+        name = printable(called[0])
+        what = f"{name} is among the images, which are compared with {printable(self.reference.path.name)}"
+        return f"{what}; give --reference {name} if it shows the specimen at rest"
+
     def times(self, clock: Clock | None) -> Callable[[Source, int], float | None]:
         """Return what tells the time of a page, s after the reference, or after the first image with a frame rate.
 
@@ -126,6 +139,10 @@ class Plan:
             places = ((source, page) for source in sources for page in source.pages)
             check_rising((source.name(page), time(source, page)) for source, page in places)
         return time
+
+
+def _is_called_reference(path: Path) -> bool:
+    return re.match(r"ref(erence)?(?![a-z])", path.name.lower()) is not None
 
 
 def make_plan(paths: Iterable[Path], selection: Selection, reference: Path | None, where: str) -> Plan:
