@@ -115,7 +115,7 @@ class TestProbe:
         assert rows_of(scorrnet("probe", "e:x:.h5", "--point", "A=30,25").stdout)[1]["image"] == ":x: [bold]:100:1"
         shown = scorrnet("view", "e:x:.h5", "--field", "u").stdout
         assert ":x: [bold]:100:2" in shown
-        assert "e:x:.csv" in scorrnet("export", "e:x:.h5", "--to", "csv", "-o", "e:x:.csv").stdout
+        assert "e:x:_csv" in scorrnet("export", "e:x:.h5", "--to", "csv", "-o", "e:x:_csv").stdout
 
     def test_a_rectangle_counts_its_points(self) -> None:
         result = scorrnet("probe", "px.h5", "--rect", "5,5,10,10", "--frame", "1")
@@ -283,6 +283,13 @@ class TestExport:
         for word in ("30 x 20, every 2 px", "mm", "green-lagrange, VSG", "mm_csv (3 files)"):
             assert word in result.stdout
         assert len(list((folder / "mm_csv").glob("*.csv"))) == T
+
+    def test_a_folder_is_not_called_as_a_file(self, folder: Path) -> None:
+        result = scorrnet("export", "mm.h5", "--to", "csv", "-o", "out.csv")
+        assert (result.exit_code, "csv is a folder" in result.stderr) == (2, True)
+        assert not (folder / "out.csv").exists()
+        one = scorrnet("export", "mm.h5", "--to", "csv", "--frame", "last")
+        assert re.search(r"written to +mm_csv/0002_\S+\.csv$", one.stdout, re.MULTILINE), one.stdout
 
     def test_says_what_a_format_leaves_out(self) -> None:
         rows = dict(line.split(None, 1) for line in scorrnet("export", "mm.h5", "--to", "pyvale").stdout.splitlines())

@@ -67,11 +67,15 @@ def export(
     """
     from scorrnet_cli.cli.console import Talk
     from scorrnet_cli.cli.summary import grid as lines
+    from scorrnet_cli.errors import UsageError
     from scorrnet_cli.exporters import FORMATS, Grid
     from scorrnet_cli.exporters import export as write
     from scorrnet_cli.layers import open_layers
 
     kind = FORMATS[to.value]
+    if output and kind.is_folder and output.suffix.lower() == kind.suffix:
+        what = f"{to.value} is a folder, with a file for each frame"
+        raise UsageError(what, f"-o {output}", "Give the name of a folder")
     talk = Talk(quiet)
     with open_layers(result, frame) as opened:
         if output is None:
@@ -90,7 +94,7 @@ def export(
                 "strain",
                 f"{opened.gauge.measure}, VSG {opened.gauge.vsg_size_px} px" if kind.has_strain else "not written",
             ),
-            ("written to", f"{output} ({len(files)} files)" if kind.is_folder else str(output)),
+            ("written to", f"{output} ({len(files)} files)" if len(files) > 1 else str(files[0])),
         ]
     if not quiet:
         console.show(lines(rows))
