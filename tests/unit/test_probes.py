@@ -242,14 +242,14 @@ def test_what_the_gauge_blunts_of_a_peak_does_not_average_out(reach_px: float, a
     at = torch.arange(side, dtype=torch.float64) - side // 2
     true = 0.01 * torch.exp(-0.5 * (at / reach_px) ** 2).numpy()
     moved = 0.01 * reach_px * math.sqrt(math.pi / 2) * torch.erf(at / (reach_px * math.sqrt(2)))
-    noise = level * correlated(np.random.default_rng(11), 2 * 8, side, how.averaging_px)
+    noise = level * correlated(np.random.default_rng(11), 2 * 5, side, how.averaging_px)
     x, y = (moved.numpy()[None, :], 0.0) if along == "x" else (0.0, moved.numpy()[:, None])
     there, stated_px = np.ones((1, side, side), bool), np.full((1, side, side), level, np.float32)
     like = affine_field()
     fields = [
         Field(
             (noise[index] + x).astype(np.float32)[None],
-            (noise[8 + index] + y).astype(np.float32)[None],
+            (noise[5 + index] + y).astype(np.float32)[None],
             there,
             there,
             stated_px,
@@ -260,9 +260,9 @@ def test_what_the_gauge_blunts_of_a_peak_does_not_average_out(reach_px: float, a
             like.deformed[:1],
             like.process,
         )
-        for index in range(8)
+        for index in range(5)
     ]
-    for width in (10, 20, 40, 80):
+    for width in (10, 40, 80):
         part = slice((side - width) // 2, (side - width) // 2 + width)
         ratios = []
         for field in fields:
