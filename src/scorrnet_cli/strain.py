@@ -14,15 +14,16 @@ from torch import Tensor
 from scorrnet_cli.arrays import AnyFloatArray, BoolArray, FloatArray
 from scorrnet_cli.bodies import bodies
 from scorrnet_cli.field import Field
-from scorrnet_cli.gauge import ARRAYS, BLUNTED, NOISE_ALLOWED, Strain, StrainSettings
-from scorrnet_cli.local_fit import Window, binned, slope_variances, slopes, spread_out, window_mean
-from scorrnet_cli.strain_measures import derivative, strain_of_slopes
+from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
+from scorrnet_cli.local_fit import slopes
+from scorrnet_cli.strain_measures import strain_of_slopes
+from scorrnet_cli.strain_uncertainty import bin_px_of, reasons, uncertainty, window_of
 
 STRIP_POINTS = 2**18  # that are worked on at once, to bound the memory
 LARGEST_PREFERENCE = 10.0  # how many times the weight of a middling point the surest point has
 
 _Pair: TypeAlias = tuple[AnyFloatArray, AnyFloatArray]  # (H, W) each, along x and y
-_Doubt: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor, StrainSettings], Tensor]  # as `_uncertainty`
+_Doubt: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor, StrainSettings], Tensor]  # as `uncertainty`
 
 
 def strain_of(field: Field, how: StrainSettings | None = None) -> Strain:
@@ -74,7 +75,7 @@ def strain(
         stated = None if sigma is None else (sigma[0][index], sigma[1][index])
         whole = _whole(moved, valid[index], stated)
         for body in whole.bodies:
-            _take(moved, body, stated, whole.middling, how, planes[:, index], _uncertainty)
+            _take(moved, body, stated, whole.middling, how, planes[:, index], uncertainty)
     return Strain(**dict(zip(ARRAYS, planes, strict=True)), how=how)
 
 
@@ -116,7 +117,7 @@ def strain_within(field: Field, how: StrainSettings, rows: slice, columns: slice
     Strain
         (1, h, w), as `strain` gives it.
     """
-    planes = _within(field, how, rows, columns, whole, _uncertainty, len(ARRAYS))
+    planes = _within(field, how, rows, columns, whole, uncertainty, len(ARRAYS))
     return Strain(**{name: plane[None] for name, plane in zip(ARRAYS, planes, strict=True)}, how=how)
 
 
@@ -139,7 +140,7 @@ class Doubts(NamedTuple):
 
 def doubts_within(field: Field, how: StrainSettings, rows: slice, columns: slice, whole: Whole) -> Doubts:
     """Say why the strain of a part of a frame, as `strain_within` takes it, is uncertain."""
-    noise, missed = np.split(_within(field, how, rows, columns, whole, _reasons, 9)[3:], 2)
+    noise, missed = np.split(_within(field, how, rows, columns, whole, reasons, 9)[3:], 2)
     return Doubts(tuple(noise), tuple(missed))
 
 
@@ -147,7 +148,7 @@ def _within(
     field: Field, how: StrainSettings, rows: slice, columns: slice, whole: Whole, doubt: _Doubt, count: int
 ) -> FloatArray:
     """Take strain and doubt (count, h, w) of a part of a frame."""
-    bin_px, halo = _bin_px(how), _halo_px(how)
+    bin_px, halo = bin_px_of(how), _halo_px(how)
     wider, inner = [], []
     for part in (rows, columns):
         start = max(0, part.start - halo) // bin_px * bin_px  # so that bins are those of the frame
@@ -171,7 +172,7 @@ def _take(
 ) -> None:
     """Take the strains of one body and the doubt about them, strip by strip, and put them into `out` (N, H, W)."""
     height, width = valid.shape
-    bin_px, halo = _bin_px(how), _halo_px(how)
+    bin_px, halo = bin_px_of(how), _halo_px(how)
     if math.isnan(middling):
         sigma = None
     step = max(1, STRIP_POINTS // (width * bin_px), halo // bin_px) * bin_px  # the halo is worked on anew in each
@@ -186,7 +187,7 @@ def _take(
         if stated is not None:  # what is not known counts as it weighs
             stated = stated.where(stated.isfinite(), math.sqrt(0.5 * LARGEST_PREFERENCE * middling))
         there = _strip(moved, part).where(known, 0.0)
-        gradient = slopes(there, weight, _window(how, 1))
+        gradient = slopes(there, weight, window_of(how, 1))
         found = torch.full((len(out), bottom - top, width), math.nan, dtype=torch.float64)
         found[:3] = strain_of_slopes(gradient, how.measure)[:, inner]
         if stated is not None:
@@ -230,14 +231,9 @@ def _middling(moved: _Pair, valid: BoolArray, sigma: _Pair | None) -> float:
     return float(stated[middle])
 
 
-def _bin_px(how: StrainSettings) -> int:
-    """Side of the bins in which variances are taken, px; the first begins at the first pixel of the frame."""
-    return 2 * (how.window_px // 16) + 1
-
-
 def _halo_px(how: StrainSettings) -> int:
     """How far around a point its strain and uncertainty depend on others, px; a multiple of the bins."""
-    bin_px, reach = _bin_px(how), how.window_px // 2 * 2
+    bin_px, reach = bin_px_of(how), how.window_px // 2 * 2
     return bin_px * (reach // bin_px + 2)  # a bin more than the windows reach, to interpolate
 
 
@@ -246,99 +242,3 @@ def _weights(known: Tensor, sigma: Tensor, middling: float) -> Tensor:
     relative = (sigma**2).sum(0) / middling
     limited = relative.nan_to_num(LARGEST_PREFERENCE).clamp(1 / LARGEST_PREFERENCE, LARGEST_PREFERENCE)
     return known / limited
-
-
-def _window(how: StrainSettings, bin_px: int) -> Window:
-    """Return the window in bins: as many as hold its pixels, each with the mean weight of its own."""
-    radius = how.window_px // 2
-    bins = -(-(radius - bin_px // 2) // bin_px)
-    reach = bins * bin_px + bin_px // 2
-    offset = torch.arange(-reach, reach + 1, dtype=torch.float64)
-    taps = torch.from_numpy(how.taps(offset.numpy()))
-    return Window((taps * (offset.abs() <= radius)).view(-1, bin_px).mean(1), how.order)
-
-
-def _uncertainty(moved: Tensor, gradient: Tensor, sigma: Tensor, weight: Tensor, how: StrainSettings) -> Tensor:
-    """Standard uncertainty (3, H, W) of strain: of noise, and of what the gauge blunts where strain varies within it.
-
-    By a gauge of half the size strain differs, for both reasons. The mean square of the difference over the gauge, less
-    what noise may make of it, tells how much is blunted. All of it varies slowly, so that bins of pixels will do.
-
-    Parameters
-    ----------
-    moved : (2, H, W) float64
-        Displacement, px; 0 where `weight` is.
-    gradient : (2, 2, H, W) float64
-        Its slopes by the gauge.
-    sigma : (2, H, W) float64
-        Standard uncertainty of the displacement, px.
-    weight : (H, W) float64
-    how : StrainSettings
-    """
-    variance, difference, by_noise, means = _in_bins(moved, gradient, sigma, weight, how)
-    excess = difference**2 - NOISE_ALLOWED * by_noise
-    seen = (means[2] > 0) & excess.isfinite().all(0)
-    blunted = window_mean(excess.where(seen, 0.0), seen.double(), _window(how, _bin_px(how))).clamp_min(0)
-    variance = variance + BLUNTED**2 * blunted.nan_to_num(0.0)
-    return spread_out(variance, _bin_px(how), _size(weight)).sqrt()
-
-
-def _reasons(moved: Tensor, gradient: Tensor, sigma: Tensor, weight: Tensor, how: StrainSettings) -> Tensor:
-    """Standard uncertainty (3) by noise alone, and (3) what a gauge of half the size finds more: (6, H, W)."""
-    variance, difference, *_ = _in_bins(moved, gradient, sigma, weight, how)
-    return spread_out(torch.cat([variance.sqrt(), difference]), _bin_px(how), _size(weight))
-
-
-def _in_bins(
-    moved: Tensor, gradient: Tensor, sigma: Tensor, weight: Tensor, how: StrainSettings
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return, in bins, variance by noise, what half the gauge finds more, the variance of that, and `means`, see below.
-
-    The first three are (3, h, w); what half the gauge finds is nothing where there is no smaller gauge.
-    """
-    bin_px = _bin_px(how)
-    means = binned(torch.cat([sigma.where(weight > 0, 0.0) * weight, weight[None]]), bin_px)
-    coarse = _sampled(gradient, bin_px)
-    variance = _propagated(coarse, means, how, bin_px)
-    narrower = how.halved()
-    if narrower == how:
-        return variance, torch.zeros_like(variance), torch.zeros_like(variance), means
-    sharper = _sampled(slopes(moved, weight, _window(narrower, 1)), bin_px)
-    difference = strain_of_slopes(sharper, how.measure) - strain_of_slopes(coarse, how.measure)
-    by_noise = (_propagated(coarse, means, narrower, bin_px) - variance).clamp_min(0)
-    return variance, difference, by_noise, means
-
-
-def _size(x: Tensor) -> tuple[int, int]:
-    height, width = x.shape
-    return height, width
-
-
-def _sampled(x: Tensor, bin_px: int) -> Tensor:
-    """What lies in the middle of every bin of (..., H, W), or nearest to it at the end."""
-    down, across = (
-        torch.arange(0, size, bin_px).add(bin_px // 2).clamp_max(size - 1).to(x.device) for size in x.shape[-2:]
-    )
-    return x[..., down, :][..., across]
-
-
-def _propagated(gradient: Tensor, means: Tensor, how: StrainSettings, bin_px: int) -> Tensor:
-    """Variance (3, h, w) of strain by noise, to first order, with errors of u and v that are independent.
-
-    Parameters
-    ----------
-    gradient : (2, 2, h, w) float64
-        In the middle of bins; NaN counts as 0.
-    means : (3, h, w) float64
-        Means over bins of the weighted standard uncertainties of u and v, px, and of the weight.
-    how : StrainSettings
-    bin_px : int
-    """
-    variances = slope_variances(means[:2], means[2], _window(how, bin_px), how.correlation_matrix, bin_px)
-    known = gradient.nan_to_num(0.0)
-    total = torch.zeros_like(variances[0])
-    for part in range(2):
-        by_x, by_y = (derivative(known, part, axis, how.measure) for axis in range(2))
-        xx, xy, yy = variances[part]
-        total += by_x**2 * xx + 2 * by_x * by_y * xy + by_y**2 * yy
-    return total.clamp_min(0)
