@@ -294,6 +294,8 @@ def test_an_image_that_is_called_reference_and_is_none_is_told(folder: Path, sco
     result = scorrnet("batch", folder, "-o", "a.h5")
     assert result.exit_code == 0, result.stderr
     assert "compared with img_0.png; give --reference reference.png if it shows" in " ".join(result.stderr.split())
+    told = json.loads(scorrnet("batch", folder, "-o", "d.h5", "--json").stdout)["sequences"][0]["warnings"]
+    assert told[0].startswith("reference.png is among the images")
     result = scorrnet("batch", folder, "--reference", "reference.png", "-o", "b.h5")
     assert (result.exit_code, "give --reference" in result.stderr) == (0, False)
     (folder / "reference.png").rename(folder / "refined.png")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import h5py
 import numpy as np
@@ -22,6 +22,9 @@ from scorrnet_cli.field import PER_PIXEL, Field
 from scorrnet_cli.layers import Extent, open_layers
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, open_writer, write_view
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MakeField = Callable[[int, int, int], Field]
 T, H, W = 3, 40, 60
@@ -62,6 +65,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: Field) -> Pat
     infos = tuple(replace(info, at_s=0.25 * step) for step, info in enumerate(field.deformed))
     write(tmp_path / "mm.h5", replace(field, deformed=infos), Calibration(0.1, "as told"), "as told")
     return tmp_path
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are saved from here on."""
+    figure = pytest.importorskip("matplotlib.figure").Figure
+    kept: list[Figure] = []
+    save = figure.savefig
+
+    def keep(self: Figure, *arguments: Any, **options: Any) -> None:
+        kept.append(self)
+        save(self, *arguments, **options)
+
+    monkeypatch.setattr(figure, "savefig", keep)
+    return kept
 
 
 @pytest.mark.usefixtures("folder")
@@ -188,21 +206,28 @@ class TestProbe:
         assert scorrnet(*arguments, "--overwrite").exit_code == 0
         assert scorrnet("probe", "mm.h5", "--profile", "0,30,59,30", "--plot", "b.png").exit_code == 0
 
+    def test_curves_end_alike_and_a_single_frame_has_its_values_side_by_side(
+        self, drawn: list[Figure], field: Field
+    ) -> None:
+        lost = replace(field, **{name: getattr(field, name).copy() for name in ("u", "v", "valid")})
+        for name, nothing in (("u", np.nan), ("v", np.nan), ("valid", False)):
+            getattr(lost, name)[-1, :, 50:] = nothing
+        write(Path("lost.h5"), lost)
+        probes = ("--point", "A=30,25", "--line", "L=25,30,55,30")
+        assert scorrnet("probe", "lost.h5", *probes, "--plot", "a.png", "-o", "a.csv").exit_code == 0
+        assert len({axis.get_xlim() for axis in drawn[0].axes}) == 1
+        assert drawn[0].axes[0].get_xlim()[1] > T - 1
+        one = scorrnet("probe", "px.h5", *probes, "--frame", "1", "--plot", "b.png", "-o", "b.csv")
+        assert one.exit_code == 0, one.stderr
+        names = [[text.get_text() for text in axis.get_xticklabels()] for axis in drawn[1].axes]
+        assert names == [["A: u", "A: v"], ["A: exx", "A: eyy", "A: exy"], ["L"]]
+        places = [cast("Any", container).lines[0].get_xdata()[0] for container in drawn[1].axes[1].containers]
+        assert places == [0, 1, 2]
+
     @pytest.mark.parametrize("kind", ["point", "profile"])
     def test_names_stand_in_the_picture_as_they_are(
-        self, folder: Path, field: Field, monkeypatch: pytest.MonkeyPatch, kind: str
+        self, folder: Path, field: Field, drawn: list[Figure], kind: str
     ) -> None:
-        pytest.importorskip("matplotlib")
-        from matplotlib.figure import Figure
-
-        drawn: list[Figure] = []
-        save = Figure.savefig
-
-        def kept(self: Figure, *arguments: Any, **options: Any) -> None:
-            drawn.append(self)
-            save(self, *arguments, **options)
-
-        monkeypatch.setattr(Figure, "savefig", kept)
         infos = tuple(replace(info, name="b$\\foo$_试样.tif") for info in field.deformed)
         write(folder / "odd.h5", replace(field, deformed=infos))
         place = "30,25" if kind == "point" else "0,30,59,30"

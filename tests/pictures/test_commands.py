@@ -348,3 +348,18 @@ def test_a_failed_image_has_no_hash_and_is_not_looked_for(sequence: Sequence) ->
     info = FrameInfo("def_0.png", "", "truncated")
     images = Images.of(str(sequence.result), (H, W), None)
     assert images.grey(info) is None
+
+
+def test_the_last_frame_that_was_measured_is_shown(sequence: Sequence) -> None:
+    *rest, last = sequence.field.deformed
+    nothing = {name: getattr(sequence.field, name).copy() for name in ("u", "v", "valid", "zncc", "sigma_u", "sigma_v")}
+    for name, values in nothing.items():
+        values[-1] = False if name == "valid" else np.nan
+    failed = replace(sequence.field, **nothing, deformed=(*rest, replace(last, failure="truncated")))
+    write(sequence.result, failed)
+    assert f"{rest[-1].name} (frame 1 of 0..2)" in scorrnet("view", sequence.result).stdout
+    asked = scorrnet("view", sequence.result, "--frame", "2")
+    assert (asked.exit_code, "not measured: truncated" in asked.stdout) == (0, True)
+    result = scorrnet("strain", sequence.result, "--strain-window", "9")
+    assert f"the last measured: {rest[-1].name}" in result.stdout
+    assert "exx" in result.stdout and "min -," not in result.stdout

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Doubts(NamedTuple):
-    """What may be wrong with the surface that was found; the sureness is None if the mask was given."""
+    """What may be wrong with the reference image or the surface in it; the sureness is None if the mask was given."""
 
     sureness: Sureness | None
     warnings: tuple[str, ...]
@@ -33,6 +33,10 @@ class Doubts(NamedTuple):
     def unsure_share(self) -> float | None:
         """How unsure the mask is, see `sureness`; None if it was given."""
         return self.sureness.unsure_share if self.sureness else None
+
+    def after(self, doubt: str) -> Doubts:
+        """Return these with another one before them, if it is one."""
+        return self._replace(warnings=(doubt, *self.warnings)) if doubt else self
 
     @classmethod
     def of(cls, prepared: Prepared) -> Doubts:

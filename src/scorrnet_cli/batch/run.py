@@ -56,8 +56,6 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
     resume = check(task)
     listener.doing("looking at the images")
     plan = task.plan()
-    if plan.doubt:
-        listener.doubted(plan.doubt)
     reference = read_image(plan.reference.path, plan.reference.pages[0])
     time = plan.times(task.clock)
     if task.strict:
@@ -113,7 +111,7 @@ class _Run:
         prepared = pipeline.prepare(self._instruments, reference)
         self._compute_s += time.perf_counter() - start
         self._listener.detail(f"mask of {int(prepared.mask.sum())} px found in {self._compute_s:.2f} s")
-        doubts = Doubts.of(prepared)
+        doubts = Doubts.of(prepared).after(self._plan.doubt)
         tell(doubts, self._listener.doubted, self._task.probability)
         if not resume:
             self._parts.begin(self._plan.total)

@@ -39,8 +39,6 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
     resume = check(task)
     listener.doing("looking at the images")
     plan = task.plan()
-    if plan.doubt:
-        listener.doubted(plan.doubt)
     reference = read_image(plan.reference.path, plan.reference.pages[0])
     time = plan.times(task.clock)
     order = _order(task, plan, settings)
@@ -50,6 +48,7 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
         process, doubts = described(client, order, reference.info.name)
         process = replace(process, settings=settings)
         check_size(task.output, Header(reference.shape, plan.total or 0, reference.info, process), split=task.split)
+        doubts = doubts.after(plan.doubt)
         tell(doubts, listener.doubted, task.probability)
         parts = parts_of(task, reference, process)
         with closing(parts):

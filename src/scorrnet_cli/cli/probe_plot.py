@@ -63,7 +63,8 @@ def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: Layer
                 if profiles:
                     mine = [row for row in mine if row["frame"] == result.frames[-1]]
                 if any(name in row for row in mine for name in names):
-                    _curves(axis, mine, names, across, factor, f"C{number % 10}", probe.name)
+                    x = None if single else _column(mine, across)
+                    _curves(axis, x, mine, names, factor, f"C{number % 10}", probe.name)
             axis.set(ylabel=title)
             axis.grid(color="0.9", linewidth=0.6)
             axis.margins(x=0.1 if single else 0.01)
@@ -96,15 +97,20 @@ def _panels(
 
 
 def _curves(
-    axis: Axes, rows: list[Row], names: dict[str, str], across: str, factor: float, colour: str, probe: str
+    axis: Axes,
+    x: NDArray[np.float64] | None,
+    rows: list[Row],
+    names: dict[str, str],
+    factor: float,
+    colour: str,
+    probe: str,
 ) -> None:
-    """Draw the quantities of one probe, each with a band of twice its standard uncertainty."""
-    x = _column(rows, across)
+    """Draw the quantities of one probe, each with twice its standard uncertainty: over x, or side by side if None."""
     marker = "." if len(rows) < _MARKED else ""
     for (name, label), style in zip(names.items(), _STYLES, strict=False):
         y, sigma = (factor * _column(rows, part) for part in (name, f"sigma_{name}"))
         called = f"{probe}: {label}" if label else probe
-        if len(rows) == 1:
+        if x is None:
             beside = [len(axis.containers)]
             axis.errorbar(beside, y, np.nan_to_num(_COVERAGE * sigma), fmt="o", color=colour, capsize=4, label=called)
             continue
