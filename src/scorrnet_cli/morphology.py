@@ -48,20 +48,21 @@ def labelled(points: Tensor) -> Tensor:
     Returns
     -------
     (H, W) int64
-        One number for each part, 1 or more, in no order and with gaps; 0 outside.
+        One number for each part, 1, 2 and so on; 0 outside.
     """
-    names = torch.arange(1, points.numel() + 1, device=points.device).view(points.shape) * points
+    numbers = torch.zeros(points.shape, dtype=torch.int64, device=points.device)
+    numbers[points] = torch.arange(int(points.sum()), device=points.device)
+    above, left = points[1:] & points[:-1], points[:, 1:] & points[:, :-1]
+    first = torch.cat([numbers[:-1][above], numbers[:, :-1][left]])
+    second = torch.cat([numbers[1:][above], numbers[:, 1:][left]])
+    leader = torch.arange(int(points.sum()), device=points.device)  # of each point; who leads is their own leader
     while True:
-        spread = names
-        for axis in (0, 1):
-            spread = _spread(spread, points, axis)
-            spread = _spread(spread.flip(axis), points.flip(axis), axis).flip(axis)
-        if torch.equal(spread, names):
-            return names
-        names = spread
-
-
-def _spread(names: Tensor, points: Tensor, axis: int) -> Tensor:
-    """Hand the highest name on along an axis until the set ends."""
-    gaps = (~points).cumsum(axis) * (points.numel() + 1)  # beyond a gap any name is higher than those before
-    return ((names + gaps).cummax(axis).values - gaps) * points
+        ones, others = leader[first], leader[second]
+        if torch.equal(ones, others):
+            leads = leader == torch.arange(leader.numel(), device=points.device)
+            numbers[points] = leads.cumsum(0)[leader]
+            return numbers
+        # Where two leaders meet, the one of the higher number follows the other from now on, and so do all theirs.
+        leader = leader.scatter_reduce(0, torch.maximum(ones, others), torch.minimum(ones, others), "amin")
+        while not torch.equal(leader, further := leader[leader]):
+            leader = further

@@ -13,19 +13,25 @@ from torch import Tensor
 from scorrnet_cli.filters import masked_gaussian, some_of, wide_mean
 from scorrnet_cli.morphology import dilated, eroded
 
-MAYBE, SURE = 0.15, 0.9  # probability above which a pattern may be paint, and above which it tells what the paint is
-DOUBTED = 0.87  # mean probability around a point below which it is compared with the paint
-SURE_PX = 1500  # that are needed to know the paint
+MAYBE = 0.15  # probability above which a pattern may be paint
+HALF = 0.5  # from which it rather is; the probability of what looked doubtful and is like the paint
+SURE = (0.9, 0.75, 0.6)  # above which it tells what the paint is: the first of which there is enough
+SURE_PX = 1500  # that are enough
 EDGE_PX = 4  # from where it ends
 DETAIL_PX, AROUND_PX = 6.0, 12.0  # windows, standard deviations: of a pattern's light and contrast, and of its measures
 LAGS_PX = (1, 2, 4)
 LEAST_SPREAD = (0.02, 0.03, 0.05, 0.08, 0.15)  # of each measure over a surface, however even it is
-UNLIKE = 12.0  # mean square deviation of the measures, in their spreads; 95 % of a surface are below 2, cloth is at 20
-HALF_PX = 8  # half the side of the squares that what is left out consists of
+LIKE = 3.0  # mean square deviation of the measures, in their spreads: 95 % of a surface are below 2, cloth is at 20
+# What deviates by more than the first is no paint where the mean probability around it is below the second.
+UNLIKE = ((12.0, 0.87), (40.0, 0.97))
+LEAST_GRAIN = 0.4  # likeness of a paint to itself a pixel on below which the camera's noise may be like it
+LIKE_HALF_PX, UNLIKE_HALF_PX = 3, 8  # half the side of the squares that what is changed consists of
 
 
-def unlike_paint(image: Tensor, probability: Tensor) -> Tensor:
-    """Tell what may look like speckle but is not painted as the surest part of an image is.
+def compared(image: Tensor, probability: Tensor) -> Tensor:
+    """Compare all that may be speckle with the surest part of it.
+
+    What is doubted and differs from it is no paint; what is doubted and is like it rather is than not.
 
     Parameters
     ----------
@@ -36,24 +42,44 @@ def unlike_paint(image: Tensor, probability: Tensor) -> Tensor:
 
     Returns
     -------
-    (H, W) bool
-        Nothing if the paint is not known, or less of it than of what differs: then it may be the other way round.
+    (H, W) float32
+        That it shows the paint. As it was, if the paint is not known; and nothing is left out if less is sure than
+        differs: then it may be the other way round.
     """
-    nothing = torch.zeros_like(image, dtype=torch.bool)
-    sure, maybe = probability > SURE, probability > MAYBE
-    inner = eroded(sure, EDGE_PX)
-    if int(inner.sum()) < SURE_PX:
-        return nothing
+    for level in SURE:
+        sure = probability > level
+        inner = eroded(sure, EDGE_PX)
+        if int(inner.sum()) >= SURE_PX:
+            break
+    else:
+        return probability
+    maybe = probability > MAYBE
     found = _measures(image, maybe)
     known = torch.stack([some_of(measure[inner]) for measure in found])  # (5, N)
     middle = known.median(1, keepdim=True).values
     spread = 1.4826 * (known - middle).abs().median(1, keepdim=True).values  # the standard deviation, if it is normal
     spread = torch.maximum(spread, spread.new_tensor(LEAST_SPREAD)[:, None])
-    deviation = ((found - middle[..., None]) / spread[..., None]).square().mean(0)
+
+    def deviation(measures: Tensor) -> Tensor:
+        return ((measures - middle[..., None]) / spread[..., None]).square().mean(0)
+
     (around,) = wide_mean(probability[None], torch.ones_like(probability), DETAIL_PX)
-    differs = maybe & (deviation > UNLIKE) & (around < DOUBTED)
-    differs = differs & dilated(eroded(differs, HALF_PX), HALF_PX + 2)
-    return differs if int(differs.sum()) <= int(sure.sum()) else nothing
+    deviates, unlike = deviation(found), torch.zeros_like(maybe)
+    for least, doubted_below in UNLIKE:
+        unlike |= maybe & (deviates > least) & (around < doubted_below)
+    unlike = _in_squares(unlike, UNLIKE_HALF_PX)
+    judged = probability if int(unlike.sum()) > int(sure.sum()) else probability.where(~unlike, 0.0)
+    doubted = maybe & (probability < HALF)
+    if float(middle[0]) < LEAST_GRAIN or not bool(_in_squares(doubted, LIKE_HALF_PX).any()):
+        return judged
+    # By itself, so that the paint around a small hole does not speak for what is seen through it.
+    like = doubted & (deviation(_measures(image, doubted)) < LIKE)
+    return judged.where(~_in_squares(like, LIKE_HALF_PX), HALF)
+
+
+def _in_squares(points: Tensor, half_px: int) -> Tensor:
+    """Those of the points (H, W) bool that lie in squares of them, or next to these."""
+    return points & dilated(eroded(points, half_px), half_px + 2)
 
 
 def _measures(image: Tensor, counted: Tensor) -> Tensor:

@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli.drops import drops
 from scorrnet_cli.filters import masked_gaussian, some_of
 from scorrnet_cli.models.enet import Segmenter
 from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.padding import pad_to_multiple
-from scorrnet_cli.paint import unlike_paint
+from scorrnet_cli.paint import HALF, compared
 from scorrnet_cli.speckle_size import correlation_length_px
 
 TILE_PX = 448  # as in training
@@ -135,8 +136,8 @@ def paint_probability(network: Segmenter, reference: Tensor) -> Tensor:
     """Return the probability (H, W) that each pixel of a grey image (H, W) shows the paint of the specimen.
 
     The network sees patterns; what it cannot know from one window is whether the faint pattern of a plain wall is
-    paint or the camera's noise. A surface has one paint, so what has far less contrast than its best part is none, nor
-    is what differs from it otherwise (see `paint`).
+    paint or the camera's noise. A surface has one paint, so what has far less contrast than its best part is none; what
+    is like it otherwise and what is not, `paint` tells, and what looks like a hole in it and is a drop of it, `drops`.
     """
     probability = speckle_probability(network, reference)
     likely = probability > LIKELY
@@ -146,8 +147,8 @@ def paint_probability(network: Segmenter, reference: Tensor) -> Tensor:
     counted = inner if bool(inner.any()) else likely
     contrast = local_contrast(reference, counted.float())
     best = some_of(contrast[counted]).quantile(0.9)
-    probability = probability.where(contrast > FAINTEST * best, 0.0)
-    return probability.where(~unlike_paint(reference, probability), 0.0)
+    probability = compared(reference, probability.where(contrast > FAINTEST * best, 0.0))
+    return probability.where(~drops(reference, probability > LIKELY), HALF)
 
 
 def local_contrast(image: Tensor, counted: Tensor) -> Tensor:

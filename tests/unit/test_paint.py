@@ -1,4 +1,4 @@
-"""What looks like speckle but is not painted as the surface is."""
+"""What looks like speckle but is not painted as the surface is, and what is painted so and was doubted."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch import Tensor
 
 from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
 from scorrnet_cli.filters import gaussian
-from scorrnet_cli.paint import unlike_paint
+from scorrnet_cli.paint import HALF, compared
 
 SIZE = 240
-SURE, DOUBTED, NONE = 0.97, 0.7, 0.02
+SURE, DOUBTED, UNLIKELY, NONE = 0.97, 0.7, 0.3, 0.02
 
 
 def painted(seed: int, dot_px: float = 5.0) -> Tensor:
@@ -34,13 +34,13 @@ def cloth() -> Tensor:
     return 130 + 50 * (torch.sin(at / 0.8)[:, None] + torch.sin(at / 0.9)[None, :])
 
 
-def scene(inside: Tensor, hole: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def scene(inside: Tensor, hole: Tensor, doubted: float = DOUBTED) -> tuple[Tensor, Tensor, Tensor]:
     """A painted surface with something else in a square of 100 px, which the networks doubt."""
     place = torch.zeros(SIZE, SIZE, dtype=torch.bool)
     place[80:180, 90:190] = True
     probability = torch.full((SIZE, SIZE), SURE)
     probability[:20], probability[:, :20] = NONE, NONE
-    probability[place] = DOUBTED
+    probability[place] = doubted
     return torch.where(place, hole, inside), probability, place
 
 
@@ -52,42 +52,86 @@ def scene(inside: Tensor, hole: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 @pytest.mark.parametrize("scale", [1.0, 1 / 255, 257.0])
 def test_what_is_not_painted_alike_is_told(other: Tensor, least: float, scale: float) -> None:
     image, probability, place = scene(painted(1), other)
-    found = unlike_paint(scale * image, probability)
-    assert float((found & place).sum()) > least * float(place.sum())
-    assert float((found & ~place).sum()) < 0.1 * float(place.sum())
+    left_out = compared(scale * image, probability) < probability
+    assert float((left_out & place).sum()) > least * float(place.sum())
+    assert float((left_out & ~place).sum()) < 0.1 * float(place.sum())
+
+
+def lit(image: Tensor, place: Tensor, light: str) -> Tensor:
+    if light == "shadow":
+        return image.where(~place, 0.25 * image)
+    return image * torch.linspace(0.3, 1.0, SIZE) if light == "slope" else image
 
 
 @pytest.mark.parametrize("light", ["as it is", "shadow", "slope"])
 def test_the_same_paint_in_other_light_stays(light: str) -> None:
     image, probability, place = scene(painted(1), painted(2))
-    if light == "shadow":
-        image = image.where(~place, 0.25 * image)
-    elif light == "slope":
-        image = image * torch.linspace(0.3, 1.0, SIZE)
-    assert not bool(unlike_paint(image, probability).any())
+    assert torch.equal(compared(lit(image, place, light), probability), probability)
+
+
+@pytest.mark.parametrize("light", ["as it is", "shadow", "slope"])
+@pytest.mark.parametrize("sure", [SURE, 0.7])
+def test_the_same_paint_that_looked_unlikely_is_taken(light: str, sure: float) -> None:
+    image, probability, place = scene(painted(1), painted(2), UNLIKELY)
+    probability = probability.clamp(max=sure)
+    taken = compared(lit(image, place, light), probability) > probability
+    assert float((taken & place).sum()) > 0.7 * float(place.sum())
+    assert not bool((taken & ~place).any())
+
+
+@pytest.mark.parametrize("other", [grain(3), cloth(), torch.full((SIZE, SIZE), 120.0)], ids=["grain", "cloth", "plain"])
+def test_what_is_unlikely_and_differs_is_not(other: Tensor) -> None:
+    noise = 2 * torch.randn(SIZE, SIZE, generator=torch.Generator().manual_seed(5))
+    image, probability, _ = scene(painted(1), other + noise, UNLIKELY)
+    assert not bool((compared(image, probability) > probability).any())
+
+
+def test_neither_is_a_small_hole_for_the_paint_around_it() -> None:
+    image, probability, place = scene(painted(1), torch.full((SIZE, SIZE), 120.0), SURE)
+    small = torch.zeros_like(place)
+    small[125:140, 130:145] = True
+    image = painted(1).where(~small, 120 + 2 * torch.randn(SIZE, SIZE, generator=torch.Generator().manual_seed(5)))
+    probability[small] = UNLIKELY
+    assert not bool((compared(image, probability) > probability).any())
+
+
+def test_paint_that_is_like_the_noise_of_a_camera_takes_nothing() -> None:
+    white = 130 + 20 * torch.randn(2, SIZE, SIZE, generator=torch.Generator().manual_seed(6))
+    image, probability, _ = scene(white[0], white[1], UNLIKELY)
+    assert not bool((compared(image, probability) > probability).any())
 
 
 def test_what_the_networks_are_sure_of_stays() -> None:
     image, probability, place = scene(painted(1), grain(3))
-    probability[place] = SURE
-    assert not bool(unlike_paint(image, probability).any())
+    probability[place] = SURE + 0.02
+    assert torch.equal(compared(image, probability), probability)
+
+
+def test_what_is_utterly_different_has_to_be_surer() -> None:
+    generator = torch.Generator().manual_seed(7)
+    shining = torch.rand(SIZE, SIZE, generator=generator) < 0.004
+    stars = 100 + 2 * torch.randn(SIZE, SIZE, generator=generator) + 150 * shining
+    image, probability, place = scene(painted(1), stars, 0.93)
+    left_out = compared(image, probability) < probability
+    assert float((left_out & place).sum()) > 0.9 * float(place.sum())
 
 
 def test_the_lesser_part_does_not_decide() -> None:
     image, probability, _ = scene(painted(1), grain(3))
     probability = torch.where(probability == SURE, DOUBTED, SURE)
     probability[:20], probability[:, :20] = NONE, NONE
-    assert not bool(unlike_paint(image, probability).any())
+    assert torch.equal(compared(image, probability), probability)
 
 
-@pytest.mark.parametrize("probability", [0.0, 0.5])
+@pytest.mark.parametrize("probability", [0.0, HALF])
 def test_an_image_without_sure_paint_tells_nothing(probability: float) -> None:
-    assert not bool(unlike_paint(grain(1), torch.full((SIZE, SIZE), probability)).any())
+    doubted = torch.full((SIZE, SIZE), probability)
+    assert torch.equal(compared(grain(1), doubted), doubted)
 
 
 def test_a_part_without_contrast_or_a_tiny_image_does_no_harm() -> None:
     image, probability, place = scene(painted(1), torch.full((SIZE, SIZE), 120.0))
-    found = unlike_paint(image, probability)
-    assert not bool((found & ~place)[:, 205:].any())
-    assert not bool(unlike_paint(torch.zeros(3, 2), torch.ones(3, 2)).any())
-    assert not bool(unlike_paint(torch.zeros(SIZE, SIZE), torch.ones(SIZE, SIZE)).any())
+    left_out = compared(image, probability) < probability
+    assert not bool((left_out & ~place)[:, 205:].any())
+    for size in ((3, 2), (SIZE, SIZE)):
+        assert torch.equal(compared(torch.zeros(size), torch.ones(size)), torch.ones(size))

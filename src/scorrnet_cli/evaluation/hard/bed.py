@@ -106,7 +106,7 @@ def trials(instruments: Instruments, cases: Iterable[Case]) -> Iterator[Trial]:
             mask=pair.mask,
             found=by_itself.mask,
             error=_missed(by_itself.refined, pair.truth),
-            points={FOUND: _points(pair, by_itself), GIVEN: _points(pair, told)},
+            points={FOUND: points_of(pair, by_itself), GIVEN: points_of(pair, told)},
         )
 
 
@@ -144,7 +144,8 @@ def frame(image: Tensor) -> Frame:
     return Frame(image.numpy(), FrameInfo("rendered", ""))
 
 
-def _points(pair: Pair, result: Measured) -> Points:
+def points_of(pair: Pair, result: Measured) -> Points:
+    """Compare a pair's fields with the truth."""
     counted = counted_points(pair.mask, pair.truth)
     slope = torch.stack(gradient(pair.truth)).abs().amax((0, 1)).nan_to_num(0.0)  # NaN next to the edge
     values = (
