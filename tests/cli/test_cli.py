@@ -777,7 +777,7 @@ class TestWeightsCommands:
             describe(choose_device("auto")),
             digest,
             *(archive.sha256((role * 10).encode()) for role in archive.ROLES),
-            "iou: 0.975",
+            "IoU of the mask, mean of the images: 0.975",
             "median_error_px: 0.05",
             "displacements up to 32 px",
         ):

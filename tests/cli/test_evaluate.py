@@ -243,6 +243,7 @@ class TestNoiseFloor:
         mask = images[0].with_name("mask.png")
         found = rows(scorrnet("noise-floor", *images, "--mask", mask, "--json"), "noise-floor")
         assert [each["quantity"] for each in found] == ["u", "v", "exx", "eyy", "exy"]
+        assert [each["unit"] for each in found] == ["px", "px", "1", "1", "1"]
         assert found[0]["spatial"] == pytest.approx(0.01, rel=0.05)
         assert found[0]["temporal"] == 0.0
         assert found[0]["frames"] == 2

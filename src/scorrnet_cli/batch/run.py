@@ -110,7 +110,8 @@ class _Run:
         self._listener.doing("finding the speckle")
         prepared = pipeline.prepare(self._instruments, reference)
         self._compute_s += time.perf_counter() - start
-        self._listener.detail(f"mask of {int(prepared.mask.sum())} px found in {self._compute_s:.2f} s")
+        how = "given" if self._instruments.segmentation is None else "found"
+        self._listener.detail(f"surface of {int(prepared.mask.sum())} px, {how}; prepared in {self._compute_s:.2f} s")
         doubts = Doubts.of(prepared).after(self._plan.doubt)
         tell(doubts, self._listener.doubted, self._task.probability)
         if not resume:

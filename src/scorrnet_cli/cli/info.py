@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from scorrnet_cli.archive import Manifest
 
 _PACKAGES = ("torch", "numpy", "h5py", "tifffile", "pillow")
+_FIGURES = {
+    "iou": "IoU of the mask, mean of the images",
+    "median_iou": "IoU of the mask, median",
+    "pooled_iou": "IoU over all pixels",
+    "median_px": "median error, px",
+    "mean_px": "mean error, px",
+    "p98_px": "98th percentile of the error, px",
+    "below_1px": "share of points below 1 px",
+    "first_px": "the same by the first of the networks, px",
+    "one_window_px": "the same with one window in the middle, px",
+    "z": "standard deviation of error over stated uncertainty",
+}
 
 
 def info(debug: Debug = False) -> None:
@@ -52,5 +64,7 @@ def _add_networks(table: Table, manifest: Manifest) -> None:
         table.add_row("", f"smallest image: {network.smallest_image_px} px")
         if network.displacement_range_px is not None:
             table.add_row("", f"displacements up to {network.displacement_range_px:g} px")
+        if network.figures:
+            table.add_row("", "measured on synthetic images that training never draws (model card):")
         for name, value in network.figures.items():
-            table.add_row("", f"{name}: {value:g}")
+            table.add_row("", f"  {_FIGURES.get(name, name)}: {value:.4g}")

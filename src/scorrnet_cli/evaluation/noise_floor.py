@@ -17,7 +17,8 @@ from scorrnet_cli.evaluation.methods import Measured, Method
 from scorrnet_cli.evaluation.metrics import averaged, plane_slopes, spread
 
 STRAIN_WINDOW_PX = 25  # side of the window over which strain is taken
-QUANTITIES = ("u", "v", "exx", "eyy", "exy")
+DISPLACEMENTS = ("u", "v")
+QUANTITIES = (*DISPLACEMENTS, "exx", "eyy", "exy")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class NoiseFloor:
     ----------
     method : str
     quantity : str
-        u or v in px, or a strain.
+        u or v, or a strain.
+    unit : str
+        Of the next three: px, or 1 for strains.
     mean : float
         Over all points and frames: what moved after all.
     spatial : float
@@ -44,6 +47,7 @@ class NoiseFloor:
 
     method: str
     quantity: str
+    unit: str
     mean: float
     spatial: float
     temporal: float
@@ -85,6 +89,7 @@ class _Tally:
         return NoiseFloor(
             method=method,
             quantity=quantity,
+            unit="px" if quantity in DISPLACEMENTS else "1",
             mean=averaged(self.means),
             spatial=math.sqrt(averaged(self.variances)),
             temporal=float(temporal),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _COLUMNS = {
     "method": ("method", ""),
     "quantity": ("quantity", ""),
+    "unit": ("unit", ""),
     "mean": ("mean", ".1e"),
     "spatial sigma": ("spatial", ".2e"),
     "temporal sigma": ("temporal", ".2e"),
