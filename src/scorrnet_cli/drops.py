@@ -20,7 +20,10 @@ STEP = 0.4  # from the mean to a dot's tone, in standard deviations of the grey 
 DOTS_PX = 200  # that are needed to know their tone
 SPREADS, CLOSEST = 2.5, 0.16  # how far from it a drop may be: in its spreads, and at most in those of all grey levels
 LARGER = 2.5  # than the largest of the dots; what is larger still is a hole
+SEVERAL = 3  # of the largest dots there are so many: one mark is no measure
+COMPACT = 0.35  # share of the square around a drop that it fills, or two that meet do; a slit does not
 OUTSIDE_PX, COMMON = 48, 0.1  # share of what lies so near the surface above which holes have the tone, too
+SEEN = 0.02  # area of that, as a share of the surface, below which nothing is known of it
 ENCLOSED = 0.55  # share of the outline of a drop that lies in the mask: some are cut in half by the edge
 BLUR_PX = 3  # between a drop and what surrounds it
 
@@ -44,46 +47,63 @@ def drops(image: Tensor, mask: Tensor) -> Tensor:
     (mean,) = wide_mean(centred[None], counted, AROUND_PX)
     (variance,) = wide_mean((centred - mean)[None] ** 2, counted, AROUND_PX)
     inner, step = eroded(mask, RIM_PX), STEP * variance.sqrt()
-    found = torch.zeros_like(mask)
-    for dots in (centred < mean - step, centred > mean + step):
-        dots = eroded(dots & inner, RIM_PX // 2)
-        if int(dots.sum()) >= DOTS_PX:
-            known = dots.to(image.dtype)
-            (tone,) = wide_mean(centred[None], known, AROUND_PX)
-            (spread,) = wide_mean((centred - tone)[None] ** 2, known, AROUND_PX)
-            tolerance = torch.minimum(SPREADS * spread.sqrt(), CLOSEST * variance.sqrt())
-            alike = (gaussian(centred[None], NOISE_PX)[0] - tone).abs() < tolerance
-            new = _enclosed(alike & ~mask, mask, LARGER * (_half_side(dots) + RIM_PX // 2))
-            outside = dilated(mask, OUTSIDE_PX) & ~dilated(mask | new, RIM_PX + BLUR_PX)
-            if int((alike & outside).sum()) <= COMMON * int(outside.sum()):
-                found |= new
+    dots = min((inner & (centred < mean - step), inner & (centred > mean + step)), key=lambda tone: int(tone.sum()))
+    dots = eroded(dots, RIM_PX // 2)  # of the two tones the one that covers less; the other is the ground
+    nothing = torch.zeros_like(mask)
+    if int(dots.sum()) < DOTS_PX:
+        return nothing
+    known = dots.to(image.dtype)
+    (tone,) = wide_mean(centred[None], known, AROUND_PX)
+    (spread,) = wide_mean((centred - tone)[None] ** 2, known, AROUND_PX)
+    tolerance = torch.minimum(SPREADS * spread.sqrt(), CLOSEST * variance.sqrt())
+    alike = (gaussian(centred[None], NOISE_PX)[0] - tone).abs() < tolerance
+    found = _enclosed(alike & ~mask, mask, LARGER * (_half_side(dots) + RIM_PX // 2))
+    outside = dilated(mask, OUTSIDE_PX) & ~dilated(mask | found, RIM_PX + BLUR_PX)
+    seen, common = int(outside.sum()), int((alike & outside).sum())
+    if seen < SEEN * int(mask.sum()) or common > COMMON * seen:
+        return nothing
     closed = eroded(dilated(mask | found, BLUR_PX), BLUR_PX)
     return dilated(found, BLUR_PX) & closed & ~mask
 
 
-def _half_side(points: Tensor) -> int:
-    """Half the side of the largest square that points (H, W) bool hold, 0 or more."""
+def _half_side(dots: Tensor) -> int:
+    """Half the side of the largest squares, 0 or more, that several of the dots (H, W) bool hold."""
+
+    def held(half: int) -> bool:
+        return int(labelled(eroded(dots, half)).max()) >= SEVERAL
+
     least, most = 0, 1
-    while bool(eroded(points, most).any()) and most < max(points.shape):
+    while held(most) and most < max(dots.shape):
         least, most = most, 2 * most
     while most - least > 1:
         middle = (least + most) // 2
-        least, most = (middle, most) if bool(eroded(points, middle).any()) else (least, middle)
+        least, most = (middle, most) if held(middle) else (least, middle)
     return least
 
 
 def _enclosed(points: Tensor, mask: Tensor, half_side: float) -> Tensor:
-    """Those connected parts of points (H, W) bool beside a mask that it surrounds and no square of this size holds."""
+    """Those parts of points (H, W) bool that a mask surrounds, that are compact, and no larger than such a square."""
     points = points & dilated(mask, 2 * round(half_side) + 2 * BLUR_PX)
     points = points & dilated(eroded(points, RIM_PX), RIM_PX)
     parts = labelled(points)
     count = int(parts.max()) + 1
     outline = _highest(parts, BLUR_PX + 1) * ~dilated(points, BLUR_PX - 1)
     area, length, inside = (each.flatten().bincount(minlength=count) for each in (parts, outline, outline * mask))
-    fits = (area <= (2 * half_side + 2) ** 2) & (inside >= ENCLOSED * length)
+    extent = torch.stack([_extent(parts, points, axis, count) for axis in (0, 1)]).amax(0)
+    fits = (area <= (2 * half_side + 2) ** 2) & (area >= COMPACT * extent**2)
+    fits &= (length > 0) & (inside >= ENCLOSED * length)
     fits[parts[eroded(points, round(half_side) + 1)]] = False
     fits[0] = False
     return fits[parts]
+
+
+def _extent(parts: Tensor, points: Tensor, axis: int, count: int) -> Tensor:
+    """Number of rows, or columns, (count,) int64 from the first to the last of each part."""
+    numbers, places = parts[points], points.nonzero()[:, axis]
+    nowhere = places.new_zeros(count)
+    first = nowhere.scatter_reduce(0, numbers, places, "amin", include_self=False)
+    last = nowhere.scatter_reduce(0, numbers, places, "amax", include_self=False)
+    return last - first + 1
 
 
 def _highest(numbers: Tensor, reach_px: int) -> Tensor:

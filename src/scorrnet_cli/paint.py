@@ -65,6 +65,7 @@ def compared(image: Tensor, probability: Tensor) -> Tensor:
 
     (around,) = wide_mean(probability[None], torch.ones_like(probability), DETAIL_PX)
     deviates, unlike = deviation(found), torch.zeros_like(maybe)
+    del found, known  # a third of the memory
     for least, doubted_below in UNLIKE:
         unlike |= maybe & (deviates > least) & (around < doubted_below)
     unlike = _in_squares(unlike, UNLIKE_HALF_PX)

@@ -10,55 +10,119 @@ from scorrnet_cli.drops import drops
 from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
 
 SIZE = 240
+FIRST, EDGE = 20, 210  # rows and columns of the surface
 GROUND, INK, WALL = 200.0, 60.0, 120.0
-HOLE, DROP, NOTCH = (80, 90), (150, 140), (110, 205)  # y, x
-EDGE = 210  # the first row and column beyond the surface, the last on the other side
+HOLE, DROP, NOTCH = (80, 90), (150, 140), (110, 205)  # y, x; the edge cuts the notch
+DIAMETER = 16.0
+DISKS = scatter_disks((SIZE, SIZE), 1, Paint((4.5, 5.5)))
+AT = torch.arange(SIZE, dtype=torch.float64)
+SPECKLE = (GROUND - (GROUND - INK) * DISKS.cover(*torch.meshgrid(AT, AT, indexing="xy"))).float()
 
 
-def disk(middle: tuple[int, int], radius: float) -> Tensor:
+def disk(middle: tuple[int, int], diameter: float) -> Tensor:
     at = torch.arange(SIZE)
-    return torch.hypot((at - middle[0])[:, None].float(), (at - middle[1])[None, :].float()) < radius
+    return torch.hypot((at - middle[0])[:, None].float(), (at - middle[1])[None, :].float()) < diameter / 2
 
 
-def plate(hole: float, wall: float = WALL, noise: float = 2.0) -> tuple[Tensor, Tensor]:
-    """A speckled plate with a hole, a drop and a drop that its edge cuts, and a mask without the three."""
-    disks = scatter_disks((SIZE, SIZE), 1, Paint((4.5, 5.5)))
-    at = torch.arange(SIZE, dtype=torch.float64)
-    image = (GROUND - (GROUND - INK) * disks.cover(*torch.meshgrid(at, at, indexing="xy"))).float()
-    image[disk(DROP, 9) | disk(NOTCH, 9)] = INK
-    image[disk(HOLE, 9)] = hole
-    inside = torch.zeros(SIZE, SIZE, dtype=torch.bool)
-    inside[20:EDGE, 20:EDGE] = True
-    image = image.where(inside, wall) + noise * torch.randn(SIZE, SIZE, generator=torch.Generator().manual_seed(2))
-    return image, inside & ~(disk(HOLE, 10) | disk(DROP, 10) | disk(NOTCH, 10))
+def block(middle: tuple[int, int], height: int, width: int) -> Tensor:
+    at = torch.arange(SIZE)
+    rows, columns = (at - middle[0]).abs() <= height // 2, (at - middle[1]).abs() <= width // 2
+    return rows[:, None] & columns[None, :]
+
+
+def plate(patches: dict[Tensor, float], wall: float = WALL, noise: float = 2.0) -> tuple[Tensor, Tensor]:
+    """A speckled plate with patches of their own tones, and a mask that is without them."""
+    image, inside = SPECKLE.clone(), torch.zeros(SIZE, SIZE, dtype=torch.bool)
+    inside[FIRST:EDGE, FIRST:EDGE] = True
+    mask = inside.clone()
+    for patch, tone in patches.items():
+        image[patch] = tone
+        mask &= ~patch
+    image = image.where(inside, wall)
+    return image + noise * torch.randn(SIZE, SIZE, generator=torch.Generator().manual_seed(2)), mask
+
+
+def taken(patch: Tensor, tone: float, wall: float = WALL, mark: Tensor | None = None) -> float:
+    """Share of a patch that is taken for paint, if there is a mark of ink besides."""
+    image, mask = plate({patch: tone}, wall)
+    if mark is not None:
+        image[mark] = INK
+    return float(drops(image, mask)[patch].float().mean())
 
 
 @pytest.mark.parametrize("scale", [1.0, -1 / 255, 257.0])
 @pytest.mark.parametrize("light", [1.0, 0.4])
 @pytest.mark.parametrize("noise", [0.5, 6.0])
 def test_drops_of_the_tone_of_the_dots_are_told_from_holes(scale: float, light: float, noise: float) -> None:
-    image, mask = plate(hole=WALL, noise=noise)
+    hole, drop, notch = (disk(middle, DIAMETER) for middle in (HOLE, DROP, NOTCH))
+    image, mask = plate({hole: WALL, drop: INK, notch: INK}, noise=noise)
     found = drops(scale * image * torch.linspace(light, 1.0, SIZE), mask)
-    assert float(found[disk(DROP, 9)].float().mean()) > 0.95
-    assert float(found[disk(NOTCH, 9)].float().mean()) > 0.6  # the edge cuts the rest of it off
-    assert not bool(found[disk(HOLE, 12)].any())
+    assert float(found[drop].float().mean()) > 0.95
+    assert float(found[notch].float().mean()) > 0.6  # the edge cuts the rest of it off
+    assert not bool(found[disk(HOLE, DIAMETER + 6)].any())
     assert not bool((found & mask).any())
     assert not bool(found[:, EDGE + 1 :].any())
 
 
-def test_a_hole_is_one_if_what_is_beside_the_surface_has_the_tone_too() -> None:
-    image, mask = plate(hole=INK, wall=INK)
+def test_what_is_six_dots_wide_is_a_hole() -> None:
+    assert taken(disk(DROP, DIAMETER), INK) > 0.95
+    assert taken(disk(DROP, 30), INK) == 0
+    assert taken(disk(DROP, 90), INK) == 0
+
+
+@pytest.mark.parametrize("side", [16, 40])
+def test_one_large_mark_makes_no_hole_a_drop(side: int) -> None:
+    assert taken(disk((60, 60), 40), INK, mark=block((150, 150), side, side)) == 0
+
+
+@pytest.mark.parametrize("tone", [INK + 15, INK - 15, GROUND])
+def test_another_tone_is_none_of_the_dots(tone: float) -> None:
+    """The ground's neither: gaps between dots have any size."""
+    assert taken(disk(DROP, DIAMETER), tone) == 0
+
+
+def test_noise_makes_no_other_tone_that_of_the_dots() -> None:
+    image, mask = plate({disk(DROP, DIAMETER): INK + 16}, noise=8.0)
     assert not bool(drops(image, mask).any())
 
 
-def test_what_is_far_larger_than_the_dots_is_a_hole() -> None:
-    image, mask = plate(hole=WALL)
-    wide = disk((110, 110), 45)
-    image[wide] = INK
-    assert not bool(drops(image, mask & ~wide)[disk((110, 110), 40)].any())
+@pytest.mark.parametrize(("height", "width"), [(41, 9), (9, 41)])
+def test_a_slit_is_no_drop(height: int, width: int) -> None:
+    assert taken(block(DROP, height, width), INK) == 0
 
 
-@pytest.mark.parametrize("covered", [0.0, 1.0])
-def test_without_dots_or_surface_there_are_no_drops(covered: float) -> None:
-    image = 100 + torch.randn(SIZE, SIZE, generator=torch.Generator().manual_seed(3))
-    assert not bool(drops(image, torch.full((SIZE, SIZE), covered) > 0).any())
+def test_what_touches_the_edge_from_outside_is_no_drop() -> None:
+    """The mask surrounds less than half of it."""
+    image, mask = plate({})
+    image[disk((110, EDGE + 6), DIAMETER) & ~mask] = INK
+    assert not bool(drops(image, mask).any())
+
+
+@pytest.mark.parametrize("share", [0.2, 1.0])
+def test_a_hole_is_one_if_much_beside_the_surface_has_the_tone_too(share: float) -> None:
+    patch = disk(DROP, DIAMETER)
+    image, mask = plate({patch: INK})
+    beside = torch.ones_like(mask)
+    beside[FIRST:EDGE, FIRST:EDGE] = False
+    beside[:, round(share * SIZE) :] = False
+    image[beside] = INK + 2 * torch.randn(int(beside.sum()), generator=torch.Generator().manual_seed(4))
+    assert not bool(drops(image, mask).any())
+
+
+def test_where_nothing_is_seen_beside_the_surface_nothing_is_told() -> None:
+    patch = disk(DROP, DIAMETER)
+    image, _ = plate({patch: INK})
+    inner = slice(FIRST, EDGE)
+    assert not bool(drops(image[inner, inner], ~patch[inner, inner]).any())
+
+
+def test_few_dots_or_none_tell_nothing() -> None:
+    patch = disk(DROP, DIAMETER)
+    image, mask = plate({patch: INK})
+    few = block((60, 60), 20, 20)
+    image = image.where(few | patch, GROUND)
+    assert not bool(drops(image, mask).any())
+    noise = 100 + torch.randn(SIZE, SIZE, generator=torch.Generator().manual_seed(3))
+    assert not bool(drops(noise, ~patch).any())
+    assert not bool(drops(noise, torch.zeros_like(patch)).any())
+    assert not bool(drops(torch.zeros(3, 2), torch.ones(3, 2, dtype=torch.bool)).any())

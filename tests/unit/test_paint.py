@@ -107,13 +107,35 @@ def test_what_the_networks_are_sure_of_stays() -> None:
     assert torch.equal(compared(image, probability), probability)
 
 
-def test_what_is_utterly_different_has_to_be_surer() -> None:
+def stars() -> Tensor:
     generator = torch.Generator().manual_seed(7)
     shining = torch.rand(SIZE, SIZE, generator=generator) < 0.004
-    stars = 100 + 2 * torch.randn(SIZE, SIZE, generator=generator) + 150 * shining
-    image, probability, place = scene(painted(1), stars, 0.93)
-    left_out = compared(image, probability) < probability
-    assert float((left_out & place).sum()) > 0.9 * float(place.sum())
+    return 100 + 2 * torch.randn(SIZE, SIZE, generator=generator) + 150 * shining
+
+
+@pytest.mark.parametrize(
+    ("other", "probability", "least", "most"),
+    [(stars(), 0.93, 0.9, 1.0), (stars(), 0.98, 0.0, 0.0), (grain(3), 0.93, 0.0, 0.1)],
+    ids=["utterly different", "sure all the same", "different"],
+)
+def test_what_is_nearly_sure_is_left_out_if_it_is_utterly_different(
+    other: Tensor, probability: float, least: float, most: float
+) -> None:
+    image, probabilities, place = scene(painted(1), other, probability)
+    left_out = compared(image, probabilities) < probabilities
+    assert least <= float((left_out & place).sum()) / float(place.sum()) <= most
+
+
+def test_a_line_along_an_edge_is_not_taken() -> None:
+    image, probability, _ = scene(painted(1), painted(2), SURE)
+    probability[:, 100:104] = UNLIKELY
+    assert not bool((compared(image, probability) > probability).any())
+
+
+def test_what_is_like_the_paint_but_not_the_same_is_not_taken() -> None:
+    image, probability, place = scene(painted(1), painted(4, 8.0), UNLIKELY)
+    taken = compared(image, probability) > probability
+    assert float((taken & place).sum()) < 0.2 * float(place.sum())
 
 
 def test_the_lesser_part_does_not_decide() -> None:
