@@ -115,8 +115,8 @@ of error over stated uncertainty.
   each). Those filled mostly show something as grey as the dots. A hole no wider than the largest drops of the paint,
   before something plain as dark or bright as these, is the same picture as a drop: nothing in it tells which.
 * Drops of paint that are far larger than the others can be taken for holes where what lies beside the specimen has
-  their tone, too; where nothing else has it, they are surface, and so are holes of up to a few dots before something
-  of exactly that tone.
+  their tone, too, or nothing is seen beside it; elsewhere they are surface, and so are round holes of three to five
+  dots before something of exactly that tone.
 * Of a surface across which a hard shadow falls, some of what lies in it can be taken for background: IoU was 0.98,
   0.94 and 0.97 on three drawings of the test bed.
 * A nearly uniform, unlit or blurred part of a surface, a thin strip or ring with few dots across, and in an image of

@@ -1,7 +1,7 @@
 """Drops of paint that are larger than the others look like holes; but they have the tone that the others have.
 
-What is seen through a hole rarely has it, for that is another thing in another light; where what is seen beside the
-surface has it, nothing is told.
+What is seen through a hole rarely has it, for that is another thing in another light. Where what is seen beside the
+surface has it, too, or nothing is seen there, nothing is told.
 """
 
 from __future__ import annotations
