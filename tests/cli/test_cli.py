@@ -318,7 +318,10 @@ class TestResult:
         assert (quiet.exit_code, quiet.output) == (0, "")
         verbose = scorrnet("measure", "ref.png", "def.png", "-v", "--overwrite")
         assert "segmentation weights 5555" in verbose.stderr
-        assert "mask of 1200 px" in verbose.stderr
+        assert "surface of 1200 px, found" in verbose.stderr
+        Image.new("L", (WIDTH, HEIGHT), 255).save("mask.png")
+        given = scorrnet("measure", "ref.png", "def.png", "-v", "--overwrite", "--mask", "mask.png")
+        assert f"surface of {WIDTH * HEIGHT} px, given" in given.stderr
 
     def test_the_device_that_auto_takes_is_said_once(self) -> None:
         result = scorrnet("measure", "ref.png", "def.png", "def2.png")

@@ -110,7 +110,7 @@ class _Run:
         self._listener.doing("finding the speckle")
         prepared = pipeline.prepare(self._instruments, reference)
         self._compute_s += time.perf_counter() - start
-        how = "given" if self._instruments.segmentation is None else "found"
+        how = "given" if prepared.sureness is None else "found"
         self._listener.detail(f"surface of {int(prepared.mask.sum())} px, {how}; prepared in {self._compute_s:.2f} s")
         doubts = Doubts.of(prepared).after(self._plan.doubt)
         tell(doubts, self._listener.doubted, self._task.probability)
