@@ -15,7 +15,7 @@ from scorrnet_cli.morphology import dilated, eroded, labelled
 
 AROUND_PX = 24.0  # standard deviation of the window for the light, the contrast and the tone of the paint
 NOISE_PX = 0.8  # of what takes the noise off a drop
-RIM_PX = 2  # of the mask and of its dots, where tones mix
+RIM_PX, DOT_RIM_PX = 2, 1  # of the mask and of its dots, where tones mix
 STEP = 0.4  # from the mean to a dot's tone, in standard deviations of the grey levels: less is no dot
 DOTS_PX = 200  # that are needed to know their tone
 SPREADS, CLOSEST = 2.5, 0.16  # how far from it a drop may be: in its spreads, and at most in those of all grey levels
@@ -48,7 +48,7 @@ def drops(image: Tensor, mask: Tensor) -> Tensor:
     (variance,) = wide_mean((centred - mean)[None] ** 2, counted, AROUND_PX)
     inner, step = eroded(mask, RIM_PX), STEP * variance.sqrt()
     dots = min((inner & (centred < mean - step), inner & (centred > mean + step)), key=lambda tone: int(tone.sum()))
-    dots = eroded(dots, RIM_PX // 2)  # of the two tones the one that covers less; the other is the ground
+    dots = eroded(dots, DOT_RIM_PX)  # of the two tones the one that covers less; the other is the ground
     nothing = torch.zeros_like(mask)
     if int(dots.sum()) < DOTS_PX:
         return nothing
@@ -57,7 +57,7 @@ def drops(image: Tensor, mask: Tensor) -> Tensor:
     (spread,) = wide_mean((centred - tone)[None] ** 2, known, AROUND_PX)
     tolerance = torch.minimum(SPREADS * spread.sqrt(), CLOSEST * variance.sqrt())
     alike = (gaussian(centred[None], NOISE_PX)[0] - tone).abs() < tolerance
-    found = _enclosed(alike & ~mask, mask, LARGER * (_half_side(dots) + RIM_PX // 2))
+    found = _enclosed(alike & ~mask, mask, LARGER * (_half_side(dots) + DOT_RIM_PX))
     outside = dilated(mask, OUTSIDE_PX) & ~dilated(mask | found, RIM_PX + BLUR_PX)
     seen, common = int(outside.sum()), int((alike & outside).sum())
     if seen < SEEN * int(mask.sum()) or common > COMMON * seen:

@@ -51,16 +51,16 @@ def labelled(points: Tensor) -> Tensor:
         One number for each part, 1, 2 and so on; 0 outside.
     """
     numbers = torch.zeros(points.shape, dtype=torch.int64, device=points.device)
-    numbers[points] = torch.arange(int(points.sum()), device=points.device)
+    own = torch.arange(int(points.sum()), device=points.device)
+    numbers[points] = own
     above, left = points[1:] & points[:-1], points[:, 1:] & points[:, :-1]
     first = torch.cat([numbers[:-1][above], numbers[:, :-1][left]])
     second = torch.cat([numbers[1:][above], numbers[:, 1:][left]])
-    leader = torch.arange(int(points.sum()), device=points.device)  # of each point; who leads is their own leader
+    leader = own  # of each point: who leads is their own leader
     while True:
         ones, others = leader[first], leader[second]
         if torch.equal(ones, others):
-            leads = leader == torch.arange(leader.numel(), device=points.device)
-            numbers[points] = leads.cumsum(0)[leader]
+            numbers[points] = (leader == own).cumsum(0)[leader]
             return numbers
         # Where two leaders meet, the one of the higher number follows the other from now on, and so do all theirs.
         leader = leader.scatter_reduce(0, torch.maximum(ones, others), torch.minimum(ones, others), "amin")

@@ -145,7 +145,7 @@ def frame(image: Tensor) -> Frame:
 
 
 def points_of(pair: Pair, result: Measured) -> Points:
-    """Compare a pair's fields with the truth."""
+    """Compare the fields of a pair with its truth, at the points that count."""
     counted = counted_points(pair.mask, pair.truth)
     slope = torch.stack(gradient(pair.truth)).abs().amax((0, 1)).nan_to_num(0.0)  # NaN next to the edge
     values = (
