@@ -1,17 +1,18 @@
 """Drops of paint that are larger than the others look like holes; but they have the tone that the others have.
 
-What is seen through a hole rarely has it, for that is another thing in another light. Where what is seen beside the
-surface has it, too, or nothing is seen there, nothing is told.
+What is seen through a hole rarely has it, for that is another thing in another light. Where much of what is seen beside
+the surface has it, too, so many holes must have it that it is no accident; where nothing is seen there, nothing is told.
 """
 
 from __future__ import annotations
 
+import math
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli.filters import gaussian, wide_mean
-from scorrnet_cli.morphology import dilated, eroded, labelled
+from scorrnet_cli.morphology import dilated, eroded, highest, labelled
 
 AROUND_PX = 24.0  # standard deviation of the window for the light, the contrast and the tone of the paint
 NOISE_PX = 0.8  # of what takes the noise off a drop
@@ -22,7 +23,8 @@ SPREADS, CLOSEST = 2.5, 0.16  # how far from it a drop may be: in its spreads, a
 LARGER = 2.5  # than the largest of the dots; what is larger still is a hole
 SEVERAL = 3  # of the largest dots there are so many: one mark is no measure
 COMPACT = 0.35  # share of the square around a drop that it fills, or two that meet do; a slit does not
-OUTSIDE_PX, COMMON = 48, 0.1  # share of what lies so near the surface above which holes have the tone, too
+OUTSIDE_PX, COMMON = 48, 0.1  # share of what lies so near the surface above which a hole may have the tone, too
+ACCIDENT = 0.01  # probability, below which several of them do not
 SEEN = 0.02  # area of that, as a share of the surface, below which nothing is known of it
 ENCLOSED = 0.55  # share of the outline of a drop that lies in the mask: some are cut in half by the edge
 BLUR_PX = 3  # between a drop and what surrounds it
@@ -57,20 +59,35 @@ def drops(image: Tensor, mask: Tensor) -> Tensor:
     (spread,) = wide_mean((centred - tone)[None] ** 2, known, AROUND_PX)
     tolerance = torch.minimum(SPREADS * spread.sqrt(), CLOSEST * variance.sqrt())
     alike = (gaussian(centred[None], NOISE_PX)[0] - tone).abs() < tolerance
-    found = _enclosed(alike & ~mask, mask, LARGER * (_half_side(dots) + DOT_RIM_PX))
+    half_side = LARGER * (_half_side(dots) + DOT_RIM_PX)
+    found = _enclosed(alike & ~mask, mask, half_side)
     outside = dilated(mask, OUTSIDE_PX) & ~dilated(mask | found, RIM_PX + BLUR_PX)
-    seen, common = int(outside.sum()), int((alike & outside).sum())
-    if seen < SEEN * int(mask.sum()) or common > COMMON * seen:
+    seen = int(outside.sum())
+    if seen < max(1.0, SEEN * int(mask.sum())):
         return nothing
+    common = int((alike & outside).sum()) / seen
+    if common > COMMON:
+        holes = _enclosed(~mask, mask, half_side) & ~dilated(found, BLUR_PX + 1)
+        if _at_least(_parts(found), _parts(found) + _parts(holes), common) > ACCIDENT:
+            return nothing
     closed = eroded(dilated(mask | found, BLUR_PX), BLUR_PX)
     return dilated(found, BLUR_PX) & closed & ~mask
+
+
+def _parts(points: Tensor) -> int:
+    return int(labelled(points).max())
+
+
+def _at_least(hits: int, trials: int, share: float) -> float:
+    """Probability that chance hits so often (binomial distribution)."""
+    return sum(math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(hits, trials + 1))
 
 
 def _half_side(dots: Tensor) -> int:
     """Half the side of the largest squares, 0 or more, that several of the dots (H, W) bool hold."""
 
     def held(half: int) -> bool:
-        return int(labelled(eroded(dots, half)).max()) >= SEVERAL
+        return _parts(eroded(dots, half)) >= SEVERAL
 
     least, most = 0, 1
     while held(most) and most < max(dots.shape):
@@ -87,7 +104,7 @@ def _enclosed(points: Tensor, mask: Tensor, half_side: float) -> Tensor:
     points = points & dilated(eroded(points, RIM_PX), RIM_PX)
     parts = labelled(points)
     count = int(parts.max()) + 1
-    outline = _highest(parts, BLUR_PX + 1) * ~dilated(points, BLUR_PX - 1)
+    outline = highest(parts.float(), BLUR_PX + 1).long() * ~dilated(points, BLUR_PX - 1)
     area, length, inside = (each.flatten().bincount(minlength=count) for each in (parts, outline, outline * mask))
     extent = torch.stack([_extent(parts, points, axis, count) for axis in (0, 1)]).amax(0)
     fits = (area <= (2 * half_side + 2) ** 2) & (area >= COMPACT * extent**2)
@@ -104,10 +121,3 @@ def _extent(parts: Tensor, points: Tensor, axis: int, count: int) -> Tensor:
     first = nowhere.scatter_reduce(0, numbers, places, "amin", include_self=False)
     last = nowhere.scatter_reduce(0, numbers, places, "amax", include_self=False)
     return last - first + 1
-
-
-def _highest(numbers: Tensor, reach_px: int) -> Tensor:
-    """Highest of the numbers (H, W), 0 or more, within some rows and columns."""
-    side = 2 * reach_px + 1
-    down = F.max_pool2d(numbers[None].float(), (side, 1), 1, (reach_px, 0))  # there are fewer than 2^24 parts
-    return F.max_pool2d(down, (1, side), 1, (0, reach_px))[0].long()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,21 +23,35 @@ def dilated(points: Tensor, reach_px: int) -> Tensor:
     -------
     (..., H, W) bool
     """
+    return _spread(F.pad(points, (reach_px,) * 4), reach_px, torch.bitwise_or)
+
+
+def highest(values: Tensor, reach_px: int) -> Tensor:
+    """Return the highest of the values (..., H, W) float32 within `reach_px` rows and columns of each."""
+    return _spread(F.pad(values, (reach_px,) * 4, value=-math.inf), reach_px, torch.maximum)
+
+
+def _spread(padded: Tensor, reach_px: int, joined: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Join all that lies within some rows and columns of each value of an array (..., H + 2 reach, W + 2 reach)."""
     side = 2 * reach_px + 1
-    grown = F.pad(points, (reach_px,) * 4)
     for axis in (-2, -1):
-        seen = 1  # rows or columns that each point knows of; the next step may double them
+        seen = 1  # rows or columns that each value knows of; the next step may double them
         while seen < side:
             step = min(seen, side - seen)
-            left = grown.shape[axis] - step
-            grown = grown.narrow(axis, 0, left) | grown.narrow(axis, step, left)
+            left = padded.shape[axis] - step
+            padded = joined(padded.narrow(axis, 0, left), padded.narrow(axis, step, left))
             seen += step
-    return grown
+    return padded
 
 
 def eroded(points: Tensor, reach_px: int) -> Tensor:
     """Return those of the points (..., H, W) bool around which all is in the set; beyond the border all is."""
     return ~dilated(~points, reach_px)
+
+
+def in_squares(points: Tensor, half_px: int) -> Tensor:
+    """Those of the points (H, W) bool that lie in squares of them, of some `half_px` to each side, or next to these."""
+    return points & dilated(eroded(points, half_px), half_px + 2)
 
 
 def labelled(points: Tensor) -> Tensor:

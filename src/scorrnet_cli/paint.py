@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.filters import masked_gaussian, some_of, wide_mean
-from scorrnet_cli.morphology import dilated, eroded
+from scorrnet_cli.morphology import eroded, in_squares
 
 MAYBE = 0.15  # probability above which a pattern may be paint
 HALF = 0.5  # from which it rather is; the probability of what looked doubtful and is like the paint
@@ -68,19 +68,14 @@ def compared(image: Tensor, probability: Tensor) -> Tensor:
     del found, known  # a third of the memory
     for least, doubted_below in UNLIKE:
         unlike |= maybe & (deviates > least) & (around < doubted_below)
-    unlike = _in_squares(unlike, UNLIKE_HALF_PX)
+    unlike = in_squares(unlike, UNLIKE_HALF_PX)
     judged = probability if int(unlike.sum()) > int(sure.sum()) else probability.where(~unlike, 0.0)
     doubted = maybe & (probability < HALF)
-    if float(middle[0]) < LEAST_GRAIN or not bool(_in_squares(doubted, LIKE_HALF_PX).any()):
+    if float(middle[0]) < LEAST_GRAIN or not bool(in_squares(doubted, LIKE_HALF_PX).any()):
         return judged
     # By itself, so that the paint around a small hole does not speak for what is seen through it.
     like = doubted & (deviation(_measures(image, doubted)) < LIKE)
-    return judged.where(~_in_squares(like, LIKE_HALF_PX), HALF)
-
-
-def _in_squares(points: Tensor, half_px: int) -> Tensor:
-    """Those of the points (H, W) bool that lie in squares of them, or next to these."""
-    return points & dilated(eroded(points, half_px), half_px + 2)
+    return judged.where(~in_squares(like, LIKE_HALF_PX), HALF)
 
 
 def _measures(image: Tensor, counted: Tensor) -> Tensor:

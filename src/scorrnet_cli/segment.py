@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli.discriminant import told_apart
 from scorrnet_cli.drops import drops
 from scorrnet_cli.filters import masked_gaussian, some_of
 from scorrnet_cli.models.enet import Segmenter
@@ -137,7 +138,8 @@ def paint_probability(network: Segmenter, reference: Tensor) -> Tensor:
 
     The network sees patterns; what it cannot know from one window is whether the faint pattern of a plain wall is
     paint or the camera's noise. A surface has one paint, so what has far less contrast than its best part is none; what
-    is like it otherwise and what is not, `paint` tells, and what looks like a hole in it and is a drop of it, `drops`.
+    is like it otherwise and what is not, `paint` tells, what is like its surroundings, `discriminant`, and what looks
+    like a hole in it and is a drop of it, `drops`.
     """
     probability = speckle_probability(network, reference)
     likely = probability > LIKELY
@@ -148,6 +150,8 @@ def paint_probability(network: Segmenter, reference: Tensor) -> Tensor:
     contrast = local_contrast(reference, counted.float())
     best = some_of(contrast[counted]).quantile(0.9)
     probability = compared(reference, probability.where(contrast > FAINTEST * best, 0.0))
+    dropped = drops(reference, probability > LIKELY)  # before what is seen through holes is told from the surface
+    probability = told_apart(reference, probability).where(~dropped, HALF)
     return probability.where(~drops(reference, probability > LIKELY), HALF)
 
 
