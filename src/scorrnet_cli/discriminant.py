@@ -51,9 +51,9 @@ def told_apart(image: Tensor, probability: Tensor) -> Tensor:
     Returns
     -------
     (H, W) float32
-        0 for what is like the surroundings; `TAKEN` for what looked unlikely and is like the surface, from close by, too:
-        from farther off a small hole looks like what it is in. All else, and everything if there is too little to learn
-        from, is as it was.
+        0 for what is like the surroundings; `TAKEN` for what looked unlikely and is like the surface, from close by,
+        too: from farther off a small hole looks like what it is in. All else, and everything if there is too little to
+        learn from, is as it was.
     """
     least, most = DOUBTED
     doubted = (probability > least) & (probability < most)

@@ -1,7 +1,8 @@
 """Drops of paint that are larger than the others look like holes; but they have the tone that the others have.
 
 What is seen through a hole rarely has it, for that is another thing in another light. Where much of what is seen beside
-the surface has it, too, so many holes must have it that it is no accident; where nothing is seen there, nothing is told.
+the surface has it, too, so many holes must have it that it is no accident. Where nothing is seen there, nothing is
+told.
 """
 
 from __future__ import annotations
