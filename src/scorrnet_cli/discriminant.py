@@ -26,7 +26,8 @@ DARKEST, BRIGHTEST = 0.2, 1.4  # light on half of the points of the surface as i
 DOUBTED = (0.05, 0.95)  # probabilities between which a point is judged
 TAKEN = 0.5  # probability of what looked unlikely and is of the surface
 MOST_ODDS = 6.0  # as logarithms, and so are those beyond which a judgement counts
-NOT, SURFACE, CLOSE_SURFACE = -2.0, 1.5, 0.0
+NOT, SURFACE = -2.0, 1.5
+CLOSE_NOT, CLOSE_SURFACE = -3.0, 0.0  # of what is seen from close by
 SMOOTH_PX, CLOSE_SMOOTH_PX = 3.0, 1.5  # standard deviations of the windows whose means are judged
 HALF_PX = 3  # half the side of the squares that what is changed consists of
 NOISE_PX = 0.8
@@ -51,9 +52,9 @@ def told_apart(image: Tensor, probability: Tensor) -> Tensor:
     Returns
     -------
     (H, W) float32
-        0 for what is like the surroundings; `TAKEN` for what looked unlikely and is like the surface, from close by,
-        too: from farther off a small hole looks like what it is in. All else, and everything if there is too little to
-        learn from, is as it was.
+        0 for what is like the surroundings, from afar or from close by; `TAKEN` for what looked unlikely and is like
+        the surface, both ways: from afar a small hole looks like what it is in. All else, and everything if there is
+        too little to learn from, is as it was.
     """
     least, most = DOUBTED
     doubted = (probability > least) & (probability < most)
@@ -81,7 +82,7 @@ def told_apart(image: Tensor, probability: Tensor) -> Tensor:
     told = told.clamp(-MOST_ODDS, MOST_ODDS)
     (wide,) = masked_gaussian(told[:1], seen.to(told.dtype), SMOOTH_PX)
     (close,) = masked_gaussian(told[1:], seen.to(told.dtype), CLOSE_SMOOTH_PX)
-    other = in_squares(doubted & (wide < NOT), HALF_PX)
+    other = in_squares(doubted & ((wide < NOT) | (close < CLOSE_NOT)), HALF_PX)
     same = in_squares(doubted & (probability < TAKEN) & (wide > SURFACE) & (close > CLOSE_SURFACE), HALF_PX)
     return probability.where(~other, 0.0).where(~same, TAKEN)
 

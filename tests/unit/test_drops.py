@@ -98,15 +98,33 @@ def test_what_touches_the_edge_from_outside_is_no_drop() -> None:
     assert not bool(drops(image, mask).any())
 
 
-@pytest.mark.parametrize("share", [0.2, 1.0])
-def test_a_hole_is_one_if_much_beside_the_surface_has_the_tone_too(share: float) -> None:
-    patch = disk(DROP, DIAMETER)
-    image, mask = plate({patch: INK})
-    beside = torch.ones_like(mask)
+def inked_beside(image: Tensor, share: float) -> Tensor:
+    """The image with ink on the left, beside the plate."""
+    beside = torch.ones(SIZE, SIZE, dtype=torch.bool)
     beside[FIRST:EDGE, FIRST:EDGE] = False
     beside[:, round(share * SIZE) :] = False
-    image[beside] = INK + 2 * torch.randn(int(beside.sum()), generator=torch.Generator().manual_seed(4))
-    assert not bool(drops(image, mask).any())
+    return image.where(~beside, INK + 2 * torch.randn(SIZE, SIZE, generator=torch.Generator().manual_seed(4)))
+
+
+@pytest.mark.parametrize("share", [0.2, 1.0])
+def test_a_hole_is_one_if_much_beside_the_surface_has_the_tone_too(share: float) -> None:
+    image, mask = plate({disk(DROP, DIAMETER): INK})
+    assert not bool(drops(inked_beside(image, share), mask).any())
+
+
+@pytest.mark.parametrize(
+    ("inked", "walled", "share", "dropped"),
+    [(4, 0, 0.2, True), (4, 1, 0.2, True), (2, 2, 0.2, False), (4, 0, 1.0, False)],
+    ids=["all of four", "four of five", "half of four", "before nothing else"],
+)
+def test_that_several_holes_have_the_tone_is_no_accident(inked: int, walled: int, share: float, dropped: bool) -> None:
+    middles = [(60, 60), (60, 160), (150, 60), (150, 160), (105, 110)]
+    patches = [disk(middle, DIAMETER) for middle in middles]
+    tones = [INK] * inked + [WALL] * walled
+    image, mask = plate(dict(zip(patches, tones, strict=False)))
+    found = drops(inked_beside(image, share), mask)
+    for patch, tone in zip(patches, tones, strict=False):
+        assert float(found[patch].float().mean()) == pytest.approx(float(dropped and tone == INK), abs=0.05)
 
 
 def test_where_nothing_is_seen_beside_the_surface_nothing_is_told() -> None:
