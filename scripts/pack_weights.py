@@ -91,13 +91,13 @@ of error over stated uncertainty.
   and says what it has not found.
 * Speckle finer than 1.5 px (aliased) or coarser than about 15 px, and surfaces of less than a few speckles.
 * Background that is itself a fine random pattern can be taken for speckle. The program compares what the networks
-  doubt with the paint of which they are surest and with what they are sure lies around it, and leaves out what differs
-  from the one or is like the other; a rim of some 5 px remains in part, and so does what is seen nowhere else. Of another
-  two drawings of the test bed the means of IoU over all kinds were 0.977 and 0.986; the worst kinds beside those below
-  were fabric (0.96), gravel (0.96) and newspaper (0.96). Where the networks are surest of something else than the
-  specimen, that is measured, and the specimen may be left out: of one in 321 images, see below. Of 97 photographs
-  without any specimen that no training has seen, 1.5 % is taken for speckle; of 20 textures that the last parts of the
-  training left out 12 %, nearly all of it in three that show nothing but grain (paper, stars).
+  doubt with the paint of which they are surest and with what they are sure lies around it, and leaves out what
+  differs from the one or is like the other; a rim of some 5 px remains in part, and so does what is seen nowhere
+  else. Of another two drawings of the test bed the means of IoU over all kinds were 0.977 and 0.986; the worst kinds
+  beside those below were fabric, gravel and newspaper (0.96). Where the networks are surest of something else than
+  the specimen, that is measured, and the specimen may be left out: of one in 321 images, see below. Of 97 photographs
+  without any specimen that no training has seen, 1.5 % is taken for speckle; of 20 textures that the last parts of
+  the training left out 12 %, nearly all of it in three that show nothing but grain (paper, stars).
 * A pattern that fills the image, without an edge in sight, is the hardest to tell from a rough background: nets, and
   printed dots of 10 px and more. Of three public images with such specimens one (a computed strip with printed dots of
   11 px) was found as a whole, stretched by 45 % to 0.97, one (a shear test with fine white spray on black) but for
@@ -114,9 +114,9 @@ of error over stated uncertainty.
   taken for surface before a plain wall and 15 to 33 % before clutter, of those six dots wide 2 and 5 % (twelve drawings
   each). Those filled mostly show something as grey as the dots. A hole no wider than the largest drops of the paint,
   before something plain as dark or bright as these, is the same picture as a drop: nothing in it tells which.
-* Drops of paint that are far larger than the others can be taken for holes where nothing is seen beside the specimen, or
-  more than a tenth of that has their tone and there are but few of them; elsewhere they are surface, and so are round
-  holes of three to five dots before something of exactly that tone.
+* Drops of paint that are far larger than the others can be taken for holes where nothing is seen beside the specimen,
+  or more than a tenth of that has their tone and there are but few of them; elsewhere they are surface, and so are
+  round holes of three to five dots before something of exactly that tone.
 * Of a surface across which a hard shadow falls, some of what lies in it can be taken for background: IoU was 0.98,
   0.97 and 0.98 on three drawings of the test bed.
 * A nearly uniform, unlit or blurred part of a surface, a thin strip or ring with few dots across, and in an image of
