@@ -65,6 +65,8 @@ def told_apart(image: Tensor, probability: Tensor) -> Tensor:
     if min(int(surface.sum()), int(others.sum())) < LEAST or not bool(in_squares(doubted, HALF_PX).any()):
         return probability
     light = image - image.amin().clamp_max(0)
+    if not float(light.mean()) > 0:
+        return probability
     light = light / light.mean()
     known = _some(light, surface, lit=True), _some(light, others, lit=False)
     odds, close_odds = _discriminant(*known), _discriminant(*(features[:, :CLOSE] for features in known))
