@@ -34,7 +34,7 @@ NOISE_PX = 0.8
 WINDOWS_PX = (1.5, 3.0, 6.0)  # standard deviations
 CLOSE = 9  # the first of the features, which see no farther than the narrowest window
 RIDGE, NEWTON_STEPS, LEAST_CURVATURE = 1e-4, 8, 1e-4
-HALO_PX = 32
+HALO_PX = 32  # more than the features see
 
 Odds: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -65,9 +65,10 @@ def told_apart(image: Tensor, probability: Tensor) -> Tensor:
     if min(int(surface.sum()), int(others.sum())) < LEAST or not bool(in_squares(doubted, HALF_PX).any()):
         return probability
     light = image - image.amin().clamp_max(0)
-    if not float(light.mean()) > 0:
+    mean = float(light.mean())
+    if not mean > 0:
         return probability
-    light = light / light.mean()
+    light = light / mean
     known = _some(light, surface, lit=True), _some(light, others, lit=False)
     odds, close_odds = _discriminant(*known), _discriminant(*(features[:, :CLOSE] for features in known))
     seen = dilated(doubted, round(2 * SMOOTH_PX))

@@ -25,7 +25,7 @@ LARGER = 2.5  # than the largest of the dots; what is larger still is a hole
 SEVERAL = 3  # of the largest dots there are so many: one mark is no measure
 COMPACT = 0.35  # share of the square around a drop that it fills, or two that meet do; a slit does not
 OUTSIDE_PX, COMMON = 48, 0.1  # share of what lies so near the surface above which a hole may have the tone, too
-ACCIDENT = 0.01  # probability, below which several of them do not
+ACCIDENT = 0.01  # probability that as many of the holes as have it do by chance, above which nothing is told
 SEEN = 0.02  # area of that, as a share of the surface, below which nothing is known of it
 ENCLOSED = 0.55  # share of the outline of a drop that lies in the mask: some are cut in half by the edge
 BLUR_PX = 3  # between a drop and what surrounds it
@@ -68,8 +68,9 @@ def drops(image: Tensor, mask: Tensor) -> Tensor:
         return nothing
     common = int((alike & outside).sum()) / seen
     if common > COMMON:
-        holes = _enclosed(~mask, mask, half_side) & ~dilated(found, BLUR_PX + 1)
-        if _at_least(_parts(found), _parts(found) + _parts(holes), common) > ACCIDENT:
+        others = _enclosed(~mask, mask, half_side) & ~dilated(found, BLUR_PX + 1)  # holes that do not have the tone
+        hits = _parts(found)
+        if _at_least(hits, hits + _parts(others), common) > ACCIDENT:
             return nothing
     closed = eroded(dilated(mask | found, BLUR_PX), BLUR_PX)
     return dilated(found, BLUR_PX) & closed & ~mask

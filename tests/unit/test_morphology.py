@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from scorrnet_cli.morphology import dilated, eroded, labelled
+from scorrnet_cli.morphology import dilated, eroded, highest, in_squares, labelled
 from scorrnet_cli.segment import SMALL_PX, _wide
 
 
@@ -49,3 +49,17 @@ def test_one_part_winds_and_nothing_has_none() -> None:
     spiral[0], spiral[:, 8], spiral[8], spiral[2:, 0], spiral[2, :7], spiral[2:7, 6] = (True,) * 6
     assert len(set(labelled(spiral)[spiral].tolist())) == 1
     assert not bool(labelled(torch.zeros(5, 4, dtype=torch.bool)).any())
+
+
+@pytest.mark.parametrize("reach", [1, 3, 7])
+def test_the_highest_values_around_are_found(reach: int) -> None:
+    values = torch.randn(40, 56, generator=torch.Generator().manual_seed(reach)) - 10  # all below 0
+    assert torch.equal(highest(values, reach), F.max_pool2d(values[None], 2 * reach + 1, 1, reach)[0])
+
+
+def test_squares_of_a_set_are_kept_and_lines_are_not() -> None:
+    points = torch.zeros(40, 40, dtype=torch.bool)
+    points[5:12, 5:12], points[20:26] = True, True
+    kept = in_squares(points, 3)
+    assert bool(kept[5:12, 5:12].all())
+    assert int(kept.sum()) == 49
