@@ -104,6 +104,20 @@ def test_a_small_hole_is_not_taken_for_the_surface_around_it(around: Tensor, sid
     assert share(told_apart(image, probability) > UNLIKELY, hole) < 0.1
 
 
+def sparse() -> Tensor:
+    """Dots like those of the surface, and far fewer."""
+    disks = scatter_disks((SIZE, SIZE), 4, Paint((4.5, 5.5), 0.12))
+    return (200 - 140 * disks.cover(*torch.meshgrid(AT, AT, indexing="xy"))).float()
+
+
+def test_what_differs_from_afar_alone_is_left_out_and_not_taken() -> None:
+    image, probability = scene(sparse(), beside=DOUBTED, within=UNLIKELY)
+    image[WITHIN] = sparse()[WITHIN]
+    told = told_apart(image, probability)
+    assert share(told == 0, BESIDE) > 0.6
+    assert share(told == TAKEN, WITHIN) < 0.1
+
+
 def test_what_the_networks_are_sure_of_stays() -> None:
     image, probability = scene(cloth(), beside=SURE, within=NONE)
     assert torch.equal(told_apart(image, probability), probability)
@@ -131,6 +145,6 @@ def test_dark_images_and_those_below_zero_tell_nothing_that_is_no_number() -> No
 def test_large_images_are_judged_in_parts_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     image, probability = scene(clouds(), beside=DOUBTED, within=UNLIKELY)
     at_once = told_apart(image, probability)
-    monkeypatch.setattr(tiles, "LARGEST_PX", 144)
+    monkeypatch.setattr(tiles, "LARGEST_PX", tiles.SMALLEST_PX)
     in_parts = told_apart(image, probability)
-    assert float((at_once != in_parts).float().sum()) < 0.02 * float((BESIDE | WITHIN).sum())
+    assert float((at_once != in_parts).float().sum()) < 0.005 * float((BESIDE | WITHIN).sum())  # rounding
