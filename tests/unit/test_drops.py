@@ -114,11 +114,11 @@ def test_a_hole_is_one_if_much_beside_the_surface_has_the_tone_too(share: float)
 
 @pytest.mark.parametrize(
     ("inked", "walled", "share", "dropped"),
-    [(4, 0, 0.2, True), (4, 1, 0.12, True), (2, 2, 0.2, False), (3, 2, 0.12, False), (4, 0, 1.0, False)],
-    ids=["all of four", "four of five", "half of four", "three of five", "before nothing else"],
+    [(4, 0, 0.2, True), (4, 1, 0.12, True), (2, 2, 0.2, False), (4, 2, 0.12, False), (4, 0, 1.0, False)],
+    ids=["all of four", "four of five", "half of four", "four of six", "before nothing else"],
 )
 def test_that_several_holes_have_the_tone_is_no_accident(inked: int, walled: int, share: float, dropped: bool) -> None:
-    middles = [(60, 60), (60, 160), (150, 60), (150, 160), (105, 110)]
+    middles = [(60, 60), (60, 160), (150, 60), (150, 160), (105, 110), (180, 110)]
     patches = [disk(middle, DIAMETER) for middle in middles]
     tones = [INK] * inked + [WALL] * walled
     image, mask = plate(dict(zip(patches, tones, strict=False)))
