@@ -3,7 +3,8 @@
 Errors of standard uncertainty s at two points have the covariance s s' r(dx) r(dy), with the correlation r of
 `StrainSettings.correlation`. The variance of a mean is the mean of the covariances of all pairs of points (JCGM
 100:2008, Guide to the Expression of Uncertainty in Measurement, 5.2.2). As r is taken along x and along y, the double
-sum over all pairs is two products of matrices. For one Gaussian window the product is exact, for several passes nearly.
+sum over all pairs is two convolutions, one along each. For one Gaussian window the product is exact, for several passes
+nearly.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from scorrnet_cli.arrays import FloatArray
 from scorrnet_cli.gauge import BLUNTED, NOISE_ALLOWED, StrainSettings
 
 Array = NDArray[np.float64]
+
+_AT_ONCE = 256  # rows
 
 
 def sigma_of_mean(sigma: FloatArray, how: StrainSettings) -> float:
@@ -38,8 +41,7 @@ def sigma_of_mean(sigma: FloatArray, how: StrainSettings) -> float:
     if not known.any():
         return math.nan
     spread = np.where(known, sigma, 0.0).astype(np.float64)
-    down, across = (how.correlation_matrix(size) for size in sigma.shape)
-    return float(np.sqrt(np.sum(spread * (down @ spread @ across))) / known.sum())
+    return math.sqrt(float(np.vdot(_alike(spread, how), _alike(spread.T, how).T))) / int(known.sum())
 
 
 def sigma_of_mean_strain(noise: FloatArray, missed: FloatArray, how: StrainSettings, *, shear: bool) -> float:
@@ -101,4 +103,19 @@ def _box(size: int) -> Array:
 
 def _variance(weights: Array, how: StrainSettings) -> float:
     """Variance of a weighted sum along one axis of errors of unit variance."""
-    return float(weights @ how.correlation_matrix(len(weights)) @ weights)
+    return float(weights @ _alike(weights[np.newaxis], how)[0])
+
+
+def _alike(rows: Array, how: StrainSettings) -> Array:
+    """Sum of each row (N, n), around each of its points, weighted by how alike the errors of two points are."""
+    count = rows.shape[1]
+    size = 2 ** math.ceil(math.log2(2 * count))  # beyond the end of a row there is nothing
+    ring = np.zeros(size)
+    ring[:count] = how.correlation(np.arange(count))
+    ring[size - count + 1 :] = ring[count - 1 : 0 : -1]
+    passed = np.fft.rfft(ring)
+    found = np.empty(rows.shape)
+    for first in range(0, len(rows), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        found[part] = np.fft.irfft(np.fft.rfft(rows[part], size) * passed, size)[:, :count]
+    return found

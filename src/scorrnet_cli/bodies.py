@@ -42,6 +42,8 @@ def bodies(mask: Tensor, field: Tensor) -> list[Tensor]:
     list of (H, W) bool
         Largest first; together they are the mask.
     """
+    if min(mask.shape) < CELL_PX:
+        return [mask]
     cells = F.avg_pool2d(mask[None].float(), CELL_PX)[0] == 1
     names = labelled(cells)
     sizes = names.flatten().bincount()[1:]

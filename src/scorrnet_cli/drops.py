@@ -70,7 +70,7 @@ def drops(image: Tensor, mask: Tensor) -> Tensor:
     if common > COMMON:
         others = _enclosed(~mask, mask, half_side) & ~dilated(found, BLUR_PX + 1)  # holes that do not have the tone
         hits = _parts(found)
-        if _at_least(hits, hits + _parts(others), common) > ACCIDENT:
+        if common == 1 or _at_least(hits, hits + _parts(others), common) > ACCIDENT:
             return nothing
     closed = eroded(dilated(mask | found, BLUR_PX), BLUR_PX)
     return dilated(found, BLUR_PX) & closed & ~mask
@@ -81,8 +81,13 @@ def _parts(points: Tensor) -> int:
 
 
 def _at_least(hits: int, trials: int, share: float) -> float:
-    """Probability that chance hits so often (binomial distribution)."""
-    return sum(math.comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(hits, trials + 1))
+    """Probability that chance, with a share of more than 0 and less than 1, hits so often (binomial distribution)."""
+
+    def logarithm(k: int) -> float:
+        ways = math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
+        return ways + k * math.log(share) + (trials - k) * math.log1p(-share)
+
+    return sum(math.exp(logarithm(k)) for k in range(hits, trials + 1))
 
 
 def _half_side(dots: Tensor) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Container, Generator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +107,8 @@ def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> BoolArray
     Parameters
     ----------
     path : path-like
-        Any image that `read_frames` reads; pixels that are not zero (black) are to be measured.
+        Any image that `read_frames` reads but a JPEG; pixels that are not zero (black) are to be measured, and of an
+        image with transparency those that are not wholly transparent besides.
     shape : tuple of int
         (H, W) of the reference image.
 
@@ -118,8 +119,9 @@ def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> BoolArray
     Raises
     ------
     FrameError
-        If the file cannot be read, has another shape than `shape`, is black throughout, or is a TIFF in which 0 is
-        white: programs that write arrays of bool so mean 0 where others mean white.
+        If the file cannot be read, has another shape than `shape`, is black throughout, is a JPEG, in which black is
+        not 0 near edges, or a TIFF in which 0 is white: programs that write arrays of bool so mean 0 where others mean
+        white.
     """
     path = Path(path)
     with closing(read_rasters(path)) as rasters:
@@ -130,7 +132,12 @@ def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> BoolArray
             str(path),
             "Save it as PNG, or as 8-bit grey levels with 0 where nothing is to be measured",
         )
+    if raster.is_lossy:
+        what = "The mask is a JPEG, in which black is not quite black near edges"
+        raise FrameError(what, str(path), "Save it as PNG, painted anew or with a threshold")
     mask: BoolArray = _grey(raster, path) != 0
+    if raster.opaque is not None:
+        mask &= raster.opaque
     if mask.shape != tuple(shape):
         raise FrameError(
             f"The mask is {_size(mask.shape)} but the reference image is {_size(shape)}",
@@ -152,12 +159,6 @@ def check_same_shape(reference: Frame, deformed: Frame) -> None:
             f"{deformed.info.name} is {_size(deformed.shape)}",
             todo="Give images of one size",
         )
-
-
-def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
-    """Return a key that sorts names as people count: ``img_2`` before ``img_10``, in any letter case."""
-    parts = re.split(r"(\d+)", name.casefold())
-    return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), name
 
 
 def printable(name: str) -> str:
@@ -187,10 +188,17 @@ def _grey(raster: Raster, path: Path) -> FloatArray:
 def _digest(path: Path) -> str:
     """Return the sha256 of an image that has been read; FrameError if it is no longer there."""
     try:
-        return sha256(path)
+        state = path.stat()
+        return _sha256_of_version(path, state.st_mtime_ns, state.st_size)
     except OSError as error:
         what = f"The image cannot be read again: {error.strerror or error}"
         raise FrameError(what, str(path), "Give it when it is written") from error
+
+
+@lru_cache(maxsize=4)
+def _sha256_of_version(path: Path, _changed_ns: int, _bytes: int) -> str:
+    """Return the sha256 of a file, which is read anew when it has changed: of many pages each asks for it."""
+    return sha256(path)
 
 
 def sha256(path: Path) -> str:

@@ -193,7 +193,7 @@ class Strain:
         direction is principal, and 0 is given.
         """
         angle: FloatArray = np.degrees(0.5 * np.arctan2(2 * self.exy, self.exx - self.eyy))
-        return angle
+        return np.where(angle == -90, -angle, angle)  # the same direction
 
     @property
     def von_mises(self) -> FloatArray:

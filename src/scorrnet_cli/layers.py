@@ -13,7 +13,7 @@ from typing import NamedTuple
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import BoolArray, FloatArray, FrameInfo
 from scorrnet_cli.gauge import ARRAYS
-from scorrnet_cli.snapshots import Snapshot, Snapshots, chosen_frames
+from scorrnet_cli.snapshots import Snapshot, Snapshots, chosen_frames, last_measured
 from scorrnet_cli.writers import StoredResult, open_result
 
 LENGTHS = ("u", "v", "sigma_u", "sigma_v")
@@ -107,6 +107,11 @@ class LayeredResult:
     def shape(self) -> tuple[int, int]:
         """Height and width of the reference image."""
         return self.stored.shape[1:]
+
+    @property
+    def last(self) -> int:
+        """The last of the frames asked for that was measured."""
+        return last_measured(self.frames, self.stored.deformed)
 
     @property
     def unit(self) -> str:

@@ -43,12 +43,16 @@ def by_tiles(
     Returns
     -------
     Refined
-        Where there is no surface near: the field as it was, not valid, zncc 0 and sigma NaN.
+        Where there is no surface near: the field as it was, not valid, zncc and sigma NaN.
     """
     shape = reference.mask.shape
     nothing = torch.zeros_like(reference.mask)
     found = Refined(
-        field.clone(), nothing, field.new_zeros(shape), field.new_full(field.shape, math.nan), torch.zeros_like(nothing)
+        field.clone(),
+        nothing,
+        field.new_full(shape, math.nan),
+        field.new_full(field.shape, math.nan),
+        torch.zeros_like(nothing),
     )
     _fill(stage, reference, deformed, field, halo, found._asdict(), motion)
     return found

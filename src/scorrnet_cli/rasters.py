@@ -37,11 +37,17 @@ class Raster:
         ``[n]``, counted from 0, for a page of a multi-page file, else empty.
     is_inverted : bool
         Whether 0 is white in the file; `pixels` are grey levels nonetheless.
+    is_lossy : bool
+        Whether grey levels are not quite those that were saved.
+    opaque : (H, W) bool, optional
+        Which pixels are not wholly transparent, of a PNG of up to 8 bits that has such.
     """
 
     pixels: NDArray[Any]
     page: str = ""
     is_inverted: bool = False
+    is_lossy: bool = False
+    opaque: NDArray[np.bool_] | None = None
 
 
 class _All(Container[int]):
@@ -229,9 +235,12 @@ def _pillow(path: Path, _: Container[int], plugin: type[ImageFile]) -> Iterator[
             return
         plain = {"P": "RGBA", "CMYK": "RGB"}.get(image.mode)
         pixels = np.asarray(image.convert(plain) if plain else image)
+    opaque = None
     if pixels.ndim == 3:
+        if pixels.shape[-1] in (2, 4):
+            opaque = pixels[..., -1] > 0
         pixels = pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., 0]
-    yield Raster(pixels)
+    yield Raster(pixels, is_lossy=plugin is JpegImageFile, opaque=opaque)
 
 
 # How pillow is told to unpack 16-bit PNG images of several channels, of which it otherwise keeps the upper

@@ -129,7 +129,7 @@ def chosen_frames(text: str, frames: Sequence[FrameInfo]) -> list[int]:
     if text == "all":
         return list(range(count))
     if text == "last":
-        return [next((index for index in reversed(range(count)) if not frames[index].failure), count - 1)]
+        return [last_measured(range(count), frames)]
     try:
         chosen = [int(number) for number in text.split(",")]
     except ValueError:
@@ -137,6 +137,11 @@ def chosen_frames(text: str, frames: Sequence[FrameInfo]) -> list[int]:
     if wrong := [index for index in chosen if not 0 <= index < count]:
         raise UsageError(f"There is no frame {wrong[0]}", f"--frame {text}", f"The result has 0 to {count - 1}")
     return sorted(set(chosen))
+
+
+def last_measured(indices: Sequence[int], frames: Sequence[FrameInfo]) -> int:
+    """Return the last of some frames that was measured, or just the last if none was."""
+    return next((index for index in reversed(indices) if not frames[index].failure), indices[-1])
 
 
 def spread_evenly(indices: Sequence[int], most: int) -> list[int]:

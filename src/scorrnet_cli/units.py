@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scorrnet_cli.errors import UsageError
 
@@ -24,6 +28,8 @@ class Calibration:
         Length on the specimen of one pixel, mm. Displacements in px times this are mm.
     source : str
         Where it is known from, for people.
+    bar : tuple of float, optional
+        x, y of both ends of the scale bar that it was taken from, px.
 
     Raises
     ------
@@ -33,6 +39,7 @@ class Calibration:
 
     mm_per_px: float
     source: str
+    bar: tuple[float, float, float, float] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mm_per_px) and self.mm_per_px > 0):
@@ -62,7 +69,41 @@ class Calibration:
         px = math.hypot(x2 - x1, y2 - y1)
         if not (math.isfinite(px) and px > 0):
             raise UsageError("The ends of the scale bar must be two points", text)
-        return cls(mm / px, f"scale bar of {mm:g} mm, ({x1:g}, {y1:g}) to ({x2:g}, {y2:g}) px")
+        source = f"scale bar of {mm:g} mm, ({x1:g}, {y1:g}) to ({x2:g}, {y2:g}) px"
+        return cls(mm / px, source, (x1, y1, x2, y2))
+
+    def check_within(self, shape: tuple[int, int]) -> None:
+        """Raise UsageError if the scale was taken from a bar that does not lie within an image (H, W)."""
+        height, width = shape
+        x1, y1, x2, y2 = self.bar or (0.0, 0.0, 0.0, 0.0)
+        if not (0 <= min(x1, x2) <= max(x1, x2) <= width and 0 <= min(y1, y2) <= max(y1, y2) <= height):
+            what = f"The scale bar does not lie within the image of {width} x {height} px"
+            raise UsageError(what, self.source, "Give its ends in px of the reference image")
+
+
+def steps_in_time(times_s: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give every image a time of its own, for readers that know frames by their times.
+
+    Parameters
+    ----------
+    times_s : sequence of float
+        When each image was taken, s, rising; NaN where that is not known.
+
+    Returns
+    -------
+    (T) float64
+        Rising: what is not known lies evenly between what is, and beyond it at the median distance of neighbours, or
+        at 1 s. The numbers of the images if nothing is known.
+    """
+    numbers, times = np.arange(len(times_s), dtype=np.float64), np.array(times_s, np.float64)
+    known = np.isfinite(times)
+    if not known.any():
+        return numbers
+    places, values = numbers[known], times[known]
+    apart = float(np.median(np.diff(values) / np.diff(places))) if len(values) > 1 else 1.0
+    beyond = numbers - numbers.clip(places[0], places[-1])
+    steps: NDArray[np.float64] = np.interp(numbers, places, values) + apart * beyond
+    return steps
 
 
 def short(value: float, width: float) -> str:

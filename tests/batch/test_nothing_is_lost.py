@@ -20,7 +20,7 @@ from scorrnet_cli.batch.places import remove
 from scorrnet_cli.batch.whole import complete
 from scorrnet_cli.errors import OutputError
 from scorrnet_cli.frames import Frame
-from scorrnet_cli.writers import Header, read_hdf5, write_view
+from scorrnet_cli.writers import Header, Writer, read_hdf5, write_view
 
 Run = Callable[..., Result]
 Read = Callable[[Path], dict[str, Any]]
@@ -213,11 +213,13 @@ def test_overwrite_begins_anew(folder: Path, scorrnet: Run, pipeline: Any, whole
 def test_a_run_that_overwrites_goes_on(folder: Path, scorrnet: Run, pipeline: Any, whole: Any, contents: Read) -> None:
     (folder / "scorrnet.h5").write_text("old")
     stop_at(pipeline, "img_7.png", KeyboardInterrupt())
-    assert scorrnet("batch", folder, "--overwrite").exit_code == 130
+    stopped = scorrnet("batch", folder, "--overwrite")
+    assert (stopped.exit_code, "--resume --overwrite goes on with it" in stopped.stderr) == (130, True)
     assert (folder / "scorrnet.h5").read_text() == "old"
     go_on(pipeline)
-    result = scorrnet("batch", folder, "--resume")
-    assert (result.exit_code, "exists already" in result.stderr) == (7, True)
+    for flags in ((), ("--resume",)):
+        result = scorrnet("batch", folder, *flags)
+        assert (result.exit_code, "Go on with it with --resume --overwrite" in result.stderr) == (7, True)
     assert scorrnet("batch", folder, "--resume", "--overwrite").exit_code == 0
     assert len(pipeline.measured) == 5
     assert contents(folder / "scorrnet.h5") == whole
@@ -601,3 +603,24 @@ def test_a_disk_that_is_full_at_any_moment(
     assert scorrnet("batch", folder, "--resume").exit_code == 0
     assert len(pipeline.measured) == (7 if part == "000004.h5" else 0)
     assert contents(folder / "scorrnet.h5") == whole
+
+
+def test_frames_put_together_on_a_full_disk_leave_nothing_half_made(
+    folder: Path, scorrnet: Run, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = 0
+    take = Writer.take
+
+    def refuse(writer: Writer, shard: Path) -> None:
+        nonlocal written
+        written += 1
+        if written == 3:
+            raise OutputError("The disk is full")
+        take(writer, shard)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "take", refuse)
+        full = scorrnet("batch", folder, "-o", folder / "out.tif", "--split")
+        assert (full.exit_code, "The disk is full" in full.stderr) == (7, True), full.stderr
+    assert not (folder / "out.tif.parts" / "whole").exists()
+    assert scorrnet("batch", folder, "-o", folder / "out.tif", "--split", "--resume").exit_code == 0

@@ -15,11 +15,11 @@ import tifffile
 from PIL import Image
 from typer.testing import Result
 
+from scorrnet_cli import rasters
 from scorrnet_cli.batch.finding import find_images
 from scorrnet_cli.batch.sources import Selection
 from scorrnet_cli.batch.whole import complete
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.frames import natural_key
 from scorrnet_cli.writers import Header, read_hdf5, write_view
 from scorrnet_cli.writers.own import is_ours
 
@@ -34,12 +34,6 @@ def names(path: Path) -> list[str]:
 
 def numbered(*numbers: int) -> list[str]:
     return [f"img_{number}.png" for number in numbers]
-
-
-def test_names_are_sorted_as_people_count() -> None:
-    names = ["b01_x11", "a10", "img_10.png", "a2", "b1_x10", "A1", "img_2.png", "b1_x9", "a"]
-    wanted = ["a", "A1", "a2", "a10", "b1_x9", "b1_x10", "b01_x11", "img_2.png", "img_10.png"]
-    assert sorted(names, key=natural_key) == wanted
 
 
 def test_a_folder_becomes_one_file(folder: Path, scorrnet: Run) -> None:
@@ -220,7 +214,8 @@ def test_folders_without_enough_images(tmp_path: Path, scorrnet: Run, draw: Draw
     assert f"too few images to compare ({tmp_path}). Give at least two, or check --pattern." in result.stderr
     missing = scorrnet("batch", tmp_path / "none")
     assert (missing.exit_code, "There is no such folder or file" in missing.stderr) == (3, True)
-    assert scorrnet("batch", tmp_path, "--recursive").exit_code == 3
+    alone = scorrnet("batch", tmp_path, "--recursive")
+    assert (alone.exit_code, f"{tmp_path} has one image only and is left out" in alone.stderr) == (3, True)
     assert find_images(tmp_path) == [tmp_path / "a.png"]
 
 
@@ -619,6 +614,28 @@ def test_videos_are_sequences(tmp_path: Path, scorrnet: Run, name: str, codec: s
         assert means == pytest.approx(expected, rel=1e-5)
     else:  # what mpeg4 has made of it
         assert (np.diff(means) > 5).all()
+
+
+def test_a_video_is_decoded_no_farther_than_it_is_used(
+    tmp_path: Path, scorrnet: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    av: Any = pytest.importorskip("av")
+    with av.open(str(tmp_path / "a.avi"), "w") as container:
+        stream = container.add_stream("rawvideo", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 40, "gray"
+        for pixels in np.random.default_rng(1).integers(0, 200, (30, 40, 64), dtype=np.uint8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="gray")))
+    decoded = []
+    decode = rasters._video
+
+    def counted(*asked: Any) -> Any:
+        for raster in decode(*asked):
+            decoded.append(raster.page)
+            yield raster
+
+    monkeypatch.setattr(rasters, "_video", counted)
+    assert scorrnet("batch", tmp_path / "a.avi", "--stop", "3").exit_code == 0
+    assert decoded == ["[0]", "[1]", "[2]"]
 
 
 def test_a_video_without_pyav(tmp_path: Path, scorrnet: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,8 +57,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         noise = 0.01 * torch.randn(2, *mask.shape, generator=torch.Generator().manual_seed(1))
         return Measured(noise, mask, torch.full_like(noise, 0.01))
 
+    def moved(reference: Tensor, deformed: Tensor, mask: Tensor) -> Measured:
+        found = noisy(reference, deformed, mask)
+        return found._replace(displacement=found.displacement - 1.2)
+
     def load(names: Iterable[str], device: str = "auto") -> dict[str, Method]:
-        known = {"scorrnet": noisy, "network": still}
+        known = {"scorrnet": noisy, "network": still, "linear": moved}
         return {name: known[name] for name in names}
 
     monkeypatch.setattr(methods, "load_methods", load)
@@ -247,6 +251,13 @@ class TestNoiseFloor:
         assert found[0]["spatial"] == pytest.approx(0.01, rel=0.05)
         assert found[0]["temporal"] == 0.0
         assert found[0]["frames"] == 2
+
+    def test_images_that_moved_are_doubted(self, images: list[Path]) -> None:
+        asked: tuple[str | Path, ...] = ("noise-floor", *images[:2], "--mask", images[0].with_name("mask.png"))
+        result = scorrnet(*asked, "--methods", "linear")
+        assert result.exit_code == 0, result.stderr
+        assert "moved by 1.2 px on average and may not be of a scene at rest" in result.stderr
+        assert "at rest" not in scorrnet(*asked).stderr
 
     def test_one_image_is_too_few(self, images: list[Path]) -> None:
         result = scorrnet("noise-floor", images[0])

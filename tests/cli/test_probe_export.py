@@ -113,7 +113,7 @@ class TestProbe:
         result = scorrnet("probe", "some.h5", "--point", "A=30,25")
         assert [row["time_s"] for row in rows_of(result.stdout)] == ["5", "", "9"]
         with h5py.File("some.h5") as file:
-            assert file["VTKHDF/Steps/Values"][...].tolist() == [5.0, 5.0, 9.0]
+            assert file["VTKHDF/Steps/Values"][...].tolist() == [5.0, 7.0, 9.0]
         assert scorrnet("export", "some.h5", "--to", "vtk", "-o", "vtk").exit_code == 0
         (steps,) = Path("vtk").glob("*.pvd")
         assert re.findall(r'timestep="(.*?)"', steps.read_text()) == ["5.0", "7.0", "9.0"]
@@ -206,6 +206,17 @@ class TestProbe:
         assert scorrnet(*arguments, "--overwrite").exit_code == 0
         assert scorrnet("probe", "mm.h5", "--profile", "0,30,59,30", "--plot", "b.png").exit_code == 0
 
+    def test_a_profile_is_drawn_of_the_last_frame_that_was_measured(self, field: Field, drawn: list[Figure]) -> None:
+        *rest, last = field.deformed
+        lost = {name: getattr(field, name).copy() for name in ("u", "v", "valid")}
+        for name, values in lost.items():
+            values[-1] = False if name == "valid" else np.nan
+        write(Path("lost.h5"), replace(field, **lost, deformed=(*rest, replace(last, failure="truncated"))))
+        assert scorrnet("probe", "lost.h5", "--profile", "0,30,59,30", "--plot", "a.png").exit_code == 0
+        (figure,) = drawn
+        assert f"frame {T - 2}: {rest[-1].name}" in {text.get_text() for text in figure.texts}
+        assert np.isfinite(np.asarray(figure.axes[0].get_lines()[0].get_ydata(), float)).sum() > 40
+
     def test_curves_end_alike_and_a_single_frame_has_its_values_side_by_side(
         self, drawn: list[Figure], field: Field
     ) -> None:
@@ -258,7 +269,7 @@ class TestProbe:
             (("px.h5", "--point", "1,2", "--frame", "3"), 2, "0 to 2"),
             (("none.h5", "--point", "1,2"), 2, "no such result"),
             (("px.h5", "--point", "1,2", "-o", "missing/a.csv"), 7, "does not exist"),
-            (("px.h5", "--point", "1,2", "--plot", "a.png", "-o", "a.png"), 2, "would be one file"),
+            (("px.h5", "--point", "1,2", "--plot", "a.png", "-o", "a.png"), 7, "Choose .csv"),
             (("px.h5", "--point", "1,2", "--plot", "a.jpg"), 7, "Choose one of .png, .pdf, .svg"),
         ],
     )
@@ -330,11 +341,14 @@ class TestExport:
             (("px.h5",), 2, "--to"),
             (("px.h5", "--to", "xlsx"), 2, "xlsx"),
             (("px.h5", "--to", "csv", "--step", "0"), 2, "--step"),
-            (("px.h5", "--to", "npz", "-o", "mm.h5"), 7, "exists already"),
+            (("px.h5", "--to", "vtkhdf", "-o", "a.vtkhdf"), 7, "exists already"),
+            (("px.h5", "--to", "npz", "-o", "new.h5"), 7, "Choose .npz"),
+            (("px.h5", "--to", "mat", "-o", "new.npz"), 7, "Choose .mat"),
             (("none.h5", "--to", "npz"), 2, "no such result"),
         ],
     )
-    def test_what_is_refused(self, arguments: tuple[str, ...], code: int, word: str) -> None:
+    def test_what_is_refused(self, folder: Path, arguments: tuple[str, ...], code: int, word: str) -> None:
+        (folder / "a.vtkhdf").touch()
         result = scorrnet("export", *arguments)
         assert result.exit_code == code
         assert result.stdout == ""
@@ -342,12 +356,35 @@ class TestExport:
 
     def test_the_result_is_never_replaced(self, folder: Path) -> None:
         before = (folder / "px.h5").read_bytes()
-        for command, *what in (
-            ("export", "--to", "npz", "-o"),
-            ("probe", "--point", "1,2", "-o"),
-            ("probe", "--point", "1,2", "--plot"),
-        ):
-            result = scorrnet(command, "px.h5", *what, "px.h5", "--overwrite")
-            assert result.exit_code == 7
-            assert "would replace the result" in result.stderr
+        result = scorrnet("probe", "px.h5", "--point", "1,2", "-o", "px.h5", "--overwrite")
+        assert (result.exit_code, "Choose .csv" in result.stderr) == (7, True)
         assert (folder / "px.h5").read_bytes() == before
+
+    def test_nor_is_an_image_that_was_measured(self, folder: Path, field: Field) -> None:
+        pytest.importorskip("matplotlib")
+        infos = tuple(replace(info, name=f"{index}.png") for index, info in enumerate(field.deformed))
+        write(folder / "seen.h5", replace(field, deformed=infos))
+        Image.new("L", (8, 8)).save(folder / "1.png")
+        before = (folder / "1.png").read_bytes()
+        for command in (("plot",), ("probe", "--point", "30,25")):
+            option = "-o" if command == ("plot",) else "--plot"
+            result = scorrnet(command[0], "seen.h5", *command[1:], option, "1.png", "--overwrite")
+            assert (result.exit_code, "would replace an image" in result.stderr) == (7, True)
+        assert (folder / "1.png").read_bytes() == before
+        for _ in range(2):  # a picture of ours may be replaced, whatever its name
+            assert scorrnet("plot", "seen.h5", "-o", "2.png", "--overwrite").exit_code == 0
+
+    def test_increments_tell_from_which_image_they_are(self, folder: Path, field: Field) -> None:
+        settings = replace(field.process.settings, increments=True)
+        infos = tuple(replace(info, reference_frame=index - 1) for index, info in enumerate(field.deformed))
+        increments = replace(field, deformed=infos, process=replace(field.process, settings=settings))
+        write(folder / "steps.h5", increments)
+        under = [field.reference.name, *(info.name for info in field.deformed[:-1])]
+        assert scorrnet("export", "steps.h5", "--to", "npz").exit_code == 0
+        with np.load(folder / "steps.npz") as file:
+            assert file["increments"]
+            assert file["reference_of_frame"].tolist() == under
+        assert scorrnet("export", "steps.h5", "--to", "gom").exit_code == 0
+        heads = [path.read_text(encoding="utf-8") for path in sorted((folder / "steps_gom").iterdir())]
+        written = [re.findall(r"# reference +: (.*)", head)[0] for head in heads]
+        assert [name.encode("ascii", "backslashreplace").decode() for name in under] == written

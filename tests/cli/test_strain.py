@@ -207,7 +207,9 @@ def test_units_are_stated_and_shown(old: Path) -> None:
     result = scorrnet("units", old, "--mm-per-px", "0.042", "--fps", "25")
     assert result.exit_code == 0, result.stderr
     assert rows_of(result)["times"] == "0.04 to 0.08 s (25 frames of the result per second)"
-    assert rows_of(scorrnet("units", old, "--scale-bar", "0,0,100,0,5"))["scale"].startswith(
+    outside = scorrnet("units", old, "--scale-bar", "0,0,100,0,5")
+    assert (outside.exit_code, "within the image of 64 x 40 px" in outside.stderr) == (2, True)
+    assert rows_of(scorrnet("units", old, "--scale-bar", "0,0,50,0,2.5"))["scale"].startswith(
         "0.05 mm per px (scale bar"
     )
     field = read_hdf5(old)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from scorrnet_cli.errors import FrameError
 from scorrnet_cli.field import FrameInfo
-from scorrnet_cli.frames import Frame, check_same_shape, natural_key, read_frame, read_frames, read_mask
+from scorrnet_cli.frames import Frame, check_same_shape, read_frame, read_frames, read_mask
 
 H, W = 40, 56
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -505,6 +505,29 @@ def test_a_mask_in_which_nothing_is_white_is_refused(tmp_path: Path) -> None:
         read_mask(tmp_path / "m.tif", (H, W))
 
 
+def test_what_is_transparent_in_a_mask_is_not_measured(tmp_path: Path) -> None:
+    inside = noise("bool")
+    paint = np.full((H, W, 4), 255, np.uint8)
+    paint[..., 3] = np.where(inside, 255, 0)
+    Image.fromarray(paint).save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png", (H, W)), inside)
+    Image.fromarray(paint[..., [0, 3]], "LA").save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "grey.png", (H, W)), inside)
+
+
+def test_a_jpeg_is_no_mask(tmp_path: Path) -> None:
+    Image.fromarray(np.where(noise("bool"), 255, 0).astype(np.uint8)).save(tmp_path / "m.jpg")
+    with pytest.raises(FrameError, match=r"not quite black.*m\.jpg.*Save it as PNG"):
+        read_mask(tmp_path / "m.jpg", (H, W))
+
+
+def test_a_file_of_many_pages_is_hashed_anew_when_it_has_changed(tmp_path: Path) -> None:
+    for pixels in (np.zeros((H, W), np.uint8), np.ones((H, W + 1), np.uint8)):
+        tifffile.imwrite(tmp_path / "a.tif", pixels)
+        digest = hashlib.sha256((tmp_path / "a.tif").read_bytes()).hexdigest()
+        assert read_frame(tmp_path / "a.tif").info.sha256 == digest
+
+
 def test_mask_of_another_shape_or_black_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "m.tif", np.ones((H, W), np.uint8))
     with pytest.raises(FrameError, match=r"mask is 56 x 40 px but the reference image is 40 x 56 px \(.*m\.tif"):
@@ -522,18 +545,3 @@ def test_check_same_shape_names_both() -> None:
     check_same_shape(first, first)
     with pytest.raises(FrameError, match=r"ref\.tif is 50 x 40 px but .* def\.tif is 40 x 50 px"):
         check_same_shape(first, second)
-
-
-def test_natural_key_counts_as_people_do() -> None:
-    names = ["img_10.tif", "IMG_2.tif", "img_1.tif", "img_01.tif", "10.tif", "9.tif", "a", "img_2b.tif", ""]
-    assert sorted(names, key=natural_key) == [
-        "",
-        "9.tif",
-        "10.tif",
-        "a",
-        "img_01.tif",
-        "img_1.tif",
-        "IMG_2.tif",
-        "img_2b.tif",
-        "img_10.tif",
-    ]

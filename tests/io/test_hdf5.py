@@ -197,9 +197,9 @@ def test_what_is_no_result_is_refused(tmp_path: Path, read: Callable[[Path], Any
 
     assert "no such result" in refused("missing.h5")
     (tmp_path / "text.h5").write_text("no HDF5")
-    assert "not a whole HDF5 result" in refused("text.h5")
+    assert "This is no HDF5 file" in refused("text.h5")
     (tmp_path / "folder.h5").mkdir()
-    assert "not a whole HDF5 result" in refused("folder.h5")
+    assert "This is a folder" in refused("folder.h5")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["data"] = 1
     assert "not a whole HDF5 result" in refused("other.h5")

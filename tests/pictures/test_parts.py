@@ -75,7 +75,18 @@ class TestScale:
 
     def test_limits_of_the_user_are_kept(self) -> None:
         assert choose_scale(QUANTITIES["exx"], [], None, (1.0, 2.0)) == Scale(1.0, 2.0, "%", diverging=False)
-        assert choose_scale(QUANTITIES["exx"], [], None, (-1.0, 2.0)).diverging
+
+    def test_zero_is_white_whatever_the_limits(self) -> None:
+        for limits in ((-1.0, 5.0), (-5.0, 1.0), (-2.0, 2.0)):
+            scale = choose_scale(QUANTITIES["exx"], [], None, limits)
+            assert scale.diverging
+            below, zero, above = scale.paint(np.array([-0.9, 0.0, 0.9], np.float32)).astype(int)
+            assert zero.min() > 235
+            assert below[2] > below[0] and above[0] > above[2]  # blue and red
+            assert abs(below.sum() - above.sum()) < 60
+
+    def test_equivalent_strain_is_from_zero_on(self) -> None:
+        assert choose_scale(QUANTITIES["von-mises"], [(0.02, 0.03)], None) == Scale(0.0, 3.0, "%", diverging=False)
 
     def test_one_value_and_none(self) -> None:
         assert choose_scale(QUANTITIES["u"], [(2.0, 2.0)], None) == Scale(1.999, 2.001, "px", diverging=False)
@@ -186,6 +197,12 @@ class TestMoved:
         assert not known[:, : first - 2].any()
         assert not known[:, last + 3 :].any()
         assert np.abs(out - x / (1 + stretch))[known].max() <= 0.5 * (1 + stretch)
+
+    def test_a_neck_is_closed_though_little_else_is_stretched(self) -> None:
+        y, x = np.mgrid[:60, :400].astype(np.float32)
+        u = 8.0 * np.tanh((x - 200) / 9) + 0.01 * x  # stretched by 0.9 in the middle, 3 % of the surface
+        out = moved(x, u.astype(np.float32), (0.3 * np.sin(y / 3) * np.exp(-(((x - 200) / 9) ** 2))).astype(np.float32))
+        assert np.isfinite(out[8:-8, 180:220]).all()
 
     def test_a_crack_stays_open(self) -> None:
         x = np.mgrid[:30, :60][1].astype(np.float32)

@@ -249,8 +249,7 @@ class TestPage:
             (("--field", "w"), 2, "von-mises"),
             (("--point", "400,5"), 2, "within the image"),
             (("-o", "none/report.html"), 7, "does not exist"),
-            (("-o", "test.h5", "--overwrite"), 7, "would replace the result"),
-            (("-o", "still.h5", "--noise-floor", "still.h5", "--overwrite"), 7, "would replace the result"),
+            (("-o", "test.h5", "--overwrite"), 7, "Choose .html"),
             (("-o", "report.pdf"), 7, "Choose .html"),
         ],
     )
@@ -304,6 +303,15 @@ class TestCharts:
         assert svg.count("M") == 2
         assert "a &amp; b" in svg
         assert ">4<" in svg
+
+    def test_ticks_are_told_apart_however_small_they_are(self) -> None:
+        for values in ([1.2000e-4, 1.2002e-4], [0.0, 3e-9], [-2.0, 3.0], [1e5, 1e5 + 1e-3]):
+            texts = re.findall(r'text-anchor="end">([^<]*)<', chart("t", "time (s)", [0.0, 1.5], [Curve("a", values)]))
+            assert len(set(texts)) == len(texts) > 2, texts
+
+    def test_there_are_no_parts_of_frames(self) -> None:
+        svg = chart("t", "frame", [0.0, 1.0], [Curve("a", [1.0, 2.0])])
+        assert re.findall(r'text-anchor="middle">([^<]*)<', svg) == ["0", "1", "frame"]
 
     def test_a_constant_and_nothing_at_all(self) -> None:
         for value in (0.0, 3.0, float("nan")):

@@ -116,3 +116,8 @@ def test_each_body_is_refined_by_itself() -> None:
     seen = surface(image, mask)
     parts = severed(seen, Spline(deformed_spline(seen, image)), field)
     assert {int(part.surface.mask.sum()) for part in parts} == {int(lower.sum()), int((mask & ~lower).sum())}
+
+
+def test_a_field_of_few_pixels_is_one_body() -> None:
+    mask = torch.ones(3, 129, dtype=torch.bool)
+    assert [part.tolist() for part in bodies(mask, torch.zeros(2, 3, 129))] == [mask.tolist()]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli.drops import drops
+from scorrnet_cli.drops import _at_least, drops
 from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
 
 SIZE = 240
@@ -144,3 +146,9 @@ def test_few_dots_or_none_tell_nothing() -> None:
     assert not bool(drops(noise, ~patch).any())
     assert not bool(drops(noise, torch.zeros_like(patch)).any())
     assert not bool(drops(torch.zeros(3, 2), torch.ones(3, 2, dtype=torch.bool)).any())
+
+
+def test_any_number_of_holes_has_a_probability() -> None:
+    assert _at_least(3, 5, 0.2) == pytest.approx(sum(math.comb(5, k) * 0.2**k * 0.8 ** (5 - k) for k in (3, 4, 5)))
+    assert _at_least(0, 2000, 0.3) == pytest.approx(1.0)
+    assert _at_least(500, 2000, 0.2) < 1e-6

@@ -156,14 +156,14 @@ class TestNoiseFloor:
     def test_space_and_time_are_told_apart(self) -> None:
         fixed = 0.02 * _noise((2, 120, 150), 1)
         numbers = iter(range(2, 100))
-        frames = [torch.zeros(120, 150)] * 6
+        frames = [("still", torch.zeros(120, 150))] * 6
 
         def method(reference: Tensor, deformed: Tensor, mask: Tensor) -> Measured:
             field = 0.1 + fixed + 0.01 * _noise((2, 120, 150), next(numbers))
             field[:, 3, 4] = math.nan
             return _result(field)
 
-        floor = {each.quantity: each for each in noise_floor("mine", method, frames[0], frames, self.MASK)}
+        floor = {each.quantity: each for each in noise_floor("mine", method, frames[0][1], frames, self.MASK)}
         assert floor["u"].mean == pytest.approx(0.1, abs=1e-3)
         assert floor["v"].spatial == pytest.approx(math.hypot(0.02, 0.01), rel=0.03)
         assert floor["v"].temporal == pytest.approx(0.01, rel=0.03)
@@ -183,20 +183,21 @@ class TestNoiseFloor:
             return _result(field)
 
         flats = [torch.zeros(120, 150) for _ in range(3)]
-        floor = {each.quantity: each for each in noise_floor("mine", method, flats[0], flats, self.MASK)}
+        named = list(zip("abc", flats, strict=True))
+        floor = {each.quantity: each for each in noise_floor("mine", method, flats[0], named, self.MASK)}
         slope = math.sqrt(12 / (25**2 * (25**2 - 1)))
         assert floor["exx"].spatial == pytest.approx(0.01 * slope, rel=0.25)
         assert abs(floor["exx"].mean) < 0.01 * slope
 
     def test_one_frame_tells_nothing_of_time(self) -> None:
         flat = torch.zeros(120, 150)
-        floor = noise_floor("mine", lambda *_: _result(_noise((2, 120, 150), 1)), flat, [flat], self.MASK)
+        floor = noise_floor("mine", lambda *_: _result(_noise((2, 120, 150), 1)), flat, [("a", flat)], self.MASK)
         assert all(math.isnan(each.temporal) for each in floor)
 
     def test_nothing_measured_is_an_error(self) -> None:
         flat = torch.zeros(120, 150)
-        with pytest.raises(MeasurementError):
-            noise_floor("mine", lambda *_: nothing(self.MASK), flat, [flat], self.MASK)
+        with pytest.raises(MeasurementError, match=r"black\.png"):
+            noise_floor("mine", lambda *_: nothing(self.MASK), flat, [("black.png", flat)], self.MASK)
 
 
 class TestSynthetic:
@@ -309,5 +310,15 @@ class TestTruth:
             compare(field, np.zeros((1, 2, 70, 60)))
         with pytest.raises(UsageError, match="2 frames but the truth 3"):
             compare(field, np.zeros((3, 2, 60, 70)))
-        with pytest.raises(UsageError, match="No point"):
-            compare(field, np.full((1, 2, 60, 70), np.nan))
+        with pytest.raises(UsageError, match=r"No point.*truth\.tif"):
+            compare(field, np.full((1, 2, 60, 70), np.nan), source="truth.tif")
+
+    def test_a_frame_of_which_nothing_is_known_spoils_no_other(
+        self, make_field: Callable[[int, int, int], Field]
+    ) -> None:
+        field = make_field(2, 60, 70)
+        truth = np.nan_to_num(np.stack([field.u, field.v], axis=1)).astype(np.float64)
+        truth[0] = np.nan
+        lost, other = compare(field, truth)
+        assert math.isnan(lost.mae_u) and math.isnan(lost.valid_share)
+        assert other.mae_u == pytest.approx(0.0, abs=1e-6)

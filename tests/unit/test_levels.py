@@ -45,3 +45,26 @@ def test_what_is_bright_but_no_mark_stays(grey: FloatArray) -> None:
     dots[::10, ::10] = 255  # two levels alone: neither is a mark
     found = standard_levels(dots)
     assert found is not None and np.ptp(found) == pytest.approx(255 / dots.std(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("scale", "mark", "share"),
+    [(1.0, -9999.0, 0.1), (1.0, 1e5, 0.1), (255.0, -3.4e38, 0.02), (1.0, -3.4e38, 0.02), (255.0, -1000.0, 0.3)],
+)
+def test_frequent_and_huge_marks_leave_the_rest_as_it_is(scale: float, mark: float, share: float) -> None:
+    rng = np.random.default_rng(4)
+    grey = scale * rng.random((90, 100), dtype=np.float32)
+    marked = rng.random(grey.shape) < share
+    levels = standard_levels(np.where(marked, np.float32(mark), grey))
+    assert levels is not None
+    seen = ~marked
+    assert np.corrcoef(levels[seen], grey[seen])[0, 1] > 0.999999
+    assert levels[seen].std() > 0.75
+
+
+def test_dots_without_noise_are_no_marks() -> None:
+    rng = np.random.default_rng(5)
+    dots = np.where(rng.random((90, 100)) < 0.1, 0, rng.integers(250, 256, (90, 100))).astype(np.float32)
+    levels = standard_levels(dots)
+    assert levels is not None
+    assert np.ptp(levels) == pytest.approx(255 / dots.std(), rel=1e-3)

@@ -272,3 +272,10 @@ def test_size_of_the_virtual_strain_gauge() -> None:
 def test_senseless_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         StrainSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_direction_of_tension_along_y_does_not_jump() -> None:
+    flat = np.zeros((1, 1, 2), np.float32)
+    nearly = np.array([[[1e-10, -1e-10]]], np.float32)
+    found = Strain(flat, flat + np.float32(0.01), nearly, flat, flat, flat, StrainSettings())
+    assert found.angle_deg.tolist() == [[[90.0, 90.0]]]

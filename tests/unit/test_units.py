@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,22 @@ import tifffile
 from scorrnet_cli.clock import Clock, check_rising
 from scorrnet_cli.errors import FrameError, UsageError
 from scorrnet_cli.field import FrameInfo
-from scorrnet_cli.units import Calibration
+from scorrnet_cli.units import Calibration, steps_in_time
 
 
 def test_scale_bar() -> None:
     scale = Calibration.of_scale_bar("10,20,40,60,2.5")  # 50 px
     assert scale.mm_per_px == pytest.approx(0.05)
     assert scale.source == "scale bar of 2.5 mm, (10, 20) to (40, 60) px"
+
+
+def test_a_scale_bar_lies_within_the_image() -> None:
+    scale = Calibration.of_scale_bar("10,20,40,60,2.5")
+    scale.check_within((60, 40))
+    for shape in ((59, 40), (60, 39)):
+        with pytest.raises(UsageError, match=r"within the image of .*\(10, 20\) to \(40, 60\)"):
+            scale.check_within(shape)
+    Calibration(0.05, "told").check_within((1, 1))
 
 
 @pytest.mark.parametrize("text", ["1,2,3,4", "a,b,c,d,e", "1,1,1,1,5", "0,0,10,0,-1", "0,0,10,0,0", "0,0,inf,0,1"])
@@ -157,6 +167,20 @@ def test_a_stem_is_plain_and_short() -> None:
     assert FrameInfo("a b (1)/\u00e9.tif[3]", "").stem.replace("\u00e9", "e") == "e"
     assert FrameInfo(" Cam 1 (left).png", "").stem == "Cam_1_left"
     assert len(FrameInfo("x" * 240 + ".tif", "").stem) == 60
+
+
+@pytest.mark.parametrize(
+    ("times", "steps"),
+    [
+        ([math.nan, 4.0, 6.0, math.nan], [2.0, 4.0, 6.0, 8.0]),
+        ([5.0, math.nan, 9.0], [5.0, 7.0, 9.0]),
+        ([math.nan, 3.0, math.nan], [2.0, 3.0, 4.0]),
+        ([0.0, 1.0, 4.0, math.nan], [0.0, 1.0, 4.0, 6.0]),
+        ([math.nan, math.nan], [0.0, 1.0]),
+    ],
+)
+def test_every_image_has_a_time_of_its_own(times: list[float], steps: list[float]) -> None:
+    assert steps_in_time(times).tolist() == steps
 
 
 @pytest.mark.parametrize("mm_per_px", [1e-10, 1e10])

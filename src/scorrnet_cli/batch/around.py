@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.places import is_unfinished, parts_folder, was_completing
+from scorrnet_cli.batch.places import frames_folder, is_unfinished, parts_folder, was_completing
+from scorrnet_cli.batch.reading import read_image
+from scorrnet_cli.batch.sources import Plan, Source
 from scorrnet_cli.batch.task import Listener, Task
 from scorrnet_cli.batch.whole import check_place, complete
 from scorrnet_cli.errors import FrameError, OutputError
@@ -57,12 +60,44 @@ def check(task: Task) -> bool:
         raise OutputError(
             "An earlier run was stopped before its end",
             str(parts_folder(task.output)),
-            "Go on with it with --resume, or begin anew with --overwrite",
+            f"Go on with it with {options_to_resume(task)}, or begin anew with --overwrite alone",
         )
     resume = unfinished and task.resume
     own = resume and was_completing(task.output)
+    if resume and not task.overwrite and _replaces(task):
+        what = "What the run that was stopped was to replace is still there"
+        raise OutputError(what, str(task.output), f"Go on with it with {options_to_resume(task)}")
     check_place(task.output, split=task.split, overwrite=task.overwrite or own)
     return resume
+
+
+def options_to_resume(task: Task) -> str:
+    """Return the options with which an unfinished run goes on, an earlier result that it was to replace or not."""
+    return "--resume --overwrite" if _replaces(task) else "--resume"
+
+
+def _replaces(task: Task) -> bool:
+    """Tell whether something lies where the result of an unfinished run will, which that run has not put there."""
+    target = frames_folder(task.output) if task.split else task.output
+    return os.path.lexists(target) and not was_completing(task.output)
+
+
+def look(task: Task, listener: Listener) -> tuple[Plan, Frame, Callable[[Source, int], float | None]]:
+    """Look at the images: say which are measured against which, read the reference, and say what tells their times.
+
+    Raises
+    ------
+    FrameError
+        As `Plan.times` and `read_image` do, or if there are too few images.
+    UsageError
+        If the scale bar does not lie within the image.
+    """
+    listener.doing("looking at the images")
+    plan = task.plan()
+    reference = read_image(plan.reference.path, plan.reference.pages[0])
+    if task.calibration:
+        task.calibration.check_within(reference.shape)
+    return plan, reference, plan.times(task.clock)
 
 
 def parts_of(task: Task, reference: Frame, process: Process) -> Parts:

@@ -8,8 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from scorrnet_cli import videos
+from scorrnet_cli.batch.order import in_natural_order
 from scorrnet_cli.errors import FrameError
-from scorrnet_cli.frames import natural_key
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm")
 
@@ -28,7 +28,7 @@ def find_images(folder: Path, pattern: str | None = None, leave_out: Collection[
     Returns
     -------
     list of Path
-        In natural order: ``img_2`` before ``img_10``.
+        In natural order, see `in_natural_order`.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def find_images(folder: Path, pattern: str | None = None, leave_out: Collection[
     else:
         names = fnmatch.filter(names, pattern)
     without = {path.resolve() for path in leave_out}
-    paths = [folder / name for name in sorted(names, key=natural_key)]
+    paths = [folder / name for name in in_natural_order(names)]
     return [path for path in paths if path.resolve() not in without] if without else paths
 
 
@@ -58,9 +58,8 @@ def find_folders(root: Path) -> list[Path]:
     """Find `root` and all folders below it, hidden ones and those of results left out, in natural order."""
     found = []
     for folder, names, _ in os.walk(root):
-        names[:] = [
+        names[:] = in_natural_order(
             name for name in names if not name.startswith(".") and not name.endswith((".parts", ".frames", ".shards"))
-        ]
-        names.sort(key=natural_key)
+        )
         found.append(Path(folder))
     return found

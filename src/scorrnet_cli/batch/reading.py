@@ -119,9 +119,12 @@ def read_pages(source: Source, pages: Collection[int]) -> Generator[tuple[FrameI
         reason = "The file has fewer images than its header says"
         failed = rest
         try:
-            for frame in read_frames(source.path, frozenset(rest)):
-                del rest[0]
-                yield frame.info, frame
+            with closing(read_frames(source.path, frozenset(rest))) as frames:
+                for frame in frames:
+                    del rest[0]
+                    yield frame.info, frame
+                    if not rest:
+                        return  # what else a video shows need not be decoded
         except FrameError as error:
             reason = printable_reason(error)
             failed = rest if _is_video(source.path) else rest[:1]

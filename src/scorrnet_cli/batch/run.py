@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from scorrnet_cli.batch.around import Doubts, check, finish, parts_of, tell
+from scorrnet_cli.batch.around import Doubts, check, finish, look, parts_of, tell
 from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import Item, read_image, read_items
@@ -54,10 +54,7 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
         task, what is wrong with a frame.
     """
     resume = check(task)
-    listener.doing("looking at the images")
-    plan = task.plan()
-    reference = read_image(plan.reference.path, plan.reference.pages[0])
-    time = plan.times(task.clock)
+    plan, reference, time = look(task, listener)
     if task.strict:
         _check_images(plan, reference)
     listener.doing("loading the networks")

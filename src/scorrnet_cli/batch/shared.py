@@ -9,10 +9,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from scorrnet_cli.batch.around import Doubts, check, finish, parts_of, tell
+from scorrnet_cli.batch.around import Doubts, check, finish, look, parts_of, tell
 from scorrnet_cli.batch.cluster import Order, Workers, connected, described, hand_out
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.reading import read_image, recalled
+from scorrnet_cli.batch.reading import recalled
 from scorrnet_cli.batch.sources import Plan, Source
 from scorrnet_cli.batch.task import Listener, Outcome, Task
 from scorrnet_cli.batch.whole import check_size
@@ -37,10 +37,7 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
     """
     settings = independent(settings)
     resume = check(task)
-    listener.doing("looking at the images")
-    plan = task.plan()
-    reference = read_image(plan.reference.path, plan.reference.pages[0])
-    time = plan.times(task.clock)
+    plan, reference, time = look(task, listener)
     order = _order(task, plan, settings)
     listener.doing("waiting for the workers")
     with connected(workers) as client:

@@ -193,14 +193,18 @@ def _split(parts: Parts, output: Path, summaries: Sequence[FrameSummary]) -> Pat
     remove(made)
     with explained(made):
         made.mkdir()
-    for index, summary in enumerate(summaries):
-        path = made / f"{index:06d}_{summary.image.stem}{suffix}"
-        if is_hdf5(output):
-            with explained(path):
-                _duplicate(parts.shard(index), path)
-        else:
-            with open_writer(path, parts.header(1)) as writer:
-                writer.take(parts.shard(index))
+    try:
+        for index, summary in enumerate(summaries):
+            path = made / f"{index:06d}_{summary.image.stem}{suffix}"
+            if is_hdf5(output):
+                with explained(path):
+                    _duplicate(parts.shard(index), path)
+            else:
+                with open_writer(path, parts.header(1)) as writer:
+                    writer.take(parts.shard(index))
+    except BaseException:
+        remove(made)  # on a full disk, above all
+        raise
     return made
 
 

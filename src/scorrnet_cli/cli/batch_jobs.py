@@ -76,8 +76,8 @@ class Request:
         if self.recursive and self.output and self.output.name != str(self.output):
             raise UsageError("With --recursive the result is a name, for each folder", f"-o {self.output}")
 
-    def tasks(self, watch: Watch | None) -> list[Task]:
-        """Say which sequences are to be measured."""
+    def tasks(self, watch: Watch | None, talk: Talk) -> list[Task]:
+        """Say which sequences are to be measured, and note which folders are not."""
         if self.what == "-":
             given = sys.stdin.buffer.read() if sys.stdin else b""  # names of files need not be text
             paths = [Path(os.fsdecode(line)) for line in given.splitlines() if line.strip()]
@@ -93,10 +93,14 @@ class Request:
             return [self._task(watch, self.what, self._output(root), watch.stop.set)]
         if not self.recursive:
             return [self._task(self.images(root), self.what, self._output(root))]
-        found = ((at, self.images(at)) for at in find_folders(root))
+        found = {folder: paths for folder in find_folders(root) if (paths := self.images(folder))}
         tasks = [
-            self._task(paths, str(folder), self._output(folder)) for folder, paths in found if self._compares(paths)
+            self._task(paths, str(folder), self._output(folder))
+            for folder, paths in found.items()
+            if self._compares(paths)
         ]
+        for folder in sorted(found.keys() - {Path(task.where) for task in tasks}):
+            talk.note(f"{folder} has one image only and is left out")
         if not tasks:
             raise FrameError("No folder has images to compare", self.what, "Check the folder and --pattern")
         return tasks
@@ -156,7 +160,7 @@ def run(request: Request, talk: Talk, *, json: bool) -> None:
     watch = None
     if request.watch:
         watch = Watch(partial(request.images, Path(request.what), cache(is_ours)), request.idle_s)
-    tasks = request.tasks(watch)
+    tasks = request.tasks(watch, talk)
     if request.asked.resume and not (request.asked.overwrite or watch):
         tasks = left(tasks, talk)
     for task in tasks:

@@ -95,7 +95,15 @@ def _quantities(frames: Sequence[FrameSummary], scale: Calibration | None) -> li
         ("zncc", f"median {number(zncc, 4)}, least {number(poorest.zncc, 4)} in {poorest.image.name}"),
         sigma_row(*sigmas),
         *_strains(frames),
+        *([("fallback", _fallback(frames))] if any(frame.fallback_share for frame in frames) else []),
     ]
+
+
+def _fallback(frames: Sequence[FrameSummary]) -> str:
+    """Say where one window stands in for the refinement network."""
+    most = max(frames, key=lambda frame: frame.fallback_share)
+    share = statistics.median(frame.fallback_share for frame in frames)
+    return f"one window at {share:.1%} of the points (median), most {most.fallback_share:.1%} in {most.image.name}"
 
 
 def _strains(frames: Sequence[FrameSummary]) -> list[tuple[str, str]]:

@@ -67,7 +67,7 @@ def export(
     """
     from scorrnet_cli.cli.console import Talk
     from scorrnet_cli.cli.summary import grid as lines
-    from scorrnet_cli.errors import UsageError
+    from scorrnet_cli.errors import OutputError, UsageError
     from scorrnet_cli.exporters import FORMATS, Grid
     from scorrnet_cli.exporters import export as write
     from scorrnet_cli.layers import open_layers
@@ -76,6 +76,8 @@ def export(
     if output and kind.is_folder and output.suffix.lower() == kind.suffix:
         what = f"{to.value} is a folder, with a file for each frame"
         raise UsageError(what, f"-o {output}", "Give the name of a folder")
+    if output and not kind.is_folder and output.suffix.lower() != kind.suffix:
+        raise OutputError(f"No {to.value} file has this suffix", str(output), f"Choose {kind.suffix}")
     talk = Talk(quiet)
     with open_layers(result, frame) as opened:
         if output is None:

@@ -13,11 +13,12 @@ from typing import Any, TextIO
 
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.probe_plot import draw
-from scorrnet_cli.errors import UsageError
+from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.layers import LayeredResult, Layers, open_layers
 from scorrnet_cli.pictures.charts import check_chart
 from scorrnet_cli.probes import Line, Point, Probe, check_followed, profile
-from scorrnet_cli.writers.atomic import check_not_result, check_target, explained, written_whole
+from scorrnet_cli.writers.atomic import check_target, explained, written_whole
+from scorrnet_cli.writers.own import check_beside
 
 Row = dict[str, Any]
 """A line of the table by the names of its columns, lengths in the unit of the result."""
@@ -53,13 +54,11 @@ class Request:
     def check(self) -> None:
         """Make sure, before anything is read, that both files can be written; OutputError or UsageError if not."""
         if self.output:
-            check_not_result(self.output, self.result)
+            if self.output.suffix.lower() not in ("", ".csv", ".txt"):
+                raise OutputError("No table has this suffix", str(self.output), "Choose .csv")
             check_target(self.output, self.overwrite)
         if self.plot:
-            check_not_result(self.plot, self.result)
             check_chart(self.plot, self.overwrite)
-        if self.output and self.plot and self.output.resolve() == self.plot.resolve():
-            raise UsageError("The table and the picture would be one file", str(self.plot), "Give two names")
 
 
 def run(request: Request, probes: Sequence[Probe], talk: Talk, *, profiles: bool) -> None:
@@ -85,6 +84,8 @@ def run(request: Request, probes: Sequence[Probe], talk: Talk, *, profiles: bool
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError("Two places have the same name", twice[0], "Give each a NAME of its own")
     with open_layers(request.result, request.frames) as result:
+        for path in filter(None, (request.output, request.plot)):
+            check_beside(path, result.stored)
         for probe in probes:
             probe.check(result.shape)
         if result.stored.is_incremental:

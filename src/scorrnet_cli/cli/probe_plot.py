@@ -41,8 +41,8 @@ def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: Layer
     result : LayeredResult
         Where they are from: the unit, and how strain was taken.
     profiles : bool
-        Whether the rows are profiles, drawn over the distance in the last frame, or curves over time; of a single frame
-        the values stand side by side.
+        Whether the rows are profiles, drawn over the distance in the last frame that was measured, or curves over time;
+        of a single frame the values stand side by side.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: Layer
             for number, probe in enumerate(probes):
                 mine = [row for row in rows if row["probe"] == probe.name]
                 if profiles:
-                    mine = [row for row in mine if row["frame"] == result.frames[-1]]
+                    mine = [row for row in mine if row["frame"] == result.last]
                 if any(name in row for row in mine for name in names):
                     x = None if single else _column(mine, across)
                     _curves(axis, x, mine, names, factor, f"C{number % 10}", probe.name)
@@ -78,8 +78,8 @@ def draw(path: Path, probes: Sequence[Probe], rows: Iterable[Row], result: Layer
         what = "bars" if single else "bands"
         axes[0].set_title(f"{what}: two standard uncertainties on each side", loc="left", fontsize="small", color="0.4")
         if single or (profiles and len(result.frames) > 1):
-            name = result.stored.deformed[result.frames[-1]].name
-            figure.suptitle(f"frame {result.frames[-1]}: {name}", fontsize="medium", parse_math=False)
+            name = result.stored.deformed[result.last].name
+            figure.suptitle(f"frame {result.last}: {name}", fontsize="medium", parse_math=False)
 
 
 def _panels(

@@ -51,14 +51,12 @@ def report(
     from scorrnet_cli.report.page import Order, page, write_page
     from scorrnet_cli.snapshots import Snapshots
     from scorrnet_cli.writers import open_result
-    from scorrnet_cli.writers.atomic import check_not_result, check_target
+    from scorrnet_cli.writers.atomic import check_target
 
     talk = console.Talk(quiet)
     output = output or Path(f"{result.stem}.html")
     quantities = chosen_quantities(field or list(QUANTITIES))
     probes = chosen_probes(point, line, rect)
-    for measured in filter(None, (result, noise_floor)):
-        check_not_result(output, measured)
     if output.suffix.lower() != ".html":
         raise OutputError("No report has this suffix", str(output), "Choose .html")
     check_target(output, overwrite)

@@ -70,7 +70,9 @@ def run(
         add_strain(path, asked.gauge, take, output, overwrite=overwrite)
     if talk.quiet:
         return
-    rows = [("strain", gauge_line(asked.gauge)), ("frames", f"{frames}, the last measured: {last[0].image.name}")]
-    strain = last[0].strain
-    assert strain is not None
-    console.show(grid([*rows, *strain_rows(strain), ("written to", str(output or path))]))
+    summary = last[0]
+    assert summary.strain is not None
+    which = f"the last measured: {summary.image.name}" if summary.error is None else "none of them measured"
+    values = strain_rows(summary.strain) if summary.error is None else []
+    rows = [("strain", gauge_line(asked.gauge)), ("frames", f"{frames}, {which}"), *values]
+    console.show(grid([*rows, ("written to", str(output or path))]))

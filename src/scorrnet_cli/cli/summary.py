@@ -217,6 +217,7 @@ def strain_rows(strain: StrainSummary) -> list[tuple[str, str]]:
 
 def _frame_lines(frames: tuple[FrameSummary, ...], scale: Calibration | None) -> Table:
     timed = any(frame.image.at_s is not None for frame in frames)
+    replaced = any(frame.fallback_share for frame in frames)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("frame")
     for name in (
@@ -232,6 +233,7 @@ def _frame_lines(frames: tuple[FrameSummary, ...], scale: Calibration | None) ->
         "zncc",
         "sigma u",
         "sigma v",
+        *(("fallback",) if replaced else ()),
         "time",
     ):
         table.add_column(name, justify="right")
@@ -248,6 +250,7 @@ def _frame_lines(frames: tuple[FrameSummary, ...], scale: Calibration | None) ->
                 else ()
             ),
             *(number(value, 4) for value in (frame.zncc, frame.sigma_u, frame.sigma_v)),
+            *((f"{frame.fallback_share:.1%}",) if replaced else ()),
             f"{frame.time_s:.2f} s",
         )
     return table

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from scorrnet_cli.batch.around import options_to_resume
 from scorrnet_cli.batch.places import (
     check_spared,
     files_read,
@@ -116,7 +117,7 @@ def measured(task: Task, measure: Callable[[Task], Outcome], progress: Progress,
     except (KeyboardInterrupt, ScorrnetError):
         folder = parts_folder(task.output)
         if progress.done and folder.exists():
-            talk.note(f"what was measured is kept in {folder}; --resume goes on with it")
+            talk.note(f"what was measured is kept in {folder}; {options_to_resume(task)} goes on with it")
         raise
 
 

@@ -18,6 +18,7 @@ from scorrnet_cli.evaluation.metrics import averaged, plane_slopes, spread
 
 STRAIN_WINDOW_PX = 25  # side of the window over which strain is taken
 DISPLACEMENTS = ("u", "v")
+AT_REST_PX = 1.0  # images that moved by more as a whole are hardly those of a scene at rest
 QUANTITIES = (*DISPLACEMENTS, "exx", "eyy", "exy")
 
 
@@ -99,7 +100,7 @@ class _Tally:
 
 
 def noise_floor(
-    name: str, method: Method, reference: Tensor, deformed: Iterable[Tensor], mask: Tensor
+    name: str, method: Method, reference: Tensor, deformed: Iterable[tuple[str, Tensor]], mask: Tensor
 ) -> list[NoiseFloor]:
     """Measure static images by one method.
 
@@ -109,8 +110,8 @@ def noise_floor(
     method : Method
     reference : (H, W) float32
         Grey levels.
-    deformed : iterable of (H, W) float32
-        Further images of the same scene; at least one.
+    deformed : iterable of (str, (H, W) float32)
+        Names and grey levels of further images of the same scene; at least one.
     mask : (H, W) bool
         Where the specimen is.
 
@@ -125,10 +126,10 @@ def noise_floor(
         If not one point of an image could be measured.
     """
     tallies = {quantity: _Tally() for quantity in QUANTITIES}
-    for image in deformed:
+    for called, image in deformed:
         found = method(reference, image, mask)
         if not bool(found.valid.any()):
-            raise MeasurementError("Nothing could be measured in one of the images", name, "Do all show one scene?")
+            raise MeasurementError(f"{name} could measure nothing in this image", called, "Do all show one scene?")
         values = _quantities(found)
         for quantity, tally in tallies.items():
             tally.add(values[quantity])

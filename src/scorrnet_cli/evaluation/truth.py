@@ -19,7 +19,9 @@ _LAYOUTS = "Give u and v as (2, H, W), (H, W, 2) or (T, 2, H, W)"
 _FORMATS = "Give .npy, .npz or .h5 with u and v, or .tif"
 
 
-def compare(field: Field, truth: NDArray[np.float64], mask: BoolArray | None = None) -> list[Accuracy]:
+def compare(
+    field: Field, truth: NDArray[np.float64], mask: BoolArray | None = None, source: str = ""
+) -> list[Accuracy]:
     """Judge every frame of a result.
 
     Parameters
@@ -30,12 +32,14 @@ def compare(field: Field, truth: NDArray[np.float64], mask: BoolArray | None = N
         u, v, px; NaN where there is nothing to measure. One field stands for all frames.
     mask : (H, W) bool, optional
         Where to judge; wherever the truth is known if not given.
+    source : str
+        Where the truth is from, for errors.
 
     Returns
     -------
     list of Accuracy
-        Points within 15 px of the border of either image are left out. What the result leaves out of the rest counts
-        as not valid, its own mask notwithstanding.
+        Of a frame of which nothing is known, all figures are NaN. Points within 15 px of the border of either image are
+        left out. What the result leaves out of the rest counts as not valid, its own mask notwithstanding.
 
     Raises
     ------
@@ -50,18 +54,19 @@ def compare(field: Field, truth: NDArray[np.float64], mask: BoolArray | None = N
     frames, height, width = field.shape
     if truth.shape[2:] != (height, width):
         what = f"The result is {width} x {height} px but the truth {truth.shape[3]} x {truth.shape[2]} px"
-        raise FrameError(what, "", "Give the truth at the pixels of the reference image")
+        raise FrameError(what, source, "Give the truth at the pixels of the reference image")
     if len(truth) not in (1, frames):
-        raise UsageError(f"The result has {frames} frames but the truth {len(truth)}", "", "Give one, or as many")
-    found = []
+        raise UsageError(f"The result has {frames} frames but the truth {len(truth)}", source, "Give one, or as many")
+    found, judged = [], False
     for frame in range(frames):
         true = torch.from_numpy(truth[frame if len(truth) > 1 else 0])
         inside = torch.ones(height, width, dtype=torch.bool) if mask is None else torch.from_numpy(mask)
         counted = counted_points(inside, true)
-        if not bool(counted.any()):
-            raise UsageError("No point of the truth lies 15 px or more from the border", "", "Check the truth file")
+        judged |= bool(counted.any())
         displacement = torch.from_numpy(np.stack([field.u[frame], field.v[frame]]))
         found.append(accuracy(displacement, _tensor(field.valid[frame]), true, counted))
+    if not judged:
+        raise UsageError("No point of the truth lies 15 px or more from the border", source, "Check the truth file")
     return found
 
 

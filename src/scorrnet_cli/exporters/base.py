@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import FloatArray
 from scorrnet_cli.layers import LENGTHS, LayeredResult, Layers
-from scorrnet_cli.writers.atomic import check_not_result, check_target, explained, written_whole
+from scorrnet_cli.units import steps_in_time
+from scorrnet_cli.writers.atomic import check_target, explained, written_whole
+from scorrnet_cli.writers.own import check_beside
 
 
 @dataclass(frozen=True)
@@ -65,16 +68,12 @@ class Grid:
         return (self.frame(index) for index in self.result.frames)
 
     def time(self, index: int) -> float:
-        """Time of a frame, s, between those of its neighbours if it has none; its number if no frame has one."""
+        """Time of a frame, s, or of one without it what fits those of the others; its number if no frame has one."""
         return float(self._times[index])
 
     @cached_property
     def _times(self) -> NDArray[np.float64]:
-        """Times (T) of all frames, see `time`."""
-        numbers = np.arange(self.result.stored.shape[0], dtype=np.float64)
-        times = numbers if self.result.times_s is None else np.array(self.result.times_s)
-        known = np.isfinite(times)
-        return np.interp(numbers, numbers[known], times[known])
+        return steps_in_time(self.result.times_s or [math.nan] * self.result.stored.shape[0])
 
 
 WriteFrame = Callable[[Path, Grid, Layers], None]
@@ -162,7 +161,7 @@ def export(kind: Format, grid: Grid, output: Path, *, overwrite: bool, after_fra
         with explained(output):
             output.mkdir(exist_ok=True)
     for path in files:
-        check_not_result(path, Path(grid.result.stored.path))
+        check_beside(path, grid.result.stored)
         check_target(path, overwrite)
     if kind.write_all:
         with written_whole(output) as part, explained(output):

@@ -43,7 +43,7 @@ def _header(grid: Grid, layers: Layers) -> str:
     unit, gauge = grid.result.unit, grid.result.gauge
     known = {
         "program": f"scorrnet {grid.result.stored.process.version}",
-        "reference": grid.result.stored.reference.name,
+        "reference": grid.result.stored.name_under(layers.index),
         "image": layers.image.name,
         "strain_measure": gauge.measure,
         "vsg_size_px": gauge.vsg_size_px,

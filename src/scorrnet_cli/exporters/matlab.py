@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.exporters.base import Format, Grid
@@ -24,16 +26,18 @@ def write_all(path: Path, grid: Grid, after_frame: Callable[[], None]) -> None:
     size = 4 * len(grid.result.frames) * len(grid.y) * len(grid.x)
     if size > LARGEST_BYTES:
         raise OutputError("An array would be larger than the 2 GiB of a .mat file", todo="Give a larger --step")
-    names = {
-        name: str(value) if value.dtype.kind == "U" and value.ndim == 0 else value
-        for name, value in about(grid).items()
-        if name != "image"
-    }
-    images = np.array([grid.result.stored.deformed[index].name for index in grid.result.frames], dtype=object)
+    names = {name: _in_matlab(value) for name, value in about(grid).items()}
     with spooled(path, grid, after_frame) as arrays, path.open("wb") as file:
         for name, source in arrays.items():
             savemat(file, {name: np.load(source, mmap_mode="r").transpose(1, 2, 0)})
-        savemat(file, names | {"image": images}, oned_as="column")
+        savemat(file, names, oned_as="column")
+
+
+def _in_matlab(value: NDArray[Any]) -> Any:
+    """Return texts as MATLAB has them: one as characters, several as cells."""
+    if value.dtype.kind != "U":
+        return value
+    return value.astype(object) if value.ndim else str(value)
 
 
 FORMAT = Format("MATLAB, one file with arrays (H, W, T)", ".mat", write_all=write_all)

@@ -57,6 +57,8 @@ def about(grid: Grid) -> dict[str, Any]:
         "frame": np.array(result.frames),
         "image": np.array([stored.deformed[index].name for index in result.frames]),
         "reference": np.array(stored.reference.name),
+        "reference_of_frame": np.array([stored.name_under(index) for index in result.frames]),
+        "increments": np.array(stored.is_incremental),
         "unit": np.array(result.unit),
         "strain_measure": np.array(result.gauge.measure),
         "vsg_size_px": np.array(result.gauge.vsg_size_px),

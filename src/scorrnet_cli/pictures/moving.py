@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scorrnet_cli.field import FloatArray
 
 _GROWN_PX = 2  # gaps of a surface stretched up to threefold are closed
-_NEAR_PX = 0.75  # a point that lands farther off belongs to another part
+_NEAR_PX = 0.75  # a point that lands farther off belongs to another part, where nothing is stretched
+_TORN = 2.0  # difference of the displacements of neighbours, px, that is no stretch
 
 
 def moved(values: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
@@ -41,21 +42,27 @@ def moved(values: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
     x, y, near_x, near_y = x[inside], y[inside], near_x[inside], near_y[inside]
     with np.errstate(invalid="ignore"):
         miss = np.hypot(near_x + u[near_y, near_x] - x, near_y + v[near_y, near_x] - y)
-        there = miss < _reach(u, v)
+        there = miss < _NEAR_PX * (1.0 + _stretch(u, v)[near_y, near_x])
     out = np.full((height, width), np.nan, np.float32)
     out[y[there], x[there]] = values[near_y[there], near_x[there]]
     return out
 
 
-def _reach(u: FloatArray, v: FloatArray) -> float:
-    """How far, px, from its pixel the nearest point of the surface may land: more where the surface is stretched."""
-    known = np.isfinite(u) & np.isfinite(v)
-    if not known.any():
-        return _NEAR_PX
-    slopes = np.concatenate([np.abs(np.diff(part, axis=axis)).ravel() for part in (u, v) for axis in (0, 1)])
-    slopes = slopes[np.isfinite(slopes)]
-    stretch = float(np.percentile(slopes, 99.0)) if slopes.size else 0.0
-    return _NEAR_PX * (1.0 + stretch)
+def _stretch(u: FloatArray, v: FloatArray) -> FloatArray:
+    """How much the surface is stretched at most from each point (H, W) to its neighbours, 0 where it is torn.
+
+    The nearest point of a surface lands the farther from a pixel the more it is stretched.
+    """
+    most = np.zeros(u.shape, np.float32)
+    for part in (u, v):
+        for axis in (0, 1):
+            slope = np.nan_to_num(np.abs(np.diff(part, axis=axis)))
+            slope[slope > _TORN] = 0.0
+            before, behind = (
+                np.pad(slope, [pad if axis == at else (0, 0) for at in (0, 1)]) for pad in ((0, 1), (1, 0))
+            )
+            most = np.maximum(most, np.maximum(before, behind))
+    return most
 
 
 def _landed(u: FloatArray, v: FloatArray) -> NDArray[np.int64]:

@@ -67,7 +67,7 @@ QUANTITIES = {
         Quantity("exy", "shear strain (tensor)", "e_{xy}", STRAIN, centred=True),
         Quantity("e1", "largest principal strain", "e_1", STRAIN, centred=True),
         Quantity("e2", "least principal strain", "e_2", STRAIN, centred=True),
-        Quantity("von-mises", "equivalent strain (von Mises)", "e_{vM}", STRAIN),
+        Quantity("von-mises", "equivalent strain (von Mises)", "e_{vM}", STRAIN, centred=True),
         Quantity("zncc", "correlation of the matched images", r"\mathrm{ZNCC}", PLAIN),
         Quantity("sigma", "standard uncertainty, root mean square of u and v", r"\sigma", LENGTH),
     )

@@ -33,7 +33,7 @@ class Scale:
     unit : str
         ``px``, ``mm``, ``%`` or empty.
     diverging : bool
-        Whether its middle is white and stands for zero.
+        Whether zero, which lies within, is white, and what is as far from it on either side equally strong.
     """
 
     low: float
@@ -44,7 +44,11 @@ class Scale:
     @property
     def colours(self) -> NDArray[np.uint8]:
         """RGB from the lowest to the highest value, (256, 3) uint8."""
-        return colours.diverging() if self.diverging else colours.sequential()
+        if not self.diverging:
+            return colours.sequential()
+        places = np.linspace(self.low, self.high, colours.COLOURS) / max(-self.low, self.high)  # -1..1
+        table: NDArray[np.uint8] = colours.diverging()[np.rint((places + 1) / 2 * (colours.COLOURS - 1)).astype(int)]
+        return table
 
     def paint(self, values: FloatArray) -> NDArray[np.uint8]:
         """Return the colours of values in `unit`: (..., 3) uint8; those beyond the ends take the colour of the end."""

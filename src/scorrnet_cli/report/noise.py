@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from scorrnet_cli.errors import UsageError
+from scorrnet_cli.evaluation.noise_floor import AT_REST_PX
 from scorrnet_cli.gauge import DEFAULT_PASSES, StrainSettings
 from scorrnet_cli.report.means import FrameMeans
 from scorrnet_cli.snapshots import Snapshots
 from scorrnet_cli.strain import strain_of
 
-AT_REST_PX = 1.0  # images that moved by more as a whole are hardly those of a scene at rest
 QUANTITIES = ("u", "v", "exx", "eyy", "exy")
 
 
@@ -102,15 +102,17 @@ def stated_noise(frame: FrameMeans) -> Noise:
 def _differences(static: Snapshots, like: Snapshots) -> list[str]:
     """Say the first thing in which the two results were made differently."""
     one, other = static.result.process, like.result.process
+    both = one.weights.keys() & other.weights.keys()  # one window needs none for the refinement
     for what, first, second in (
-        ("other weights", dict(one.weights), dict(other.weights)),
+        ("are of another size", static.result.shape[1:], like.result.shape[1:]),
         (
-            "another refinement",
+            "were measured with another refinement",
             (one.settings.refine, one.settings.window_px, one.settings.passes or DEFAULT_PASSES),
             (other.settings.refine, other.settings.window_px, other.settings.passes or DEFAULT_PASSES),
         ),
-        ("another version", one.version, other.version),
+        ("were measured with other weights", {r: one.weights[r] for r in both}, {r: other.weights[r] for r in both}),
+        ("were measured with another version", one.version, other.version),
     ):
         if first != second:
-            return [f"the static images were measured with {what}"]
+            return [f"the static images {what}"]
     return []

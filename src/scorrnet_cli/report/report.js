@@ -6,7 +6,7 @@
   const zoom = Math.max(1, Math.ceil(900 / Math.max(grid.columns, grid.rows)));
   const byId = (name) => document.getElementById(name);
   const picture = byId("picture"), slider = byId("slider");
-  let frame = frames.length - 1, field = 0, planes = [], pointed = null, wanted = 0, timer = null;
+  let frame = Math.max(0, frames.findLastIndex((each) => !each.failure)), field = 0, planes = [], pointed = null, wanted = 0, timer = null;
 
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const colours = Object.fromEntries(Object.entries(maps).map(([name, text]) => [name, bytes(text)]));
@@ -39,13 +39,15 @@
     return canvas;
   }
 
-  function digits({ low, high }) {
-    return Math.min(9, Math.max(0, 4 - Math.floor(Math.log10(high - low))));
+  // About four digits of the range of colours, with an exponent where there would be many zeros.
+  function digits(value, { low, high }) {
+    const places = Math.max(0, 4 - Math.floor(Math.log10(high - low)));
+    return places < 10 ? value.toFixed(places) : value.toExponential(4);
   }
 
   function written(value, shown) {
     if (Number.isNaN(value)) return "not measured";
-    return `${value.toFixed(digits(shown)).replace("-", "\u2212")} ${shown.unit}`.trim();
+    return `${digits(value, shown).replaceAll("-", "\u2212")} ${shown.unit}`.trim();
   }
 
   function length(px) {

@@ -33,12 +33,6 @@ def check_target(path: Path, overwrite: bool) -> None:
             raise OutputError("The file is write-protected", str(path), "Change its permissions or give another name")
 
 
-def check_not_result(path: Path, result: Path) -> None:
-    """Raise OutputError if what is made of a result would take its place."""
-    if path.resolve() == result.resolve():
-        raise OutputError("The file would replace the result", str(path), "Give another name with -o")
-
-
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a hidden name beside `path` to write to, and rename it to `path` when the block ends well.

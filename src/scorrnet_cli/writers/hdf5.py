@@ -146,7 +146,7 @@ def write_view(path: Path, header: Header, parts: Sequence[str], times: Sequence
     with raw.writing():
         with h5py.File(raw, "w") as file:
             _create_all(file, header, parts)
-            tell_vtk(file, 0, times)
+            tell_vtk(file, times)
         raw.close()
 
 

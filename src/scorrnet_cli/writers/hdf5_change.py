@@ -16,7 +16,7 @@ from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
 from scorrnet_cli.writers.hdf5_file import CalmFile, uninterrupted
-from scorrnet_cli.writers.hdf5_read import FORMAT_VERSION, open_result
+from scorrnet_cli.writers.hdf5_read import DATA, FORMAT_VERSION, open_result
 from scorrnet_cli.writers.hdf5_strain import create_strain, write_strain
 from scorrnet_cli.writers.hdf5_units import create_times, write_scale, write_times
 
@@ -123,6 +123,7 @@ def set_units(
 
     def change_all(file: h5py.File) -> None:
         if calibration is not None:
+            calibration.check_within(file[f"{DATA}/u"].shape[1:])
             write_scale(file, calibration)
         if times is not None:
             create_times(file, len(times), time_source)

@@ -100,6 +100,16 @@ class StoredResult:
             return None
         return self.reference if place < 0 else self.deformed[place]
 
+    @property
+    def files(self) -> set[str]:
+        """The names of the files that held the images."""
+        return {name for info in (self.reference, *self.deformed) for name in (info.name, info.place[0])}
+
+    def name_under(self, index: int) -> str:
+        """Return the name of that image, or what it is if this file does not know it."""
+        image = self.image_under(index)
+        return "the image before" if image is None else image.name
+
     def mask(self, frames: Iterable[int]) -> BoolArray:
         """Return the pixels (H, W) that belong to the mask of any of some frames."""
         mask = np.zeros(self.shape[1:], bool)
@@ -269,9 +279,9 @@ def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise UsageError("There is no such result", str(path), "Check the name and the folder") from None
+    except IsADirectoryError:
+        raise UsageError("This is a folder", str(path), "Give an .h5 file that scorrnet has written") from None
     except (OSError, KeyError, ValueError) as error:
-        raise UsageError(
-            f"This is not a whole HDF5 result of scorrnet: {error}",
-            str(path),
-            "Give an .h5 file it has written",
-        ) from error
+        whole = not isinstance(error, OSError) or h5py.is_hdf5(path)
+        what = f"This is not a whole HDF5 result of scorrnet: {error}" if whole else "This is no HDF5 file"
+        raise UsageError(what, str(path), "Give an .h5 file that scorrnet has written") from error

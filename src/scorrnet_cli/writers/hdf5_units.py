@@ -16,9 +16,9 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from scorrnet_cli.arrays import FloatArray
-from scorrnet_cli.units import Calibration
+from scorrnet_cli.units import Calibration, steps_in_time
 from scorrnet_cli.writers.hdf5_make import create_array, create_group
 
 _SCALE = "entry/calibration"
@@ -57,23 +57,16 @@ def create_times(file: h5py.File, count: int, source: str, parts: Sequence[str] 
 def write_times(file: h5py.File, first: int, times: Sequence[float | None]) -> None:
     """Say when images were taken, s; where that is known, VTK has it too."""
     file[_TIME][first : first + len(times)] = _seconds(times)
-    tell_vtk(file, first, times)
+    tell_vtk(file, file[_TIME][: first + len(times)])
 
 
-def tell_vtk(file: h5py.File, first: int, times: Sequence[float | None]) -> None:
-    """Say when images were taken where VTK looks for it: steps must ascend.
-
-    An image without a time has that of the one before; if the images have no times, the numbers of the frames stand in.
-    """
-    if "VTKHDF/Steps" in file:
-        steps, have_times = file["VTKHDF/Steps/Values"], bool(file[_TIME].attrs["source"])
-        before = float(steps[first - 1]) if first else 0.0
-        for index, time in enumerate(times, first):
-            before = time if time is not None else before if have_times else float(index)
-            steps[index] = before
+def tell_vtk(file: h5py.File, times: Sequence[float | None]) -> None:
+    """Say when the images up to now were taken where VTK looks for it: see `steps_in_time`."""
+    if "VTKHDF/Steps" in file and len(times):
+        file["VTKHDF/Steps/Values"][: len(times)] = steps_in_time(_seconds(times))
 
 
-def _seconds(times: Sequence[float | None]) -> FloatArray:
+def _seconds(times: Sequence[float | None]) -> NDArray[np.float64]:
     return np.array([np.nan if time is None else time for time in times], np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Which images and videos are this program's own results and pictures, and no camera's."""
+"""Which images and videos are this program's own results and pictures, and no camera's, and that the latter stay."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 import tifffile
 from PIL.PngImagePlugin import PngImageFile
 
+from scorrnet_cli.errors import OutputError
 from scorrnet_cli.videos import pyav
+from scorrnet_cli.writers.hdf5_read import StoredResult
 
 _SUFFIXES = (".tif", ".tiff", ".png")
 _START_BYTES = 4096  # the name of the software is among them in what we write
@@ -35,6 +37,14 @@ def is_ours(path: Path) -> bool:
             return str(tiff.pages[0].aspage().software).startswith(_NAME)
     except Exception:  # decoders stumble in many ways
         return False
+
+
+def check_beside(path: Path, result: StoredResult) -> None:
+    """Raise OutputError if what is made of a result would take its place, or that of an image that was measured."""
+    if path.resolve() == Path(result.path).resolve():
+        raise OutputError("The file would replace the result", str(path), "Give another name with -o")
+    if path.name in result.files and path.is_file() and not is_ours(path):
+        raise OutputError("The file would replace an image of the result", str(path), "Give another name with -o")
 
 
 def _comment(path: Path) -> str:

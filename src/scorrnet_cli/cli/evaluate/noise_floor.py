@@ -54,6 +54,7 @@ def noise_floor(
     """
     from scorrnet_cli import pipeline
     from scorrnet_cli.evaluation.methods import chosen, load_methods
+    from scorrnet_cli.evaluation.noise_floor import AT_REST_PX, DISPLACEMENTS
     from scorrnet_cli.evaluation.noise_floor import noise_floor as measure
     from scorrnet_cli.frames import check_same_shape, count_frames
     from scorrnet_cli.settings import Settings
@@ -70,18 +71,21 @@ def noise_floor(
     rows = []
     with console.Talk(quiet=quiet).progress(count * len(names)) as talk:
 
-        def further() -> Iterator[Tensor]:
-            """Read the deformed images anew."""
+        def further() -> Iterator[tuple[str, Tensor]]:
+            """Read the deformed images anew, each with its name."""
             again = _frames(images)
             next(again)
             for frame in again:
                 check_same_shape(reference, frame)
                 talk.doing(frame.info.name)
-                yield _tensor(frame)
+                yield frame.info.name, _tensor(frame)
                 talk.advance()
 
         for name, method in load_methods(names, device).items():
             rows += [report.flat(each) for each in measure(name, method, _tensor(reference), further(), found_mask)]
+    moved = max(abs(row["mean"]) for row in rows if row["quantity"] in DISPLACEMENTS)
+    if moved > AT_REST_PX:
+        talk.warn(f"the images moved by {moved:.1f} px on average and may not be of a scene at rest")
     report.print_rows("noise-floor", rows, _COLUMNS, json)
 
 

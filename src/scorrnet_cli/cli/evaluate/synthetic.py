@@ -62,7 +62,7 @@ def synthetic(
 
 
 def _draw(path: Path, found: list[SyntheticFigures]) -> None:
-    """Draw the filled MAE of each group as bars, a panel for everything that points are sorted by."""
+    """Draw the filled MAE of each group as points, a panel for everything that points are sorted by."""
     from scorrnet_cli.pictures.charts import chart
 
     kinds = list(dict.fromkeys(each.by for each in found if each.group))
@@ -73,7 +73,8 @@ def _draw(path: Path, found: list[SyntheticFigures]) -> None:
             for number, method in enumerate(methods):
                 mine = [each for each in found if each.by == kind and each.method == method]
                 places = [groups.index(each.group) + 0.8 * (number + 0.5) / len(methods) - 0.4 for each in mine]
-                panel.bar(places, [each.mae_filled_px for each in mine], 0.8 / len(methods), label=method)
+                panel.plot(places, [each.mae_filled_px for each in mine], "o", label=method)
             panel.set_xticks(range(len(groups)), groups)
             panel.set(title=kind, ylabel="MAE, filled (px)", yscale="log")
+            panel.grid(axis="y", color="0.9", linewidth=0.6)
             panel.legend(fontsize="small")

@@ -51,5 +51,6 @@ def truth(
     known = read_truth(true)
     where = None if mask is None else read_mask(mask, field.shape[1:])
     names = [info.name for info in field.deformed]
-    rows = [{"frame": name} | report.flat(each) for name, each in zip(names, compare(field, known, where), strict=True)]
+    found = compare(field, known, where, str(true))
+    rows = [{"frame": name} | report.flat(each) for name, each in zip(names, found, strict=True)]
     report.print_rows("truth", rows, _COLUMNS, json)
