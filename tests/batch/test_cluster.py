@@ -240,7 +240,7 @@ def test_shards_are_shown_in_time_and_merged_under_any_name(
     assert [info.name for info in view.deformed] == ["img_1.png", "img_2.png", "img_3.png"]
     assert view.valid.any(axis=(1, 2)).all()
     with h5py.File("creep 80%.h5") as file:
-        assert file["VTKHDF/Steps/Values"][...].tolist() == [0.5, 1.0, 2.5]
+        assert file["VTKHDF/Steps/Values"][...].tolist() == [0.5, 1.5, 2.5]
     Path("creep 80%.h5").rename("other.h5")
     result = scorrnet("merge", "other.h5", "--copy")
     assert result.exit_code == 0, result.stderr
