@@ -54,6 +54,11 @@ class _Found:
     matched: float  # points
     share: float  # of the surface in sight
 
+    @property
+    def sought(self) -> Sought:
+        """The field as it is."""
+        return Sought(self.field, self.share)
+
 
 @torch.no_grad()
 def search(
@@ -89,115 +94,145 @@ def search(
     Sought
         u, v at reference pixels.
     """
+    images = _Images(network, guide, surface, deformed, ready)
     if start is not None:
-        led = _look(surface, ready, start)
-        if not is_last and _is_close(surface, led):
-            return Sought(start, led.share)
-        near = _around(network, guide, surface, deformed, ready, led)
+        led = images.judged(start)
+        if not is_last and images.match_closely(led):
+            return led.sought
+        near = _around(images, led)
         if near is not None:
             return near
-    found = _look(surface, ready, displace(network, guide, deformed))
-    if found.share >= ENOUGH and not _reaches_beyond(surface, found):
-        return Sought(found.field, found.share)
-    known = _dependable(surface, found)
-    around = affine_consensus(found.field, known)
-    if found.share >= ENOUGH:  # one look tells whether what is missed goes on as the rest does
-        farther = found if around is None else _look(surface, ready, displace(network, guide, deformed, around))
-        best = farther if farther.share >= found.share + MISSED else found
-        return Sought(best.field, best.share)
-    if around is None:
-        around = turned(network, guide, deformed)
-    if around is None:
-        around = common_shift(guide.grey, deformed, surface.mask)[:, None, None].expand_as(found.field)
-    parted = False  # whether what is left was last sought as a part that moves on its own
+    found = images.seen()
+    if found.share >= ENOUGH:
+        return _reached_farther(images, found).sought if images.may_go_on(found) else found.sought
+    return _outward(images, found)
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The images that are searched, in all the forms that are needed; see `search`."""
+
+    network: CorrNet
+    guide: Guide
+    surface: Surface
+    deformed: Tensor
+    ready: Spline
+
+    def seen(self, around: Tensor | None = None) -> _Found:
+        """Ask the network, which looks around a field (2, H, W), or around zero."""
+        return self.judged(displace(self.network, self.guide, self.deformed, around))
+
+    def judged(self, field: Tensor) -> _Found:
+        """Say how well a field (2, H, W) matches."""
+        return self._summed(field, *assessed(self.surface, self.ready, field))
+
+    def better(self, one: _Found, other: _Found) -> _Found:
+        """Take at each point the field that matches better, where it lies in a patch that matches."""
+        take = self.dependable(other) & ((other.zncc > one.zncc) | ~self.dependable(one))
+        field = torch.where(take, other.field, one.field)
+        return self._summed(field, torch.where(take, other.zncc, one.zncc), torch.where(take, other.valid, one.valid))
+
+    def dependable(self, found: _Found) -> Tensor:
+        """True (H, W) where a point matches and its neighbourhood does, which chance matches do not."""
+        in_sight = self._in_sight(found.field).float()
+        density = masked_gaussian(found.valid.float()[None], in_sight, NEIGHBOURHOOD_PX)[0]
+        return found.valid & (density > AGREEING)
+
+    def match_closely(self, found: _Found) -> bool:
+        """Tell whether a field comes so close that the refinement needs no more."""
+        in_sight = self._in_sight(found.field)
+        close = found.valid & in_sight & (found.zncc >= CLOSE_ZNCC)
+        return int(close.sum()) >= CLOSE_ENOUGH * max(1, int(in_sight.sum()))
+
+    def may_go_on(self, found: _Found) -> bool:
+        """Tell whether what does not match moves so far that the network may not have seen it."""
+        in_sight = self._in_sight(found.field)
+        missed = in_sight & ~found.valid & (torch.hypot(*found.field) > FAR_PX)
+        return float(missed.sum()) > MISSED * float(in_sight.sum())
+
+    def shared_shift(self, where: Tensor) -> Tensor:
+        """Return the shift (2, 1, 1) that most of a part (H, W) bool of the surface shares."""
+        return common_shift(self.guide.grey, self.deformed, where)[:, None, None]
+
+    def continued(self, found: _Found, known: Tensor) -> Tensor:
+        """Continue a field (2, H, W) from where it is known: of the parts that move each in its own way, each point
+        takes the motion that matches there best.
+        """
+        parts = moving_parts(found.field, known)
+        if len(parts) < 2:
+            return extrapolate(found.field, known)
+        motions = [extrapolate(found.field, part) for part in parts]
+        nearest = nearest_part(parts)
+        best = torch.zeros_like(found.field)
+        for number, motion in enumerate(motions):
+            best = torch.where(nearest == number, motion, best)
+        highest = torch.full_like(found.zncc, SMALLEST_ZNCC)  # below, a match may be chance, and being near says more
+        for motion in motions:
+            zncc, _ = assessed(self.surface, self.ready, motion)
+            best, highest = torch.where(zncc > highest, motion, best), torch.maximum(zncc, highest)
+        return best
+
+    def _summed(self, field: Tensor, zncc: Tensor, valid: Tensor) -> _Found:
+        in_sight = self._in_sight(field)
+        matched = float((valid & in_sight).sum())
+        return _Found(field, zncc, valid, matched, matched / max(1.0, float(in_sight.sum())))
+
+    def _in_sight(self, field: Tensor) -> Tensor:
+        """True (H, W) for points of the surface that lie in the deformed image."""
+        return self.surface.mask & spline.inside(field)
+
+
+def _around(images: _Images, led: _Found) -> Sought | None:
+    """Search around a field, once; None if it has led astray, so far that parts may lie beyond the network's reach."""
+    found = images.seen(led.field)
+    if float((found.field - led.field).abs().amax(0)[images.surface.mask].median()) > ASTRAY_PX:
+        return None
+    if found.share >= ENOUGH:
+        return found.sought
+    best = images.better(led, found)
+    known = images.dependable(best)
+    if not bool(known.any()):
+        return led.sought
+    return Sought(torch.where(known, best.field, images.continued(best, known)), best.share)
+
+
+def _reached_farther(images: _Images, found: _Found) -> _Found:
+    """Look once whether what is missed, which is little, goes on as the rest does."""
+    around = affine_consensus(found.field, images.dependable(found))
+    farther = found if around is None else images.seen(around)
+    return farther if farther.share >= found.share + MISSED else found
+
+
+def _outward(images: _Images, found: _Found) -> Sought:
+    """Go on from a field of which not enough matches: look around where most of the surface may be, then round by round
+    around what was found as it continues, and where that ends around a part that moves on its own.
+    """
+    around = _rough(images, found)
+    parted = False  # whether what is left was last sought as such a part
     for _ in range(ROUNDS):
-        candidate = _look(surface, ready, displace(network, guide, deformed, around))
+        candidate = images.seen(around)
         if candidate.share >= ENOUGH:
-            return Sought(candidate.field, candidate.share)
-        better = _better(surface, found, candidate)
+            return candidate.sought
+        better = images.better(found, candidate)
         grown, found = better.matched - found.matched, better
-        known = _dependable(surface, found)
-        if grown >= GROWTH * float(surface.mask.sum()):
-            parted, rest = False, _continued(surface, ready, found, known)
+        known = images.dependable(found)
+        if grown >= GROWTH * float(images.surface.mask.sum()):
+            parted, rest = False, images.continued(found, known)
         elif not parted:
-            parted, rest = True, common_shift(guide.grey, deformed, surface.mask & ~known)[:, None, None]
+            parted, rest = True, images.shared_shift(images.surface.mask & ~known)
         else:
             break
         around = torch.where(known, found.field, rest)
-    around = torch.where(known, found.field, _continued(surface, ready, found, known))
-    last = _better(surface, found, _look(surface, ready, displace(network, guide, deformed, around)))
-    return Sought(torch.where(_dependable(surface, last), last.field, around), last.share)
+    around = torch.where(known, found.field, images.continued(found, known))
+    last = images.better(found, images.seen(around))
+    return Sought(torch.where(images.dependable(last), last.field, around), last.share)
 
 
-def _reaches_beyond(surface: Surface, found: _Found) -> bool:
-    """Tell whether what does not match moves so far that the network may not have seen it."""
-    in_sight = surface.mask & spline.inside(found.field)
-    missed = in_sight & ~found.valid & (torch.hypot(*found.field) > FAR_PX)
-    return float(missed.sum()) > MISSED * float(in_sight.sum())
-
-
-def _is_close(surface: Surface, led: _Found) -> bool:
-    """Tell whether a field comes so close that the refinement needs no more."""
-    in_sight = surface.mask & spline.inside(led.field)
-    close = led.valid & in_sight & (led.zncc >= CLOSE_ZNCC)
-    return int(close.sum()) >= CLOSE_ENOUGH * max(1, int(in_sight.sum()))
-
-
-def _around(
-    network: CorrNet, guide: Guide, surface: Surface, deformed: Tensor, ready: Spline, led: _Found
-) -> Sought | None:
-    """Search around a field, once; None if it has led astray, so far that parts may lie beyond the network's reach."""
-    found = _look(surface, ready, displace(network, guide, deformed, led.field))
-    if float((found.field - led.field).abs().amax(0)[surface.mask].median()) > ASTRAY_PX:
-        return None
-    if found.share >= ENOUGH:
-        return Sought(found.field, found.share)
-    best = _better(surface, led, found)
-    known = _dependable(surface, best)
-    if not bool(known.any()):
-        return Sought(led.field, led.share)
-    return Sought(torch.where(known, best.field, _continued(surface, ready, best, known)), best.share)
-
-
-def _continued(surface: Surface, deformed: Spline, found: _Found, known: Tensor) -> Tensor:
-    """Continue a field (2, H, W) from where it is known: of the parts that move each in its own way, each point takes
-    the motion that matches there best.
-    """
-    parts = moving_parts(found.field, known)
-    if len(parts) < 2:
-        return extrapolate(found.field, known)
-    motions = [extrapolate(found.field, part) for part in parts]
-    nearest = nearest_part(parts)
-    best = torch.zeros_like(found.field)
-    for number, motion in enumerate(motions):
-        best = torch.where(nearest == number, motion, best)
-    highest = torch.full_like(found.zncc, SMALLEST_ZNCC)  # below, a match may be chance, and being near says more
-    for motion in motions:
-        zncc, _ = assessed(surface, deformed, motion)
-        best, highest = torch.where(zncc > highest, motion, best), torch.maximum(zncc, highest)
-    return best
-
-
-def _look(surface: Surface, deformed: Spline, field: Tensor) -> _Found:
-    return _summed(surface, field, *assessed(surface, deformed, field))
-
-
-def _better(surface: Surface, one: _Found, other: _Found) -> _Found:
-    """Take at each point the field that matches better, where it lies in a patch that matches."""
-    take = _dependable(surface, other) & ((other.zncc > one.zncc) | ~_dependable(surface, one))
-    field = torch.where(take, other.field, one.field)
-    zncc, valid = torch.where(take, other.zncc, one.zncc), torch.where(take, other.valid, one.valid)
-    return _summed(surface, field, zncc, valid)
-
-
-def _summed(surface: Surface, field: Tensor, zncc: Tensor, valid: Tensor) -> _Found:
-    in_sight = surface.mask & spline.inside(field)
-    matched = float((valid & in_sight).sum())
-    return _Found(field, zncc, valid, matched, matched / max(1.0, float(in_sight.sum())))
-
-
-def _dependable(surface: Surface, found: _Found) -> Tensor:
-    """True (H, W) where a point matches and its neighbourhood does, which chance matches do not."""
-    in_sight = (surface.mask & spline.inside(found.field)).float()
-    density = masked_gaussian(found.valid.float()[None], in_sight, NEIGHBOURHOOD_PX)[0]
-    return found.valid & (density > AGREEING)
+def _rough(images: _Images, found: _Found) -> Tensor:
+    """Return a field (2, H, W) near most of the surface: that on which what was found agrees, or else by patches."""
+    around = affine_consensus(found.field, images.dependable(found))
+    if around is None:
+        around = turned(images.network, images.guide, images.deformed)
+    if around is None:
+        around = images.shared_shift(images.surface.mask).expand_as(found.field)
+    return around
