@@ -45,7 +45,10 @@ class Evidence(NamedTuple):
     Attributes
     ----------
     features : (F, h, w) float32
-        At half size.
+        At half size. In this order: K differences of u, K of v, for each in its own uncertainty; 2 logarithms of that;
+        9 of the surroundings; K of how well each field fits; and for corrections 2 more, the logarithms of the
+        uncertainty so far. `FusionConfig.features` counts them, and a network held otherwise relies on the first 2 K
+        (`Weigher.asked`).
     middle : (2, H, W) float32
         The field refined with the window in the middle, px.
     differences : (2, K, H, W) float32

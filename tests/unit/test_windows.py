@@ -11,7 +11,7 @@ from torch import Tensor
 from scorrnet_cli import refine
 from scorrnet_cli.filters import doubled, halved
 from scorrnet_cli.matching import deformed_spline, surface
-from scorrnet_cli.models.fusion import ACROSS, DOWN, PLAIN, Fusion, FusionNet, FusionNets, View
+from scorrnet_cli.models.fusion import ACROSS, DOWN, PLAIN, Fusion, FusionConfig, FusionNet, FusionNets, View
 from scorrnet_cli.refine import approach, look_again, refine_adaptively
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
@@ -161,6 +161,16 @@ def test_corrections_point_at_what_is_wrong() -> None:
     inner = left.differences[..., 20:-20, 20:-20]
     assert float(inner.mean()) == pytest.approx(-0.05, abs=0.003)
     assert inner.shape[1] == 8
+
+
+def test_the_configuration_counts_what_the_networks_are_shown() -> None:
+    reference, deformed, truth = _pattern()
+    seen = surface(reference, torch.ones(SIZE, SIZE, dtype=torch.bool))
+    coefficients, config = deformed_spline(seen, deformed), FusionConfig()
+    left, _ = look_again(seen, coefficients, truth, torch.full_like(truth, 0.05), NOISE)
+    shown = approach(seen, coefficients, truth, NOISE), left
+    assert tuple(each.features.shape[0] for each in shown) == config.features
+    assert tuple(each.differences.shape[1] for each in shown) == config.fields
 
 
 @pytest.mark.weights
