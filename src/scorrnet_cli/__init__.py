@@ -79,7 +79,11 @@ def measure_sequence(
     ------
     ScorrnetError
         As `measure` does, at the frame concerned.
+    TypeError
+        If `deformed` is a single path.
     """
+    if isinstance(deformed, str | bytes | os.PathLike):
+        raise TypeError("the deformed images are a sequence of paths; one alone is for measure")
     return _measured(reference, deformed, settings, 2)
 
 
@@ -88,20 +92,26 @@ def _measured(
 ) -> Iterator[Result]:
     """Do what `measure_sequence` says; warnings come from whoever is so many calls above."""
     from scorrnet_cli import pipeline
+    from scorrnet_cli.allocation import is_out_of_memory, out_of_memory
     from scorrnet_cli.frames import read_frame, read_frames
     from scorrnet_cli.result import Result
     from scorrnet_cli.settings import Settings
     from scorrnet_cli.strain import with_strain
     from scorrnet_cli.tracking import Tracker
 
-    instruments = pipeline.load(settings or Settings())
-    prepared = pipeline.prepare(instruments, read_frame(reference))
-    for doubt in prepared.warnings:
-        warnings.warn(f"{os.fspath(reference)}: {doubt}", stacklevel=stacklevel)
-    tracker = Tracker(instruments, prepared)
-    frames = (frame for path in deformed for frame in read_frames(path))
-    for index, frame in enumerate(frames):
-        yield Result.of(with_strain(tracker.measure(index, frame)))
+    try:
+        instruments = pipeline.load(settings or Settings())
+        prepared = pipeline.prepare(instruments, read_frame(reference))
+        for doubt in prepared.warnings:
+            warnings.warn(f"{os.fspath(reference)}: {doubt}", stacklevel=stacklevel)
+        tracker = Tracker(instruments, prepared)
+        frames = (frame for path in deformed for frame in read_frames(path))
+        for index, frame in enumerate(frames):
+            yield Result.of(with_strain(tracker.measure(index, frame)))
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise out_of_memory() from error
+        raise
 
 
 def read(path: _PathLike) -> Result:
@@ -111,6 +121,8 @@ def read(path: _PathLike) -> Result:
     ------
     UsageError
         If the file is missing, is no result of scorrnet, or was written by a newer version of it.
+    OutputError
+        If it shows frames of other files, and some of these are missing.
     """
     from scorrnet_cli.result import Result
     from scorrnet_cli.writers import read_hdf5
@@ -118,9 +130,14 @@ def read(path: _PathLike) -> Result:
     return Result.of(read_hdf5(path))
 
 
-def __getattr__(name: str) -> Any:
-    """Import the classes when they are asked for: the command line answers without NumPy."""
-    homes = {"Field": "field", "Settings": "settings", "Strain": "gauge", "Result": "result"}
-    if name in homes:
-        return getattr(importlib.import_module(f"{__name__}.{homes[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # which shall tell of names that there are not
+
+    def __getattr__(name: str) -> Any:
+        """Import the classes when they are asked for: the command line answers without NumPy."""
+        homes = {"Field": "field", "Settings": "settings", "Strain": "gauge", "Result": "result"}
+        if name in homes:
+            return getattr(importlib.import_module(f"{__name__}.{homes[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

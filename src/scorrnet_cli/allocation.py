@@ -6,6 +6,8 @@ import ctypes
 import platform
 from functools import cache
 
+from scorrnet_cli.errors import DeviceError
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of `mallopt`, see malloc.h of the GNU C library
 _KEPT = 2**28  # so much of what is free at the end of the heap is kept, bytes
 _LARGEST = 2**27  # arrays up to this size are made of what is kept; few are larger, those of whole images
@@ -30,6 +32,11 @@ def keep_freed_memory() -> bool:
     mallopt = ctypes.CDLL(None).mallopt
     largest = any(mallopt(_MMAP_THRESHOLD, size) for size in (_LARGEST, _LARGEST_BEFORE))
     return bool(mallopt(_TRIM_THRESHOLD, _KEPT)) and largest
+
+
+def out_of_memory() -> DeviceError:
+    """Return the error that says so."""
+    return DeviceError("Out of memory", "", "Measure a part with --roi, or use --device cpu")
 
 
 def is_out_of_memory(error: Exception) -> bool:

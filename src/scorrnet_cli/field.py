@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +12,7 @@ import numpy as np
 
 from scorrnet_cli.arrays import BoolArray as BoolArray
 from scorrnet_cli.arrays import FloatArray as FloatArray
+from scorrnet_cli.errors import UsageError
 from scorrnet_cli.gauge import Strain
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
@@ -89,7 +90,7 @@ PER_PIXEL = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback"
 """Names of the arrays of a `Field`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Field:
     """Displacement of every measured pixel in one or more deformed images.
 
@@ -191,9 +192,24 @@ class Field:
         )
 
     @classmethod
-    def stack(cls, parts: Sequence[Field]) -> Self:
-        """Put fields of one reference behind each other along T."""
+    def stack(cls, parts: Iterable[Field]) -> Self:
+        """Put fields of one reference behind each other along T.
+
+        Raises
+        ------
+        UsageError
+            If there is none, or they are not of one reference and measured alike.
+        """
+        parts = tuple(parts)
+        if not parts:
+            raise UsageError("There is nothing to put together")
         first = parts[0]
+
+        def about(part: Field) -> tuple[Any, ...]:
+            return part.reference.sha256, part.shape[1:], part.process.settings, part.process.mask_sha256
+
+        if any(about(part) != about(first) for part in parts):
+            raise UsageError("Results of several references, or measured otherwise, cannot be put together")
         strains = [part.strain_field for part in parts if part.strain_field is not None]
         arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in PER_PIXEL}
         return cls(

@@ -21,7 +21,7 @@ SMALLEST_PX = 32
 """Fewest pixels along each side that the networks accept."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """A grey image.
 

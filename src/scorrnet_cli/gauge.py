@@ -126,7 +126,7 @@ class StrainSettings:
         return round(self.window_px + self.subset_px - 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Strain:
     """Strain at every point of one or more frames, at the pixels of the reference image.
 

@@ -175,8 +175,8 @@ def _build(role: Role, data: bytes, where: str, device: torch.device) -> nn.Modu
 
     try:
         tensors = safetensors.torch.load(data)
-    except safetensors.SafetensorError as error:
-        raise WeightsError(f"Not a safetensors file: {error}", where) from error
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:  # of kinds of numbers that torch has not
+        raise WeightsError(f"Not a safetensors file that can be read: {error}", where) from error
     network = _new_network(role, tensors)
     if difference := _difference(network.state_dict(), tensors):
         raise WeightsError(f"The weights were made for another {role} network: {difference}", where)
@@ -218,6 +218,10 @@ def _difference(wanted: dict[str, torch.Tensor], given: dict[str, torch.Tensor])
             return f"{name} is missing"
         if given[name].shape != tensor.shape:
             return f"{name} has shape {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
+        if given[name].is_floating_point() != tensor.is_floating_point():
+            return f"{name} is of {given[name].dtype}, not {tensor.dtype}"
+        if bool(given[name].isnan().any()):
+            return f"{name} holds what is no number"
     surplus = sorted(set(given) - set(wanted))
     return f"{surplus[0]} is not part of it" if surplus else ""
 

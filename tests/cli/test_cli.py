@@ -378,6 +378,19 @@ class TestMaskInDoubt:
 
 
 @pytest.mark.usefixtures("pipeline", "folder")
+def test_what_a_shell_does_not_expand_is_expanded_in_natural_order() -> None:
+    for number in (10, 9, 1):
+        Path(f"img_{number}.png").write_bytes(Path("def.png").read_bytes())
+    result = scorrnet("measure", "ref.png", "img_*.png", "def[1].png", "-o", "out.h5")
+    assert (result.exit_code, "There is no such image" in result.stderr) == (6, True)  # what def[1].png is a name of
+    assert [info.name for info in read_hdf5("out.h5").deformed] == [
+        *(f"img_{number}.png" for number in (1, 9, 10)),
+        "def[1].png",
+    ]
+    assert scorrnet("measure", "ref.png", "none_*.png").exit_code == 3
+
+
+@pytest.mark.usefixtures("pipeline", "folder")
 class TestPartlyFailed:
     def test_the_others_are_written_and_the_reason_is_said(self) -> None:
         Path("broken.png").write_bytes(Path("def.png").read_bytes()[:80])
@@ -627,8 +640,9 @@ class TestSettings:
             assert result.exit_code == 0, result.stderr
             assert read_process(Path("def.scorrnet.h5")).settings.strain == wanted
 
-    def test_toml_is_as_good_as_flags(self) -> None:
-        Path("mine.toml").write_text(self.TOML)
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+    def test_toml_is_as_good_as_flags(self, encoding: str) -> None:
+        Path("mine.toml").write_text(self.TOML, encoding=encoding)
         assert scorrnet("measure", "ref.png", "def.png", "--settings", "mine.toml").exit_code == 0
         assert read_process(Path("def.scorrnet.h5")).settings == self.ASKED
 

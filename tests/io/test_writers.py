@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import signal
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from PIL import Image
 from scorrnet_cli.errors import OutputError
 from scorrnet_cli.field import Field
 from scorrnet_cli.writers import SUFFIXES, Header, check_output, open_writer, read_hdf5
+from scorrnet_cli.writers.atomic import written_whole
 from scorrnet_cli.writers.hdf5_file import CalmFile
 from scorrnet_cli.writers.own import is_ours
 from scorrnet_cli.writers.probability import write_probability
@@ -368,3 +370,19 @@ def slice_of(field: Field, index: int) -> Field:
     names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")
     arrays = {name: getattr(field, name)[index : index + 1] for name in names}
     return replace(field, deformed=field.deformed[index : index + 1], **arrays)
+
+
+def test_a_folder_that_cannot_be_brought_to_the_disk_is_taken_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def refuse(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with written_whole(tmp_path / "a.txt") as part:
+        part.write_text("whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"

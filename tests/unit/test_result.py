@@ -128,3 +128,26 @@ def test_the_notebook_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         exec("\n".join(lines), names)
     assert np.nanmedian(names["error"]) == pytest.approx(0.0, abs=0.001)
     assert np.sqrt(np.nanmean(names["error"] ** 2)) < 0.005
+
+
+def test_results_of_one_reference_are_put_together_and_no_others(make_field: Callable[[int, int, int], Field]) -> None:
+    field = make_field(1, 40, 56)
+    parts = (sc.Result.of(field) for _ in range(3))
+    assert sc.Result.stack(parts).shape == (3, 40, 56)
+    other = replace(field, process=replace(field.process, settings=Settings(refine=False)))
+    for wrong in ([], [field, other], [field, make_field(1, 40, 57)]):
+        with pytest.raises(UsageError, match="put together"):
+            sc.Field.stack(wrong)
+
+
+def test_fields_are_told_apart_as_objects(make_field: Callable[[int, int, int], Field]) -> None:
+    one, other = make_field(1, 40, 56), make_field(1, 40, 56)
+    assert one == one and one != other
+    assert {one: 1}[one] == 1
+    assert other not in [one]
+
+
+def test_names_are_listed_and_one_path_is_no_sequence() -> None:
+    assert {"Field", "Result", "Settings", "Strain", "measure"} <= set(dir(sc))
+    with pytest.raises(TypeError, match="sequence of paths"):
+        sc.measure_sequence("ref.tif", "def.tif")

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from scorrnet_cli.errors import FrameError, MeasurementError, UsageError, WeightsError
+from scorrnet_cli.errors import FrameError, MeasurementError, OutputError, UsageError, WeightsError
 from scorrnet_cli.matching import surface
 from scorrnet_cli.models.enet import ENet, ENets
 from scorrnet_cli.refine import Refinement, refine
@@ -787,6 +787,16 @@ def test_a_log_has_no_lines_of_lost_steps(tmp_path: Path) -> None:
     Trainer(recipe, tmp_path, CPU, Material()).run(None, None, lambda _: None)
     rows = csv.DictReader((tmp_path / LOG).read_text().splitlines())
     assert [row["step"] for row in rows] == ["2", "3", "6"]
+
+
+def test_weights_are_for_everybody_and_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    trainer = Trainer(_recipe("refinement"), tmp_path, CPU, Material())
+    trainer.run(None, 1, lambda _: None)
+    assert trainer.averaged_file.stat().st_mode == (tmp_path / CHECKPOINT).stat().st_mode
+    (tmp_path / LOG).unlink()
+    (tmp_path / LOG).mkdir()
+    with pytest.raises(OutputError, match=LOG):
+        Trainer(_recipe("refinement"), tmp_path, CPU, Material()).run(None, None, lambda _: None)
 
 
 def test_a_training_that_diverges_stops(tmp_path: Path) -> None:

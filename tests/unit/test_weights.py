@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import re
@@ -330,6 +331,17 @@ class TestLoading:
         save_file(published, tmp_path / "mine.safetensors")
         network, _ = weights.load_network("segmentation", CPU, tmp_path / "mine.safetensors")
         assert set(network.state_dict()) == set(published)
+
+    def test_tensors_that_are_no_weights_are_refused(self, tmp_path: Path) -> None:
+        sound = {name: value.contiguous() for name, value in CorrNet().state_dict().items()}
+        name = next(iter(sound))
+        for tensor, said in (
+            (sound[name].to(torch.int8), "int8"),
+            (torch.full_like(sound[name], math.nan), "no number"),
+        ):
+            save_file(sound | {name: tensor}, tmp_path / "mine.safetensors")
+            with pytest.raises(WeightsError, match=rf"{re.escape(name)}.*{said}.*mine\.safetensors"):
+                weights.load_network("displacement", CPU, tmp_path / "mine.safetensors")
 
     def test_several_networks_in_one_file_are_asked_together(self, tmp_path: Path) -> None:
         torch.manual_seed(0)

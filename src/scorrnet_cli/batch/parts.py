@@ -233,6 +233,12 @@ class Parts:
         """Whether the frames are still where only this run looks for them."""
         return self.folder.suffix == PARTS_SUFFIX
 
+    def rename(self, folder: Path) -> None:
+        """Give the folder another name."""
+        if os.name == "nt":  # there nothing that is open can be renamed
+            self.close()
+        self.folder = self.folder.rename(folder)
+
     def strip(self) -> None:
         """Remove all but the frames."""
         for path in self.folder.iterdir():

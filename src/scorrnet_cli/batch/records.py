@@ -15,7 +15,7 @@ from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.figures import FrameSummary, Spread, StrainSummary
 
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # as some network file systems say
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # as some network file systems say
 
 
 def hold(path: Path) -> IO[bytes]:

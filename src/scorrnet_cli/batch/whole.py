@@ -129,7 +129,7 @@ def _link(parts: Parts, output: Path, times: Sequence[float | None]) -> Path:
             old.rename(folder)
         raise
     with explained(folder):
-        parts.folder = parts.folder.rename(folder)
+        parts.rename(folder)
         parts.strip()
     remove(old)
     return output

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from scorrnet_cli.allocation import is_out_of_memory
+from scorrnet_cli.allocation import is_out_of_memory, out_of_memory
 from scorrnet_cli.cli import console
-from scorrnet_cli.errors import DeviceError, ScorrnetError, UsageError
+from scorrnet_cli.errors import ScorrnetError, UsageError
 
 _DEBUG = "scorrnet.debug"
 _INTERRUPTED = 130
@@ -44,7 +44,7 @@ class ErrorGroup(TyperGroup):
         prog_name: str | None = None,
         complete_var: str | None = None,
         standalone_mode: bool = True,  # noqa: ARG002
-        windows_expand_args: bool = True,
+        windows_expand_args: bool = False,  # it would expand what is quoted, too, and in no order
         **extra: Any,
     ) -> Any:
         """Run the program and leave with its exit code; a wrong command line is told in one line too."""
@@ -92,6 +92,6 @@ def _failure(error: Exception) -> ScorrnetError:
     if isinstance(error, ScorrnetError):
         return error
     if is_out_of_memory(error):
-        return DeviceError("Out of memory", "", "Measure a part with --roi, or use --device cpu")
+        return out_of_memory()
     reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
     return ScorrnetError(reason, "", "This is a bug in scorrnet; --debug shows more")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +93,21 @@ def asked(
     return found
 
 
+def expanded(paths: Sequence[Path]) -> list[Path]:
+    """Replace patterns, which not every shell expands, by the files that they name, in natural order."""
+    from fnmatch import filter as matching
+
+    from scorrnet_cli.batch.order import in_natural_order
+
+    found: list[Path] = []
+    for path in paths:
+        names: list[str] = []
+        if any(sign in path.name for sign in "*?") and not path.exists() and path.parent.is_dir():
+            names = in_natural_order(matching([each.name for each in path.parent.iterdir()], path.name))
+        found += [path.parent / name for name in names] or [path]
+    return found
+
+
 def scale(mm_per_px: float | None, scale_bar: str | None) -> Calibration | None:
     """Return the scale of the images that was given, if any.
 
@@ -149,7 +164,7 @@ def base(path: Path | None, *, files: Collection[str] = ()) -> Settings:
     import tomllib
 
     try:
-        return Settings.from_mapping(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+        return Settings.from_mapping(tomllib.loads(path.read_text(encoding="utf-8-sig")), str(path))
     except OSError as error:
         raise UsageError(f"The settings cannot be read: {error.strerror}", str(path)) from error
     except ValueError as error:

@@ -77,4 +77,4 @@ def measure(
     talk = Talk(quiet, verbose)
     for change in meaning.changes_since(settings):
         talk.note(change)
-    run(reference, deformed or [], output, asked, talk, json=json)
+    run(reference, meaning.expanded(deformed or []), output, asked, talk, json=json)

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from scorrnet_cli.allocation import keep_freed_memory
@@ -27,6 +27,7 @@ from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material
 from scorrnet_cli.training.tasks import TASKS
 from scorrnet_cli.weights import Role, load_network
+from scorrnet_cli.writers.atomic import explained, written_whole
 
 TRAINING, SETTLING = 0, 3  # first part of the key of random numbers; tasks validate with 1, evaluation has 2
 SETTLING_BATCHES = 40
@@ -187,7 +188,7 @@ class Trainer:
             torch.save(state, beside)
             beside.replace(self.folder / CHECKPOINT)
             beside = self.folder / (AVERAGED + ".part")
-            save_file({name: value.contiguous().cpu() for name, value in self.averaged.items()}, beside)
+            beside.write_bytes(save({name: value.contiguous().cpu() for name, value in self.averaged.items()}))
             beside.replace(self.averaged_file)
         except (OSError, RuntimeError, SafetensorError) as error:
             raise OutputError(f"The checkpoint cannot be written: {error}", str(self.folder)) from error
@@ -220,9 +221,10 @@ class Trainer:
         """Write the log anew, without lines of steps that were lost with an interrupted run."""
         path = self.folder / LOG
         row = {"step": self.step, "images": self.step * self.recipe.batch, "loss": self.running, **figures}
-        earlier = csv.DictReader(path.read_text(encoding="utf-8").splitlines()) if path.exists() else []
+        with explained(path):
+            earlier = csv.DictReader(path.read_text(encoding="utf-8").splitlines()) if path.exists() else []
         rows = [line for line in earlier if int(line["step"]) < self.step]
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with written_whole(path) as part, explained(path), part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(row), extrasaction="ignore", restval="")
             writer.writeheader()
             writer.writerows([*rows, row])

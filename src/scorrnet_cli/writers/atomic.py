@@ -73,6 +73,9 @@ def bring_to_disk(folder: Path) -> None:
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
+        except OSError as error:
+            if error.errno not in _NO_SYNC:
+                raise
         finally:
             os.close(handle)
 
@@ -111,6 +114,7 @@ def _create_part(path: Path) -> Path:
     return part
 
 
+_NO_SYNC = (errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # shared folders, of folders
 _NOT_WRITABLE = ("The folder is not writable", "Choose another folder or change its permissions")
 _FULL = ("The disk is full", "Free some space or choose another disk")
 _REASONS = {
