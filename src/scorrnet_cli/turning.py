@@ -21,7 +21,7 @@ from scorrnet_cli.tiles import Box, bounds
 STEP_DEG = 10  # half of it is left at most, by which a patch may be turned and still be found
 PATCH_PX, PATCHES = 64, 3
 WINDOW_PX = 5  # by which its edges may be off then
-SURE = 7.0  # standard deviations by which a patch stands out; by chance it does by some 6
+SURE = 7.0  # standard deviations by which a patch stands out; by chance it does by some 6, before a plain wall by 8
 PART_PX = 320  # side of the part that the network looks at
 SMALLEST_LIKENESS = 0.3  # correlation of the images, brought together, below which they show different things
 
@@ -41,7 +41,15 @@ def turned(network: CorrNet, reference: Guide, deformed: Tensor) -> Tensor | Non
     (2, H, W) float32 or None
         Displacement, px; None if no turn brings the images together.
     """
-    move, clearness = _clearest(reference, deformed)
+    for move, clearness in _clear_moves(reference, deformed):
+        motion = _confirmed(network, reference, deformed, move, is_clear=clearness > SURE)
+        if motion is not None:
+            return motion
+    return None
+
+
+def _confirmed(network: CorrNet, reference: Guide, deformed: Tensor, move: _Move, *, is_clear: bool) -> Tensor | None:
+    """Let the network look at what is around a patch that was found; None if it does not bring the images together."""
     x, y = (round(float(place)) for place in move.middle)
     box = Box(y - PART_PX // 2, x - PART_PX // 2, y + PART_PX // 2, x + PART_PX // 2)
     box = box.within(Box(0, 0, *deformed.shape))
@@ -52,7 +60,7 @@ def turned(network: CorrNet, reference: Guide, deformed: Tensor) -> Tensor | Non
     rest = displace(network, part, spline.spline_sample(coefficients, move.at(points), place))
     motion = affine_consensus(rest + move.at(points + rest), part.mask)
     if motion is None:  # too thin for a motion to be fitted to it
-        return move.at(_points(Box(0, 0, *deformed.shape), deformed)) if clearness > SURE else None
+        return move.at(_points(Box(0, 0, *deformed.shape), deformed)) if is_clear else None
     likeness = _likeness(part, spline.spline_sample(coefficients, motion, place), motion, place)
     return _continued(motion, box, deformed) if likeness > SMALLEST_LIKENESS else None
 
@@ -72,21 +80,25 @@ class _Move(NamedTuple):
         return turn + self.shift[:, None, None]
 
 
-def _clearest(reference: Guide, deformed: Tensor) -> tuple[_Move, float]:
-    """Find the move of a patch after which it is found in the deformed image most clearly, and how clearly it is."""
+def _clear_moves(reference: Guide, deformed: Tensor) -> Iterator[tuple[_Move, float]]:
+    """Find moves of a patch after which it stands out in the deformed image, and how clearly it does.
+
+    Each is clearer than those before it; the last is the clearest of all, clear or not.
+    """
     haystack, whole = Haystack(deformed, WINDOW_PX), needle(reference.grey, reference.mask)
     boxes = _patches(reference.mask)
-    best, clearest = None, -math.inf
+    best, clearest, told = None, -math.inf, math.inf
     for angle in _angles():
         for box in boxes:
             middle = torch.tensor([(box.left + box.right - 1) / 2, (box.top + box.bottom - 1) / 2]).to(whole)
             shift, clearness = haystack.peak(_turned_patch(whole, box, middle, angle))
             if clearness > clearest:
                 best, clearest = _Move(angle, middle, shift), clearness
-        if clearest > SURE:
-            break
-    assert best is not None
-    return best, clearest
+        if best and clearest > SURE and clearest != told:
+            told = clearest
+            yield best, clearest
+    if best and clearest != told:
+        yield best, clearest
 
 
 def _angles() -> Iterator[float]:

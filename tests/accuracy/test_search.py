@@ -82,6 +82,23 @@ def test_large_motion_is_found(motion: str) -> None:
     assert float(error[valid].median()) < 0.03
 
 
+@pytest.mark.parametrize("angle_deg", [50.0, -100.0, 180.0])
+def test_what_turns_before_a_plain_wall_is_found(angle_deg: float) -> None:
+    x, y = _grid()
+    c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    truth = torch.stack([(c - 1) * (x - 160) - s * (y - 160) + 3.3, s * (x - 160) + (c - 1) * (y - 160) - 2.1])
+    back_x, back_y = c * (x - 163.3) + s * (y - 157.9), -s * (x - 163.3) + c * (y - 157.9)
+    body, moved = (((u.abs() < 90) & (v.abs() < 55)) for u, v in ((x - 160, y - 160), (back_x, back_y)))
+    noise = Rng((23,), CPU)  # in which patches are found by chance
+    pair = [
+        image.where(where, 120 + 1.5 * noise.randn(SIZE, SIZE))
+        for image, where in zip(_pair(truth), (body, moved), strict=True)
+    ]
+    valid, error = _measured(truth, (pair[0], pair[1]), body)
+    assert float(valid[body].float().mean()) > 0.98
+    assert float(error[valid].median()) < 0.03
+
+
 @pytest.mark.parametrize(("angle_deg", "shift_px"), [(10.0, 90.0), (-25.0, 70.0), (100.0, 110.0)])
 @pytest.mark.parametrize("shape", ["disk", "ring", "strip"])
 def test_what_turns_and_goes_far_is_found(shape: str, angle_deg: float, shift_px: float) -> None:
