@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scorrnet_cli.discriminant import told_apart
 from scorrnet_cli.drops import drops
-from scorrnet_cli.filters import masked_gaussian, some_of
+from scorrnet_cli.filters import gaussian, masked_gaussian, some_of
 from scorrnet_cli.models.enet import Segmenter
 from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.padding import pad_to_multiple
@@ -32,6 +32,8 @@ LIKELY = 0.4
 SMALL_PX = 40  # width of what the closest looks alone decide on
 RIM_PX = 3
 FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below which there is no paint
+NOISE_PX, NOISE_LEFT = 0.8, 0.45  # a window, and the share of the contrast of the camera's noise that passes it at most
+LEAST_PX = 1500  # of what is more than noise
 
 
 @torch.no_grad()
@@ -148,11 +150,28 @@ def paint_probability(network: Segmenter, reference: Tensor) -> Tensor:
     inner = eroded(likely, RIM_PX)  # the step to a bright wall is no contrast of the paint
     counted = inner if bool(inner.any()) else likely
     contrast = local_contrast(reference, counted.float())
-    best = some_of(contrast[counted]).quantile(0.9)
+    best = _best_contrast(reference, contrast, counted)
     probability = compared(reference, probability.where(contrast > FAINTEST * best, 0.0))
     dropped = drops(reference, probability > LIKELY)  # before what is seen through holes is told from the surface
     probability = told_apart(reference, probability).where(~dropped, HALF)
     return probability.where(~drops(reference, probability > LIKELY), HALF)
+
+
+def _best_contrast(image: Tensor, contrast: Tensor, counted: Tensor) -> Tensor:
+    """Contrast () of the best part of the pixels `counted`, (H, W) bool.
+
+    Where most of them show no more than the camera's noise, of which neighbours know nothing, while others have far
+    more contrast, it is that of the others: a small specimen before a plain wall is not to be measured by the wall.
+    """
+    best = some_of(contrast[counted]).quantile(0.9)
+    smoothed = local_contrast(gaussian((image - image.mean())[None], NOISE_PX)[0], counted.float())
+    noise = counted & (smoothed < NOISE_LEFT * contrast)
+    others = counted & ~noise
+    if LEAST_PX <= int(others.sum()) < int(noise.sum()):
+        better = some_of(contrast[others]).quantile(0.9)
+        if bool(some_of(contrast[noise]).quantile(0.9) < FAINTEST * better):
+            return better
+    return best
 
 
 def local_contrast(image: Tensor, counted: Tensor) -> Tensor:

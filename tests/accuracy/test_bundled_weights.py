@@ -16,6 +16,7 @@ from scorrnet_cli import Settings, measure, measure_sequence, weights
 from scorrnet_cli.errors import FrameError, MeasurementError
 from scorrnet_cli.evaluation.networks import EVALUATION, displacement_figures, segmentation_figures
 from scorrnet_cli.frames import read_mask
+from scorrnet_cli.levels import standard_levels
 from scorrnet_cli.segment import segment
 from scorrnet_cli.training import backgrounds, camera, rough, specimens, textures
 from scorrnet_cli.training.compared import refinement_figures
@@ -67,6 +68,24 @@ def test_segmentation_of_images_as_hard_as_in_training() -> None:
     figures = segmentation_figures(network, recipe, 30)
     assert figures["iou"] >= 0.85
     assert figures["median_iou"] >= 0.955
+
+
+@pytest.mark.parametrize("noise", [1.5, 3.0])
+@pytest.mark.parametrize("wall", [6.0, 120.0])
+def test_a_small_specimen_before_a_noisy_plain_wall_is_found(noise: float, wall: float) -> None:
+    """Most of what the network takes for speckle is the camera's noise."""
+    size = (700, 760)
+    network, _ = weights.load_network("segmentation", CPU)
+    paint = textures.speckle(Rng((EVALUATION, 9), CPU), 160, 1, (4.0, 4.0))
+    y, x = torch.meshgrid(*(torch.arange(length) for length in size), indexing="ij")
+    disk = torch.hypot(x - 380.3, y - 350.2) < 60
+    image = torch.full(size, wall)
+    image[270:430, 300:460] = torch.where(disk[270:430, 300:460], 30 + 180 * paint, wall)
+    image = (image + noise * torch.randn(size, generator=torch.Generator().manual_seed(1))).round().clamp(0, 255)
+    levels = standard_levels(image.numpy())
+    assert levels is not None
+    mask = segment(network, torch.from_numpy(levels))
+    assert int((mask & disk).sum()) > 0.95 * int((mask | disk).sum())
 
 
 @pytest.mark.parametrize("size", [449, 501])
