@@ -1,7 +1,8 @@
 """Specimens that have come apart: windows must not reach from one part to another, so each part is refined by itself.
 
 A displacement jumps where the parts meet in the reference image, and only there: what is in one piece may move by very
-different amounts too, but from pixel to pixel it changes little.
+different amounts too, but from pixel to pixel it changes little. The network smooths a jump; whether there is one then,
+the images tell: beside it the motions of the parts, each continued, leave less unexplained than the field does.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ from scorrnet_cli.refine import Refined
 from scorrnet_cli.tiles import Tile, fill
 
 JUMP_PX = 4.0  # between neighbouring pixels: far more than any strain that can be measured
+STEEP_PX = 1.0  # the same of a break that the network has smoothed, or of a field that is so steep: the images tell
+BETTER = (
+    0.7  # of what the field leaves unexplained where two parts meet, the share that their own motions leave at most
+)
 TORN_SHARE = 0.05  # of the line along which two parts meet: a crack may be short
 ISLAND_WINDOW_PX = 8.0
 SEAM_PX = 12  # so near to where two parts meet, the images tell which of them a point belongs to
@@ -65,7 +70,8 @@ def severed(surface: Surface, deformed: Spline, field: Tensor) -> list[Part]:
 def _torn(surface: Surface, deformed: Spline, field: Tensor) -> list[Part]:
     """Tell the pieces of one body, see `severed`."""
     mask = surface.mask
-    if not _jumps(field, mask):
+    steepest = _steepest(field, mask)
+    if steepest <= STEEP_PX:
         return [Part(surface, field)]
     _, known = assessed(surface, deformed, field)
     parts = [_without_islands(part, mask) for part in moving_parts(field, known)]
@@ -75,6 +81,11 @@ def _torn(surface: Surface, deformed: Spline, field: Tensor) -> list[Part]:
     motions, nearest = [extrapolate(field, part) for part in parts], nearest_part(parts)
     seam = mask & _meet([mask & (nearest == number) for number in range(len(parts))], SEAM_PX)
     misfits = torch.stack([_misfit(surface, deformed, motion, seam) for motion in motions])
+    if steepest <= JUMP_PX:
+        inner = seam & ~_rim(mask)
+        left, before = (float(each[inner].sum()) for each in (misfits.amin(0), _misfit(surface, deformed, field, seam)))
+        if left > BETTER * before:
+            return [Part(surface, field)]
     nearest = torch.where(seam, misfits.argmin(0), nearest)
     shares = torch.stack([(nearest == number).float() for number in range(len(parts))]) * mask
     around = gaussian(shares, MAJORITY_WINDOW_PX).argmax(0)
@@ -155,10 +166,8 @@ def _meet(parts: list[Tensor], reach_px: int) -> Tensor:
     return dilated(torch.stack(parts), reach_px).sum(0) > 1
 
 
-def _jumps(field: Tensor, mask: Tensor) -> bool:
-    """Tell whether a field (2, H, W) jumps between two neighbours on the mask (H, W)."""
-    for part in field:
-        across, down = (part.diff(dim=axis).abs_() > JUMP_PX for axis in (1, 0))
-        if bool((across & mask[:, 1:] & mask[:, :-1]).any()) or bool((down & mask[1:] & mask[:-1]).any()):
-            return True
-    return False
+def _steepest(field: Tensor, mask: Tensor) -> float:
+    """Largest difference of a field (2, H, W), px, between two neighbours on the mask (H, W)."""
+    across, down = mask[:, 1:] & mask[:, :-1], mask[1:] & mask[:-1]
+    steps = [part.diff(dim=axis).abs_() * pairs for part in field for axis, pairs in ((1, across), (0, down))]
+    return max((float(step.amax()) for step in steps if step.numel()), default=0.0)

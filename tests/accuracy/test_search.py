@@ -179,6 +179,25 @@ def test_parts_that_come_apart_are_measured_up_to_the_break() -> None:
     assert int(near.sum()) > 10 * SIZE and float(error[near].median()) < 0.05
 
 
+@pytest.mark.parametrize("slide_px", [8.0, 15.0])
+def test_parts_that_slide_along_each_other_are_told_apart(slide_px: float) -> None:
+    x, y = _grid()
+    truth = torch.stack([torch.where(y < 160, 0.5, -0.5) * slide_px, torch.full_like(x, 0.2)])
+    valid, error = _measured(truth)
+    inner = ((x - 160).abs() < 140) & ((y - 160).abs() < 140)
+    assert float(valid[inner].float().mean()) > 0.95
+    assert float((error[valid] > 0.5).float().mean()) < 0.001
+
+
+def test_a_steep_field_is_in_one_piece() -> None:
+    x, y = _grid()
+    truth = torch.stack([torch.full_like(x, 0.3), 8 * torch.sin(2 * math.pi * (x + 0.3 * y) / 60)])
+    valid, error = _measured(truth)
+    inner = ((x - 160).abs() < 140) & ((y - 160).abs() < 140)
+    assert float(valid[inner].float().mean()) > 0.96
+    assert float(error[valid & inner].median()) < 0.1
+
+
 def test_unrelated_images_are_not_measured() -> None:
     still = torch.zeros(2, SIZE, SIZE)
     (reference, _), other = _pair(still), 255 * torch.rand(SIZE, SIZE, generator=torch.Generator().manual_seed(0))
