@@ -10,8 +10,8 @@ from scorrnet_cli.arrays import FloatArray
 
 MARK_SPREADS = 4.0  # standard deviations of the image beyond which a level is too rare for one of a pattern
 MARK_GAP = 2.0  # from a mark to the nearest grey level, in the range of these
-THINNED = 8  # every so many pixels tell in most images that there are no marks
 FREQUENT_MARK_GAP = 1000.0  # the same of a level that could be that of all dots of a pattern
+THINNED = 8  # every so many pixels, along both axes, mostly are enough to tell that there are no marks
 
 
 def standard_levels(grey: FloatArray) -> FloatArray | None:
@@ -33,11 +33,10 @@ def standard_levels(grey: FloatArray) -> FloatArray | None:
         None if the image has no contrast at all.
     """
     levels, spread = _centred(grey)
-    below, above = (side > MARK_SPREADS * spread for side in (-float(levels.min()), float(levels.max())))
-    if _ends(grey[::THINNED, ::THINNED], grey, rare=(below, above)) is not None:
-        ends = _ends(grey, grey, rare=(below, above))
-        if ends is not None:
-            levels, spread = _centred(grey.clip(*ends))
+    rare = (-float(levels.min()) > MARK_SPREADS * spread, float(levels.max()) > MARK_SPREADS * spread)
+    unmarked = _without_marks(grey, rare)
+    if unmarked is not grey:
+        levels, spread = _centred(unmarked)
     if spread == 0:
         return None
     levels /= np.float32(spread)
@@ -50,28 +49,27 @@ def _centred(grey: FloatArray) -> tuple[FloatArray, float]:
     return levels, math.sqrt(np.square(levels, dtype=np.float64).mean())
 
 
-def _ends(some: FloatArray, grey: FloatArray, *, rare: tuple[bool, bool]) -> tuple[float, float] | None:
-    """Darkest and brightest level of an image that is no mark; None if there are no marks.
+def _without_marks(grey: FloatArray, rare: tuple[bool, bool]) -> FloatArray:
+    """Image (H, W), each of its two extreme levels brought to the next one if it is a mark; itself if none is.
 
-    Parameters
-    ----------
-    some : (h, w) float32
-        The levels that are looked at: part of the image is enough to tell that there are no marks.
-    grey : (H, W) float32
-        The image.
-    rare : tuple of bool
-        Whether the lowest level and the highest one are too rare for one of a pattern.
+    `rare` says of the lowest level and of the highest whether it is too rare for one of a pattern.
     """
     low, high = float(grey.min()), float(grey.max())
-    others = some[(some > low) & (some < high)]
-    darkest, brightest = (float(others.min()), float(others.max())) if others.size else (low, low)
-    contrast = brightest - darkest
-    if contrast == 0:
-        return None if some is grey else (low, high)
-
-    def is_mark(gap: float, *, easily: bool) -> bool:
-        return gap > (MARK_GAP if easily else FREQUENT_MARK_GAP) * contrast
-
-    below = is_mark(darkest - low, easily=rare[0] or low < 0 <= darkest)
-    above = is_mark(high - brightest, easily=rare[1])
-    return (darkest if below else low, brightest if above else high) if below or above else None
+    ends = low, high
+    for step in (THINNED, 1):  # beside fewer others more looks like a mark, but what is one never looks like none
+        some = grey[::step, ::step]
+        others = some[(some > low) & (some < high)]
+        contrast = float(np.ptp(others)) if others.size else 0.0
+        if contrast == 0:
+            continue
+        darkest, brightest = float(others.min()), float(others.max())
+        below, above = (
+            MARK_GAP if easily else FREQUENT_MARK_GAP for easily in (rare[0] or low < 0 <= darkest, rare[1])
+        )
+        ends = (
+            darkest if darkest - low > below * contrast else low,
+            brightest if high - brightest > above * contrast else high,
+        )
+        if ends == (low, high):
+            break
+    return grey if ends == (low, high) else grey.clip(*ends)

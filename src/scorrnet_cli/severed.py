@@ -25,10 +25,8 @@ from scorrnet_cli.refine import Refined
 from scorrnet_cli.tiles import Tile, fill
 
 JUMP_PX = 4.0  # between neighbouring pixels: far more than any strain that can be measured
-STEEP_PX = 1.0  # the same of a break that the network has smoothed, or of a field that is so steep: the images tell
-BETTER = (
-    0.7  # of what the field leaves unexplained where two parts meet, the share that their own motions leave at most
-)
+STEEP_PX = 1.0  # the same of a break that the network may have smoothed, or of a steep field: which, the images tell
+BETTER = 0.7  # of what the field leaves unexplained along a break, the most that the parts' own motions may leave
 TORN_SHARE = 0.05  # of the line along which two parts meet: a crack may be short
 ISLAND_WINDOW_PX = 8.0
 SEAM_PX = 12  # so near to where two parts meet, the images tell which of them a point belongs to
@@ -168,6 +166,8 @@ def _meet(parts: list[Tensor], reach_px: int) -> Tensor:
 
 def _steepest(field: Tensor, mask: Tensor) -> float:
     """Largest difference of a field (2, H, W), px, between two neighbours on the mask (H, W)."""
-    across, down = mask[:, 1:] & mask[:, :-1], mask[1:] & mask[:-1]
-    steps = [part.diff(dim=axis).abs_() * pairs for part in field for axis, pairs in ((1, across), (0, down))]
-    return max((float(step.amax()) for step in steps if step.numel()), default=0.0)
+    steepest = 0.0
+    for axis, pairs in ((1, mask[:, 1:] & mask[:, :-1]), (0, mask[1:] & mask[:-1])):
+        for part in field if bool(pairs.any()) else ():  # one at a time: large images fill the memory
+            steepest = max(steepest, float(part.diff(dim=axis).abs_().masked_fill_(~pairs, 0.0).amax()))
+    return steepest

@@ -49,7 +49,10 @@ def turned(network: CorrNet, reference: Guide, deformed: Tensor) -> Tensor | Non
 
 
 def _confirmed(network: CorrNet, reference: Guide, deformed: Tensor, move: _Move, *, is_clear: bool) -> Tensor | None:
-    """Let the network look at what is around a patch that was found; None if it does not bring the images together."""
+    """Let the network look at what is around a patch that was found, and return the motion (2, H, W), px.
+
+    None if it does not bring the images together; of what is too thin to tell, if the patch is not clear.
+    """
     x, y = (round(float(place)) for place in move.middle)
     box = Box(y - PART_PX // 2, x - PART_PX // 2, y + PART_PX // 2, x + PART_PX // 2)
     box = box.within(Box(0, 0, *deformed.shape))

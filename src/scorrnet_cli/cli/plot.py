@@ -78,14 +78,14 @@ def plot(
     from scorrnet_cli.pictures.stills import Artist, Wish
     from scorrnet_cli.snapshots import Snapshots, chosen_frames, spread_evenly
     from scorrnet_cli.writers import open_result
-    from scorrnet_cli.writers.own import check_beside
+    from scorrnet_cli.writers.own import check_spares
 
     talk = console.Talk(quiet)
     quantities = chosen_quantities(field or ["u", "v"])
     output = output or Path(f"{result.stem}-{'-'.join(each.name for each in quantities)}.png")
     moving = _moves(output, overwrite)
     with open_result(result) as stored:
-        check_beside(output, stored)
+        check_spares(output, stored)
         shelf = Images.of(stored.path, stored.shape[1:], images)
         chosen = chosen_frames(("all" if moving else "last") if frame is None else frame, stored.deformed)
         most = max(1, _MOST_PANELS // len(quantities))

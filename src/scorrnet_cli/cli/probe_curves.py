@@ -18,7 +18,7 @@ from scorrnet_cli.layers import LayeredResult, Layers, open_layers
 from scorrnet_cli.pictures.charts import check_chart
 from scorrnet_cli.probes import Line, Point, Probe, check_followed, profile
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
-from scorrnet_cli.writers.own import check_beside
+from scorrnet_cli.writers.own import check_spares
 
 Row = dict[str, Any]
 """A line of the table by the names of its columns, lengths in the unit of the result."""
@@ -85,7 +85,7 @@ def run(request: Request, probes: Sequence[Probe], talk: Talk, *, profiles: bool
         raise UsageError("Two places have the same name", twice[0], "Give each a NAME of its own")
     with open_layers(request.result, request.frames) as result:
         for path in filter(None, (request.output, request.plot)):
-            check_beside(path, result.stored)
+            check_spares(path, result.stored)
         for probe in probes:
             probe.check(result.shape)
         if result.stored.is_incremental:

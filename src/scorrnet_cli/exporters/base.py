@@ -16,7 +16,7 @@ from scorrnet_cli.field import FloatArray
 from scorrnet_cli.layers import LENGTHS, LayeredResult, Layers
 from scorrnet_cli.units import steps_in_time
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
-from scorrnet_cli.writers.own import check_beside
+from scorrnet_cli.writers.own import check_spares
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def export(kind: Format, grid: Grid, output: Path, *, overwrite: bool, after_fra
         with explained(output):
             output.mkdir(exist_ok=True)
     for path in files:
-        check_beside(path, grid.result.stored)
+        check_spares(path, grid.result.stored)
         check_target(path, overwrite)
     if kind.write_all:
         with written_whole(output) as part, explained(output):

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ class StoredResult:
             return None
         return self.reference if place < 0 else self.deformed[place]
 
-    @property
+    @cached_property
     def files(self) -> set[str]:
         """The names of the files that held the images."""
         return {name for info in (self.reference, *self.deformed) for name in (info.name, info.place[0])}

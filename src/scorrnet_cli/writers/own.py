@@ -39,7 +39,7 @@ def is_ours(path: Path) -> bool:
         return False
 
 
-def check_beside(path: Path, result: StoredResult) -> None:
+def check_spares(path: Path, result: StoredResult) -> None:
     """Raise OutputError if what is made of a result would take its place, or that of an image that was measured."""
     if path.resolve() == Path(result.path).resolve():
         raise OutputError("The file would replace the result", str(path), "Give another name with -o")
