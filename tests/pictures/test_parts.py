@@ -211,6 +211,13 @@ class TestMoved:
         assert np.isnan(out[:, 31:41]).all()
         np.testing.assert_array_equal(out[:, 42:], x[:, 30:48])
 
+    def test_a_crack_of_few_pixels_stays_open_too(self) -> None:
+        x = np.mgrid[:30, :60][1].astype(np.float32)
+        u = np.where(x < 30, 0.0, 2.5).astype(np.float32)
+        out = moved(x, u, np.zeros_like(u))
+        assert np.isnan(out[:, 30:32]).all()
+        assert np.isfinite(out[:, :29]).all() and np.isfinite(out[:, 34:]).all()
+
     def test_nothing_measured(self) -> None:
         nothing = np.full((9, 9), np.nan, np.float32)
         assert np.isnan(moved(nothing, nothing, nothing)).all()

@@ -205,3 +205,13 @@ def test_memory_grows_by_little_more_than_the_arrays_of_the_result() -> None:
         for side in (450, 750)
     ]
     assert (peaks[1] - peaks[0]) / (750**2 - 450**2) < 140  # bytes a pixel; in one piece it is about 600
+
+
+def test_where_nothing_was_compared_there_is_no_correlation() -> None:
+    image = torch.rand(64, 2700, generator=torch.Generator().manual_seed(1))
+    mask = torch.zeros(64, 2700, dtype=torch.bool)
+    mask[:, :200] = True
+    seen = surface(image, mask)
+    found = by_tiles(assess, seen, Spline(deformed_spline(seen, image)), torch.zeros(2, 64, 2700), ASSESSMENT_HALO_PX)
+    assert float(found.zncc[8:-8, 8:190].median()) > 0.99
+    assert bool(found.zncc[:, 2000:].isnan().all())
