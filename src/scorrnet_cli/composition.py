@@ -8,7 +8,7 @@ from torch import Tensor
 
 from scorrnet_cli import spline
 from scorrnet_cli.bodies import bodies
-from scorrnet_cli.displace import extrapolate
+from scorrnet_cli.continuation import extrapolate
 from scorrnet_cli.filters import gradient, masked_gaussian
 from scorrnet_cli.refine import Refined
 

@@ -9,13 +9,11 @@ from torch import Tensor
 
 from scorrnet_cli import spline
 from scorrnet_cli.device import network_precision
-from scorrnet_cli.filters import plane_through, wide_mean
 from scorrnet_cli.models.corrnet import CorrNet, Encoded
 from scorrnet_cli.padding import pad_to_multiple
 from scorrnet_cli.tiles import Box, Tile, bounds, fill, fits
 
 HALO_PX = 96  # of a tile: the reach of the network, and what its layers see of the surroundings
-EXTRAPOLATION_PX = 24.0  # reach of what single points add to the motion of the whole
 
 
 class Guide(NamedTuple):
@@ -100,24 +98,3 @@ def _encode(network: CorrNet, image: Tensor, variance: Tensor) -> Encoded:
     padded, _ = pad_to_multiple(image[None, None], network.stride, network.smallest_image_px)
     with network_precision(image.device, units_only=True):
         return network.encode(padded, variance)
-
-
-def extrapolate(field: Tensor, known: Tensor) -> Tensor:
-    """Continue a field from where it is known: the affine motion of the whole, and near known points what they add.
-
-    Parameters
-    ----------
-    field : (2, H, W) float32
-        Displacement, px.
-    known : (H, W) bool
-        Where it is right.
-
-    Returns
-    -------
-    (2, H, W) float32
-    """
-    weight = known.float()
-    plane = plane_through(field, weight)
-    rest = torch.where(known, field - plane, torch.zeros_like(field))
-    continued: Tensor = plane + wide_mean(rest, weight + 1e-3, EXTRAPOLATION_PX)  # far from known points, the plane
-    return continued

@@ -51,12 +51,17 @@ class Window:
     @property
     def offsets(self) -> Tensor:
         """Offsets of the taps over the radius, -1..1: powers of them stay of one size."""
-        return torch.linspace(-1, 1, len(self.taps), dtype=torch.float64)
+        return torch.linspace(-1, 1, len(self.taps), dtype=torch.float64, device=self.taps.device)
 
     @property
     def terms(self) -> list[tuple[int, int]]:
         """Powers of x and y of each monomial: the constant, x and y come first."""
         return [(degree - j, j) for degree in range(self.order + 1) for j in range(degree + 1)]
+
+
+def fitted(fields: Tensor, weight: Tensor, window: Window) -> Tensor:
+    """Values (C, H, W) of the fits about every point, at the point itself; parameters are those of `slopes`."""
+    return _fits(fields, weight, window)[0]
 
 
 def slopes(fields: Tensor, weight: Tensor, window: Window) -> Tensor:
@@ -75,12 +80,7 @@ def slopes(fields: Tensor, weight: Tensor, window: Window) -> Tensor:
     (C, 2, H, W) float64
         Derivatives along x and y, per px; NaN where too little of the window is known or the fit is singular.
     """
-    matrix, enough = _normal_matrix(weight, window)
-    sums = _moments(fields * weight, window, window.terms)
-    right = torch.stack([sums[power] for power in window.terms])  # (M, C, H, W)
-    solution, regular = _solve(matrix, right)
-    found = solution[1:3].transpose(0, 1) / window.radius
-    return found.where(enough & regular, torch.nan)
+    return _fits(fields, weight, window)[1:3].transpose(0, 1) / window.radius
 
 
 def slope_variances(sigmas: Tensor, weight: Tensor, window: Window, alike: Alike, bin_px: int) -> Tensor:
@@ -148,6 +148,15 @@ def spread_out(x: Tensor, size: int, shape: tuple[int, int]) -> Tensor:
     return value / share  # 0 / 0 is NaN
 
 
+def _fits(fields: Tensor, weight: Tensor, window: Window) -> Tensor:
+    """Coefficients (M, C, H, W) of the monomials about every point; NaN where `slopes` says."""
+    matrix, enough = _normal_matrix(weight, window)
+    sums = _moments(fields * weight, window, window.terms)
+    right = torch.stack([sums[power] for power in window.terms])  # (M, C, H, W)
+    solution, regular = _solve(matrix, right)
+    return solution.where(enough & regular, torch.nan)
+
+
 def _patterns(count: int, alike: Alike, bin_px: int) -> tuple[Tensor, Tensor]:
     """Eigenvalues, falling, and eigenvectors (K, count) of the correlation of errors of bins along an axis."""
     of_pixels = torch.from_numpy(alike(count * bin_px))
@@ -191,7 +200,7 @@ def _solve(matrix: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     Returns the solutions and where they are regular, (H, W) bool.
     """
     count = len(matrix)
-    regular = torch.ones(matrix.shape[-2:], dtype=torch.bool)
+    regular = torch.ones(matrix.shape[-2:], dtype=torch.bool, device=matrix.device)
     first = [matrix[k, k].clone() for k in range(count)]
     matrix, right = matrix.clone(), right.clone()
     for k in range(count):

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from scorrnet_cli import spline
 from scorrnet_cli.composition import carry, landing
-from scorrnet_cli.displace import Guide, displace, extrapolate, guide
+from scorrnet_cli.continuation import extrapolate
+from scorrnet_cli.displace import Guide, displace, guide
 from scorrnet_cli.filters import halved, repeated
 from scorrnet_cli.glints import BLUR_PX, cleared, painted_over
 from scorrnet_cli.islands import islands, moving, stays

@@ -9,7 +9,7 @@ import math
 
 from torch import Tensor
 
-from scorrnet_cli.displace import extrapolate
+from scorrnet_cli.continuation import extrapolate
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import PER_PIXEL, Field, FrameInfo
 from scorrnet_cli.frames import Frame, check_same_shape
@@ -66,9 +66,9 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, 
     if start is not None and one_window:  # what a window does not see must not stay from the frame before
         start = extrapolate(start, prepared.surface.mask)
     found = _found_again(instruments, prepared, deformed, start, is_last=one_window or not settings.refine)
-    parts = severed(*found)
-    result = joined(parts, [_refined(instruments, part, found.deformed) for part in parts])
-    if len(parts) > 1:
+    apart = severed(*found)
+    result = joined(apart, [_refined(instruments, part, found.deformed) for part in apart.parts])
+    if len(apart.parts) > 1:
         result = result._replace(valid=result.valid & ~hidden(result))
     if int(result.valid.sum()) < LEAST_FOUND * int(prepared.surface.mask.sum()):
         what = "Next to nothing of the surface was found again in the deformed image"

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from scorrnet_cli import spline
 from scorrnet_cli.consensus import affine_consensus, moving_parts, nearest_part
-from scorrnet_cli.displace import Guide, displace, extrapolate
+from scorrnet_cli.continuation import extrapolate
+from scorrnet_cli.displace import Guide, displace
 from scorrnet_cli.filters import masked_gaussian
 from scorrnet_cli.matching import SMALLEST_ZNCC, Spline, Surface
 from scorrnet_cli.models.corrnet import CorrNet

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli import pipeline, weights
-from scorrnet_cli.displace import extrapolate, guide
+from scorrnet_cli.displace import guide
 from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.frames import Frame
@@ -179,22 +179,45 @@ def test_parts_that_come_apart_are_measured_up_to_the_break() -> None:
     assert int(near.sum()) > 10 * SIZE and float(error[near].median()) < 0.05
 
 
-@pytest.mark.parametrize("slide_px", [8.0, 15.0])
-def test_parts_that_slide_along_each_other_are_told_apart(slide_px: float) -> None:
+@pytest.mark.parametrize("jump", [(2.0, 0.0), (4.0, 0.0), (8.0, 0.0), (15.0, 0.0), (0.0, -3.0), (3.0, -1.5)])
+def test_parts_that_break_apart_by_little_are_told_apart(jump: tuple[float, float]) -> None:
     x, y = _grid()
-    truth = torch.stack([torch.where(y < 160, 0.5, -0.5) * slide_px, torch.full_like(x, 0.2)])
-    valid, error = _measured(truth)
-    inner = ((x - 160).abs() < 140) & ((y - 160).abs() < 140)
-    assert float(valid[inner].float().mean()) > 0.95
-    assert float((error[valid] > 0.5).float().mean()) < 0.001
-
-
-def test_a_steep_field_is_in_one_piece() -> None:
-    x, y = _grid()
-    truth = torch.stack([torch.full_like(x, 0.3), 8 * torch.sin(2 * math.pi * (x + 0.3 * y) / 60)])
+    side = torch.where(y < 160 + 0.2 * (x - 160), 0.5, -0.5)
+    truth = torch.stack([side * jump[0] + 0.01 * x, side * jump[1] + 0.2])
     valid, error = _measured(truth)
     inner = ((x - 160).abs() < 140) & ((y - 160).abs() < 140)
     assert float(valid[inner].float().mean()) > 0.96
+    assert float((error[valid] > 0.1).float().mean()) < 0.001
+
+
+@pytest.mark.parametrize("opening_px", [2.0, 5.0])
+def test_the_lips_of_a_crack_are_told_apart_up_to_its_tip(opening_px: float) -> None:
+    x, y = _grid()
+    opening = opening_px * (1 - torch.exp(-(((x - 150).clamp_min(0) / 60) ** 2)))
+    truth = torch.stack([0.004 * x, torch.where(y < 160, -0.5, 0.5) * opening + 0.3])
+    valid, error = _measured(truth)
+    assert float((error[valid] > 0.5).float().mean()) < 0.0005
+    lips, ahead = ((part & ((y - 159.5).abs() < 12)) for part in ((x > 200) & (x < 300), (x > 20) & (x < 130)))
+    assert float(valid[lips].float().mean()) > 0.6
+    assert float(error[valid & lips].square().mean().sqrt()) < 0.05
+    assert float(valid[ahead].float().mean()) > 0.99
+    assert float(error[valid & ahead].max()) < 0.1
+
+
+@pytest.mark.parametrize("kind", ["waves", "band", "swirl"])
+def test_a_steep_field_is_in_one_piece(kind: str) -> None:
+    x, y = _grid()
+    still = torch.full_like(x, 0.3)
+    if kind == "waves":
+        truth = torch.stack([still, 8 * torch.sin(2 * math.pi * (x + 0.3 * y) / 60)])
+    elif kind == "band":
+        truth = torch.stack([3 * torch.tanh((y - 160) / 9), still])
+    else:
+        angle = 0.45 * torch.exp(-((x - 160) ** 2 + (y - 160) ** 2) / (2 * 50**2))
+        truth = torch.stack([-(y - 160) * angle, (x - 160) * angle])
+    valid, error = _measured(truth)
+    inner = ((x - 160).abs() < 140) & ((y - 160).abs() < 140)
+    assert float(valid[inner].float().mean()) > (0.96 if kind == "waves" else 0.999)
     assert float(error[valid & inner].median()) < 0.1
 
 
@@ -219,10 +242,3 @@ def test_common_shift_is_exact_for_a_rigid_shift() -> None:
     reference, deformed = _pair(truth)
     mask = torch.ones(SIZE, SIZE, dtype=torch.bool)
     torch.testing.assert_close(common_shift(reference, deformed, mask), torch.tensor([113.0, -71.0]), atol=4.0, rtol=0)
-
-
-def test_extrapolation_continues_an_affine_motion() -> None:
-    x, y = _grid()
-    truth = torch.stack([3 + 0.1 * x - 0.05 * y, -7 + 0.2 * y])
-    known = (x > 100) & (x < 180) & (y > 120) & (y < 200)
-    torch.testing.assert_close(extrapolate(truth, known), truth, atol=0.01, rtol=0)
