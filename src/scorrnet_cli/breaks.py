@@ -22,6 +22,7 @@ CELL_PX = 4
 BLUNT_PX = 5  # from a ridge that ends, within which one side goes over into the other
 REACH_CELLS = 5  # from there, what lies on a side
 SHORTEST_CELLS = 5  # of a ridge: shorter ones are noise
+GAP_CELLS = 2  # half of what may be missing of one
 AROUND_CELLS = 5.0  # standard deviation of the window whose mean tells one side from the other
 CLEAR = 0.3  # of how far the sides are from that mean, what is least
 
@@ -88,13 +89,16 @@ def parted(field: Tensor, mask: Tensor, steep: Ridge) -> list[Tensor]:
 
 
 def _sides(field: Tensor, mask: Tensor, steep: Ridge) -> list[Tensor]:
-    """Tell what lies on one side of a ridge from what lies on the other, in cells (h, w).
+    """Tell what lies on one side of the longest ridge from what lies on the other, in cells (h, w).
 
     Along the direction of most of the change the field is above its mean around on the one, below it on the other.
     """
-    names = labelled(_cells(steep.points) > 0)
-    sizes = names.flatten().bincount()
-    line = (names > 0) & (sizes >= SHORTEST_CELLS)[names]
+    cells = _cells(steep.points) > 0
+    names = labelled(dilated(cells, GAP_CELLS))
+    sizes = names[cells].bincount()
+    if not len(sizes) or int(sizes.max()) < SHORTEST_CELLS:
+        return []
+    line = cells & (names == sizes.argmax())
     cover = _cells(mask)
     along = torch.tensordot(steep.direction, field, 1)
     height = _cells(along * mask) / cover.clamp_min(1e-6)

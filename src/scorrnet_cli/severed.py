@@ -23,7 +23,8 @@ from scorrnet_cli.matching import Spline, Surface
 from scorrnet_cli.morphology import dilated
 from scorrnet_cli.patchwork import assessed
 from scorrnet_cli.refine import Refined
-from scorrnet_cli.seams import TORN_PX, Seam, inland, meeting, owned
+from scorrnet_cli.seams import TORN_PX, Owners, Seam, inland, meeting, owned
+from scorrnet_cli.spline import inside
 
 JUMP_PX = 4.0  # between neighbouring pixels: far more than any strain that can be measured
 STEEP_PX = 0.15  # the same of a break that the network may have smoothed, or of a steep field: which, the images tell
@@ -89,37 +90,44 @@ def _pieces(surface: Surface, deformed: Spline, field: Tensor) -> Severed:
     mask = surface.mask
     whole = Severed([Part(surface, field)], torch.zeros_like(mask))
     rest = field - plane_through(field, mask.float())  # a turn of the whole is no break
-    most = steepest(rest, inland(mask))
+    seen = inland(mask & inside(field))
+    most = steepest(rest, seen)
     if most <= STEEP_PX:
         return whole
-    smoothed = most <= JUMP_PX
-    if smoothed:
-        steep = ridge(rest, mask, most)
-        parts, known = parted(rest, mask, steep), mask & ~dilated(steep.points, BLUNT_PX)
-        continued = partial(extrapolate_slopes, field)
-    else:
-        known = assessed(surface, deformed, field)[1]
-        parts = moving_parts(field, known)
+    known = assessed(surface, deformed, field)[1]
+    if most > JUMP_PX:
         continued = partial(extrapolate, field)  # parts may be small, and no slopes known of them
+        parts = _united(continued, _without_islands(moving_parts(field, known), mask), mask, JUMP_PX)
+        if len(parts) > 1:
+            motions = torch.stack([continued(part) for part in parts])
+            seam = Seam(surface, deformed, motions, nearest_part(parts), JUMP_PX)
+            return _cut(surface, field, parts, motions, seam, seam.owners())
+    most = steepest(rest, seen & known)
+    if most <= STEEP_PX:
+        return whole
     jump_px = min(most, JUMP_PX)
-    parts = _united(continued, _without_islands(parts, mask), mask, jump_px)
+    continued = partial(extrapolate_slopes, field)
+    steep = ridge(rest, seen & known, most)
+    parts = _united(continued, _without_islands(parted(rest, known, steep), mask), mask, jump_px)
     if len(parts) < 2:
         return whole
     number = nearest_part(parts)
-    if smoothed:
-        parts = owned(number, known, len(parts))
+    parts = owned(number, known & ~dilated(steep.points, BLUNT_PX), len(parts))
     motions = torch.stack([continued(part) for part in parts])
     seam = Seam(surface, deformed, motions, number, jump_px)
     found = seam.owners()
-    if smoothed and not seam.is_broken(field, found):
-        return whole
-    found = seam.owners_in_their_light(found)
+    return _cut(surface, field, parts, motions, seam, found) if seam.is_broken(field, found) else whole
+
+
+def _cut(surface: Surface, field: Tensor, parts: list[Tensor], motions: Tensor, seam: Seam, roughly: Owners) -> Severed:
+    """Cut a surface along a seam, of which the owners are known roughly."""
+    found = seam.owners_in_their_light(roughly)
     pieces = [
         Part(surface.only(mine), torch.where(mine & part, field, motion))
         for mine, part, motion in zip(found.parts(found.sure, len(parts)), parts, motions, strict=True)
         if bool(mine.any())
     ]
-    return Severed(pieces, seam.torn(found)) if pieces else whole
+    return Severed(pieces or [Part(surface, field)], seam.torn(found))
 
 
 def _without_islands(parts: list[Tensor], mask: Tensor) -> list[Tensor]:
