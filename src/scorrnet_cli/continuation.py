@@ -9,7 +9,7 @@ from scorrnet_cli.filters import plane_through, wide_mean
 from scorrnet_cli.local_fit import Window, binned, fitted, spread_out
 
 FAR_PX = 24.0  # reach of what single points add to the motion of the whole
-NEAR_PX = 14.0  # standard deviation of the window in which planes are fitted
+NEAR_PX = 10.0  # standard deviation of the window in which planes are fitted
 CELL_PX = 4
 _LITTLE = 1e-3  # weight of the motion of the whole, which is what is left far from known points
 

@@ -20,7 +20,7 @@ from scorrnet_cli.tiles import Tile, fill
 
 SEAM_PX = 12  # so near to where two parts meet, the images tell which of them a point belongs to
 BESIDE_PX, MIXED_PX = 6, 2  # from a break, where it shows, and where a pixel sees both of its sides
-BETTER = 0.3  # of what the field leaves unexplained beside a break, the least that the parts' own motions explain
+BETTER = 0.2  # of what the field leaves unexplained beside a break, the least that the parts' own motions explain
 SURE = 4.0  # standard deviations of that, which must not be chance
 LARGEST_MISFIT = 0.3  # in standard deviations of the surface; more, as in a gap that opens, says no more
 LARGEST_NOISE = 3.0  # the same in standard deviations of the noise
@@ -86,6 +86,11 @@ class Seam:
         Of the part that each point is of, roughly.
     jump_px : float
         By which two motions differ at a break.
+
+    Attributes
+    ----------
+    points : (H, W) bool
+        The seam.
     """
 
     def __init__(self, surface: Surface, deformed: Spline, motions: Tensor, number: Tensor, jump_px: float) -> None:
@@ -94,20 +99,20 @@ class Seam:
         self._jump_px = jump_px
         self._inland = inland(surface.mask)
         meet = meeting(owned(number, surface.mask, len(motions)), SEAM_PX)
-        self._points = surface.mask & meet & (self._differ > 0.5 * jump_px)
+        self.points = surface.mask & meet & (self._differ > 0.5 * jump_px)
 
     def owners(self, light: Tensor | None = None) -> Owners:
         """Tell by the images which part each point is of; `light` as in `_misfit`."""
-        misfits = torch.stack([self._misfit(motion, self._points, light) for motion in self._motions])
+        misfits = torch.stack([self._misfit(motion, self.points, light) for motion in self._motions])
         misfits = torch.stack([gaussian(misfit[None], MISFIT_WINDOW_PX)[0] for misfit in misfits])
         best, next_best = misfits.sort(0).values[:2]
-        noise = best[self._points].median() if bool(self._points.any()) else 0.0
-        number = torch.where(self._points, misfits.argmin(0), self._number)
+        noise = best[self.points].median() if bool(self.points.any()) else 0.0
+        number = torch.where(self.points, misfits.argmin(0), self._number)
         mask = self._surface.mask
         shares = torch.stack(owned(number, mask, len(misfits))).float()
         around = gaussian(shares, MAJORITY_WINDOW_PX).argmax(0)
-        sure = mask & (number == around) & (self._inland | ~self._points)
-        return Owners(around, sure, ~self._points | (next_best - best > CLEAR * noise))
+        sure = mask & (number == around) & (self._inland | ~self.points)
+        return Owners(around, sure, ~self.points | (next_best - best > CLEAR * noise))
 
     def cut(self, found: Owners) -> Tensor:
         """Field (2, H, W), px, that jumps from the motion of each part to that of the next."""
@@ -137,7 +142,7 @@ class Seam:
         Motions that lead into a gap, or to another part, find other light there.
         """
         light = torch.zeros_like(self._motions[0])
-        self._compared(self.cut(found), self._points, list(light), lambda state: state.light)
+        self._compared(self.cut(found), self.points, list(light), lambda state: state.light)
         return self.owners(light)
 
     def torn(self, found: Owners) -> Tensor:

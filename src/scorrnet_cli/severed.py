@@ -28,6 +28,7 @@ from scorrnet_cli.spline import inside
 
 JUMP_PX = 4.0  # between neighbouring pixels: far more than any strain that can be measured
 STEEP_PX = 0.15  # the same of a break that the network may have smoothed, or of a steep field: which, the images tell
+MOST_CUTS = 4  # one after the other
 TORN_SHARE = 0.05  # of the line along which two parts meet: a crack may be short
 ISLAND_WINDOW_PX = 8.0
 
@@ -85,56 +86,76 @@ def joined(apart: Severed, results: list[Refined]) -> Refined:
     return Refined(**values)
 
 
-def _pieces(surface: Surface, deformed: Spline, field: Tensor) -> Severed:
-    """Tell the pieces of one body, see `severed`."""
+def _pieces(surface: Surface, deformed: Spline, field: Tensor, cuts: int = MOST_CUTS) -> Severed:
+    """Tell the pieces of one body, see `severed`; each of them may be cut again."""
     mask = surface.mask
     whole = Severed([Part(surface, field)], torch.zeros_like(mask))
     rest = field - plane_through(field, mask.float())  # a turn of the whole is no break
     seen = inland(mask & inside(field))
     most = steepest(rest, seen)
-    if most <= STEEP_PX:
+    if most <= STEEP_PX or not cuts:
         return whole
     known = assessed(surface, deformed, field)[1]
+    found = None
     if most > JUMP_PX:
-        continued = partial(extrapolate, field)  # parts may be small, and no slopes known of them
-        parts = _united(continued, _without_islands(moving_parts(field, known), mask), mask, JUMP_PX)
-        if len(parts) > 1:
-            motions = torch.stack([continued(part) for part in parts])
-            seam = Seam(surface, deformed, motions, nearest_part(parts), JUMP_PX)
-            return _cut(surface, field, parts, motions, seam, seam.owners())
-    most = steepest(rest, seen & known)
-    if most <= STEEP_PX:
+        found = _shown_by_the_field(surface, deformed, field, known)
+    if found is None:
+        found = _shown_by_the_images(surface, deformed, field, rest, known, seen & known)
+    if found is None:
         return whole
-    jump_px = min(most, JUMP_PX)
-    continued = partial(extrapolate_slopes, field)
-    steep = ridge(rest, seen & known, most)
-    parts = _united(continued, _without_islands(parted(rest, known, steep), mask), mask, jump_px)
+    again = [_pieces(part.surface, deformed, part.field, cuts - 1) for part in found.parts]
+    torn = torch.stack([found.torn, *(each.torn for each in again)]).any(0)
+    return Severed([part for each in again for part in each.parts], torn)
+
+
+def _shown_by_the_field(surface: Surface, deformed: Spline, field: Tensor, known: Tensor) -> Severed | None:
+    """Cut a surface of which parts move so differently that the field itself jumps; None if they only seem to."""
+    continued = partial(extrapolate, field)  # parts may be small, and no slopes known of them
+    parts = _united(continued, moving_parts(field, known), surface.mask, JUMP_PX)
     if len(parts) < 2:
-        return whole
+        return None
+    motions = torch.stack([continued(part) for part in parts])
+    seam = Seam(surface, deformed, motions, nearest_part(parts), JUMP_PX)
+    return _cut(surface, field, parts, motions, seam, seam.owners())
+
+
+def _shown_by_the_images(
+    surface: Surface, deformed: Spline, field: Tensor, rest: Tensor, known: Tensor, seen: Tensor
+) -> Severed | None:
+    """Cut a surface at a break that the network has smoothed; None if the field is steep, and nothing broken.
+
+    `rest` (2, H, W) is the field without the plane through it; what is `seen` of it is sure to be of the surface.
+    """
+    most = steepest(rest, seen)
+    if most <= STEEP_PX:
+        return None
+    mask, jump_px = surface.mask, min(most, JUMP_PX)
+    steep = ridge(rest, seen, most)
+    continued = partial(extrapolate_slopes, field)
+    parts = _united(continued, parted(rest, known, steep), mask, jump_px)
+    if len(parts) < 2:
+        return None
     number = nearest_part(parts)
     parts = owned(number, known & ~dilated(steep.points, BLUNT_PX), len(parts))
     motions = torch.stack([continued(part) for part in parts])
     seam = Seam(surface, deformed, motions, number, jump_px)
-    found = seam.owners()
-    return _cut(surface, field, parts, motions, seam, found) if seam.is_broken(field, found) else whole
+    roughly = seam.owners()
+    if not seam.is_broken(field, roughly):
+        return None
+    return _cut(surface, field, parts, motions, seam, roughly)
 
 
-def _cut(surface: Surface, field: Tensor, parts: list[Tensor], motions: Tensor, seam: Seam, roughly: Owners) -> Severed:
-    """Cut a surface along a seam, of which the owners are known roughly."""
+def _cut(
+    surface: Surface, field: Tensor, parts: list[Tensor], motions: Tensor, seam: Seam, roughly: Owners
+) -> Severed | None:
+    """Cut a surface along a seam, of which the owners are known roughly; None if no part is left."""
     found = seam.owners_in_their_light(roughly)
     pieces = [
-        Part(surface.only(mine), torch.where(mine & part, field, motion))
+        Part(surface.only(mine), torch.where(seam.points & ~(mine & part), motion, field))
         for mine, part, motion in zip(found.parts(found.sure, len(parts)), parts, motions, strict=True)
         if bool(mine.any())
     ]
-    return Severed(pieces or [Part(surface, field)], seam.torn(found))
-
-
-def _without_islands(parts: list[Tensor], mask: Tensor) -> list[Tensor]:
-    """Leave out the points of parts (H, W) that lie among others, where a motion matches by chance."""
-    cover = mask.float()
-    left = [part & (masked_gaussian(part[None].float(), cover, ISLAND_WINDOW_PX)[0] > 0.5) for part in parts]
-    return [part for part in left if bool(part.any())]
+    return Severed(pieces, seam.torn(found)) if pieces else None
 
 
 def _united(continued: Callable[[Tensor], Tensor], parts: list[Tensor], mask: Tensor, jump_px: float) -> list[Tensor]:
@@ -143,7 +164,7 @@ def _united(continued: Callable[[Tensor], Tensor], parts: list[Tensor], mask: Te
     The two that jump least are put together first, and all are judged anew: so the lips of a crack stay apart, though
     ahead of its tip there is no jump.
     """
-    parts = list(parts)
+    parts = _without_islands(parts, mask)
     while len(parts) > 1:
         motions, nearest = [continued(part) for part in parts], nearest_part(parts)
         jumping = {}
@@ -156,3 +177,10 @@ def _united(continued: Callable[[Tensor], Tensor], parts: list[Tensor], mask: Te
             break
         parts[one] = parts[one] | parts.pop(other)
     return parts
+
+
+def _without_islands(parts: list[Tensor], mask: Tensor) -> list[Tensor]:
+    """Leave out the points of parts (H, W) that lie among others, where a motion matches by chance."""
+    cover = mask.float()
+    left = [part & (masked_gaussian(part[None].float(), cover, ISLAND_WINDOW_PX)[0] > 0.5) for part in parts]
+    return [part for part in left if bool(part.any())]
