@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli.consensus import nearest_part
 from scorrnet_cli.filters import fitted_plane, gaussian
 from scorrnet_cli.matching import Comparison, Spline, Surface, compare
 from scorrnet_cli.morphology import dilated
@@ -151,6 +152,12 @@ class Seam:
         for _ in range(DROP_PX):
             torn = torn | (dilated(torn, 1) & ~found.clear)
         return torn & (self._differ > APART_PX)
+
+    def healed(self, found: Owners) -> Tensor:
+        """Points (H, W) bool nearer to where the parts meet and move as one than to where they move apart."""
+        border = meeting(found.parts(self._surface.mask, len(self._motions)), 1)
+        broken, whole = border & (self._differ > APART_PX), border & (self._differ <= APART_PX)
+        return nearest_part([broken, whole]) == 1 if bool(whole.any()) else whole
 
     def _misfit(self, motion: Tensor, where: Tensor, light: Tensor | None = None) -> Tensor:
         """Squared difference (H, W) of the images at a motion (2, H, W), at the points `where` (H, W).

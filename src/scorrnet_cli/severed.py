@@ -28,15 +28,27 @@ from scorrnet_cli.spline import inside
 
 JUMP_PX = 4.0  # between neighbouring pixels: far more than any strain that can be measured
 STEEP_PX = 0.15  # the same of a break that the network may have smoothed, or of a steep field: which, the images tell
+SHARED_PX = 64  # so far windows see what a part goes over into
 MOST_CUTS = 4  # one after the other
 TORN_SHARE = 0.05  # of the line along which two parts meet: a crack may be short
 ISLAND_WINDOW_PX = 8.0
 
 
 class Part(NamedTuple):
-    """A part of the surface, and a field (2, H, W), px, that is its own motion also where the others are."""
+    """A part of the surface that moves as one.
+
+    Attributes
+    ----------
+    surface : Surface
+        What windows about its points may see: the part, and what it goes over into, as ahead of the tip of a crack.
+    owned : (H, W) bool
+        The points whose displacement is that of the part.
+    field : (2, H, W) float32
+        Its own motion, px, also where other parts are.
+    """
 
     surface: Surface
+    owned: Tensor
     field: Tensor
 
 
@@ -65,7 +77,7 @@ def severed(surface: Surface, deformed: Spline, field: Tensor) -> Severed:
     """
     found = bodies(surface.mask, field)
     seen = [surface] if len(found) == 1 else [surface.only(body) for body in found]
-    pieces = [_pieces(each, deformed, field) for each in seen]
+    pieces = [_pieces(Part(each, each.mask, field), deformed) for each in seen]
     if len(pieces) == 1:
         return pieces[0]
     torn = torch.stack([meeting(found, TORN_PX), *(each.torn for each in pieces)]).any(0)
@@ -80,16 +92,17 @@ def joined(apart: Severed, results: list[Refined]) -> Refined:
     first, *others = results
     values = first._asdict()
     for part, result in zip(apart.parts[1:], others, strict=True):
-        mine = part.surface.mask
-        values = {name: torch.where(mine, getattr(result, name), value) for name, value in values.items()}
-    values["valid"] = values["valid"] & ~apart.torn
+        values = {name: torch.where(part.owned, getattr(result, name), value) for name, value in values.items()}
+    owned = torch.stack([part.owned for part in apart.parts]).any(0)
+    values["valid"] = values["valid"] & owned & ~apart.torn
     return Refined(**values)
 
 
-def _pieces(surface: Surface, deformed: Spline, field: Tensor, cuts: int = MOST_CUTS) -> Severed:
-    """Tell the pieces of one body, see `severed`; each of them may be cut again."""
+def _pieces(part: Part, deformed: Spline, cuts: int = MOST_CUTS) -> Severed:
+    """Tell the pieces of what may be one part, see `severed`; each of them may be cut again."""
+    surface, _, field = part
     mask = surface.mask
-    whole = Severed([Part(surface, field)], torch.zeros_like(mask))
+    whole = Severed([part], torch.zeros_like(mask))
     rest = field - plane_through(field, mask.float())  # a turn of the whole is no break
     seen = inland(mask & inside(field))
     most = steepest(rest, seen)
@@ -98,30 +111,29 @@ def _pieces(surface: Surface, deformed: Spline, field: Tensor, cuts: int = MOST_
     known = assessed(surface, deformed, field)[1]
     found = None
     if most > JUMP_PX:
-        found = _shown_by_the_field(surface, deformed, field, known)
+        found = _shown_by_the_field(part, deformed, known)
     if found is None:
-        found = _shown_by_the_images(surface, deformed, field, rest, known, seen & known)
+        found = _shown_by_the_images(part, deformed, rest, known, seen & known)
     if found is None:
         return whole
-    again = [_pieces(part.surface, deformed, part.field, cuts - 1) for part in found.parts]
+    again = [_pieces(each, deformed, cuts - 1) for each in found.parts]
     torn = torch.stack([found.torn, *(each.torn for each in again)]).any(0)
-    return Severed([part for each in again for part in each.parts], torn)
+    return Severed([piece for each in again for piece in each.parts], torn)
 
 
-def _shown_by_the_field(surface: Surface, deformed: Spline, field: Tensor, known: Tensor) -> Severed | None:
+def _shown_by_the_field(whole: Part, deformed: Spline, known: Tensor) -> Severed | None:
     """Cut a surface of which parts move so differently that the field itself jumps; None if they only seem to."""
+    surface, _, field = whole
     continued = partial(extrapolate, field)  # parts may be small, and no slopes known of them
     parts = _united(continued, moving_parts(field, known), surface.mask, JUMP_PX)
     if len(parts) < 2:
         return None
     motions = torch.stack([continued(part) for part in parts])
     seam = Seam(surface, deformed, motions, nearest_part(parts), JUMP_PX)
-    return _cut(surface, field, parts, motions, seam, seam.owners())
+    return _cut(whole, parts, motions, seam, seam.owners())
 
 
-def _shown_by_the_images(
-    surface: Surface, deformed: Spline, field: Tensor, rest: Tensor, known: Tensor, seen: Tensor
-) -> Severed | None:
+def _shown_by_the_images(whole: Part, deformed: Spline, rest: Tensor, known: Tensor, seen: Tensor) -> Severed | None:
     """Cut a surface at a break that the network has smoothed; None if the field is steep, and nothing broken.
 
     `rest` (2, H, W) is the field without the plane through it; what is `seen` of it is sure to be of the surface.
@@ -129,6 +141,7 @@ def _shown_by_the_images(
     most = steepest(rest, seen)
     if most <= STEEP_PX:
         return None
+    surface, _, field = whole
     mask, jump_px = surface.mask, min(most, JUMP_PX)
     steep = ridge(rest, seen, most)
     continued = partial(extrapolate_slopes, field)
@@ -142,19 +155,20 @@ def _shown_by_the_images(
     roughly = seam.owners()
     if not seam.is_broken(field, roughly):
         return None
-    return _cut(surface, field, parts, motions, seam, roughly)
+    return _cut(whole, parts, motions, seam, roughly)
 
 
-def _cut(
-    surface: Surface, field: Tensor, parts: list[Tensor], motions: Tensor, seam: Seam, roughly: Owners
-) -> Severed | None:
+def _cut(whole: Part, parts: list[Tensor], motions: Tensor, seam: Seam, roughly: Owners) -> Severed | None:
     """Cut a surface along a seam, of which the owners are known roughly; None if no part is left."""
+    surface, owned_before, field = whole
     found = seam.owners_in_their_light(roughly)
-    pieces = [
-        Part(surface.only(mine), torch.where(seam.points & ~(mine & part), motion, field))
-        for mine, part, motion in zip(found.parts(found.sure, len(parts)), parts, motions, strict=True)
-        if bool(mine.any())
-    ]
+    shared = surface.mask & seam.healed(found)
+    pieces = []
+    for mine, part, motion in zip(found.parts(found.sure, len(parts)), parts, motions, strict=True):
+        if bool((mine & owned_before).any()):
+            sees = mine | (shared & dilated(mine, SHARED_PX))
+            own_motion = torch.where(seam.points & ~(mine & part), motion, field)
+            pieces.append(Part(surface.only(sees), mine & owned_before, own_motion))
     return Severed(pieces, seam.torn(found)) if pieces else None
 
 
