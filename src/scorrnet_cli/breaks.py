@@ -5,8 +5,6 @@ A line may run across all of a surface, or end within it, as a crack does at its
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,40 +25,22 @@ AROUND_CELLS = 5.0  # standard deviation of the window whose mean tells one side
 CLEAR = 0.3  # of how far the sides are from that mean, what is least
 
 
-class Ridge(NamedTuple):
-    """Where a field changes steeply.
-
-    Attributes
-    ----------
-    points : (H, W) bool
-    direction : (2,) float32
-        Of most of the change, of length 1.
-    """
-
-    points: Tensor
-    direction: Tensor
-
-
 def steepest(field: Tensor, mask: Tensor) -> float:
     """Largest change of a field (2, H, W), px, from one pixel to the next on the mask (H, W)."""
-    return max(float(_changes(field, mask, axis).max()) for axis in (1, 2))
+    return max(float(_changes(field, mask, axis).max()) for axis in (0, 1))
 
 
-def ridge(field: Tensor, mask: Tensor, most: float) -> Ridge:
-    """Find where a field (2, H, W) changes steeply on the mask (H, W); `most` is its largest change, px."""
+def ridge(field: Tensor, mask: Tensor, most: float) -> Tensor:
+    """Points (H, W) bool of the mask where a field (2, H, W) changes steeply; `most` is its largest change, px."""
     points = torch.zeros_like(mask)
-    changes = []
-    for axis in (1, 2):
+    for axis in (0, 1):
         steep = _changes(field, mask, axis) > min(STEEP * most, STEEP_PX)
-        length = mask.shape[axis - 1] - 1
         for start in (0, 1):
-            points.narrow(axis - 1, start, length).logical_or_(steep)
-        changes.append(field.diff(dim=axis)[:, steep])
-    both = torch.cat(changes, 1)
-    return Ridge(points, torch.linalg.eigh(both @ both.T).eigenvectors[:, -1])
+            points.narrow(axis, start, steep.shape[axis]).logical_or_(steep)
+    return points
 
 
-def parted(field: Tensor, mask: Tensor, steep: Ridge) -> list[Tensor]:
+def parted(field: Tensor, mask: Tensor, line: Tensor) -> list[Tensor]:
     """Tell the parts of a surface that a ridge parts.
 
     Parameters
@@ -69,7 +49,8 @@ def parted(field: Tensor, mask: Tensor, steep: Ridge) -> list[Tensor]:
         Displacement, px.
     mask : (H, W) bool
         Of the surface.
-    steep : Ridge
+    line : (H, W) bool
+        The ridge.
 
     Returns
     -------
@@ -77,46 +58,60 @@ def parted(field: Tensor, mask: Tensor, steep: Ridge) -> list[Tensor]:
         At most four, largest first. If the ridge ends within the surface, what is near it on either side.
     """
     for reach_px in GAPS_PX:
-        names = labelled(_whole_cells(mask & ~dilated(steep.points, reach_px)))
+        names = labelled(_whole_cells(mask & ~dilated(line, reach_px)))
         sizes = names.flatten().bincount()[1:]
         largest = [int(name) for name in sizes.argsort(descending=True)[:MOST_PARTS]]
         parts = [names == name + 1 for name in largest if sizes[name] >= SMALLEST_PART * int(sizes.sum())]
         if len(parts) > 1:
             break
     else:
-        parts = _sides(field, mask, steep)
+        return sides(field, mask, line)
     return [repeated(part, CELL_PX, mask.shape) for part in parts]
 
 
-def _sides(field: Tensor, mask: Tensor, steep: Ridge) -> list[Tensor]:
-    """Tell what lies on one side of the longest ridge from what lies on the other, in cells (h, w).
+def sides(field: Tensor, mask: Tensor, line: Tensor) -> list[Tensor]:
+    """Tell what lies on one side of a line from what lies on the other, of several lines of the longest.
 
     Along the direction of most of the change the field is above its mean around on the one, below it on the other.
+
+    Parameters
+    ----------
+    field : (2, H, W) float32
+        Displacement, px; it means something on the mask.
+    mask : (H, W) bool
+    line : (H, W) bool
+
+    Returns
+    -------
+    list of (H, W) bool
+        Two, of points that are near the line; none if there is no line.
     """
-    cells = _cells(steep.points) > 0
+    cells = _cells(line) > 0
     names = labelled(dilated(cells, GAP_CELLS))
     sizes = names[cells].bincount()
     if not len(sizes) or int(sizes.max()) < SHORTEST_CELLS:
         return []
-    line = cells & (names == sizes.argmax())
-    cover = _cells(mask)
-    along = torch.tensordot(steep.direction, field, 1)
-    height = _cells(along * mask) / cover.clamp_min(1e-6)
-    above = height - masked_gaussian(height[None], cover, AROUND_CELLS)[0]
-    near = _whole_cells(mask & ~dilated(steep.points, BLUNT_PX)) & dilated(line, REACH_CELLS)
+    longest = cells & (names == sizes.argmax())
+    near = _whole_cells(mask & ~dilated(line, BLUNT_PX)) & dilated(longest, REACH_CELLS)
     if not bool(near.any()):
         return []
-    least = CLEAR * above[near].abs().median()
-    return [near & (above > least), near & (above < -least)]
+    cover = _cells(mask)
+    moved = torch.stack([_cells(part * mask) for part in field]) / cover.clamp_min(1e-6)
+    above = moved - masked_gaussian(moved, cover, AROUND_CELLS)
+    direction = torch.linalg.eigh(above[:, near] @ above[:, near].T).eigenvectors[:, -1]
+    height = torch.tensordot(direction, above, 1)
+    least = CLEAR * height[near].abs().median()
+    both = near & (height > least), near & (height < -least)
+    return [repeated(side, CELL_PX, mask.shape) for side in both]
 
 
 def _changes(field: Tensor, mask: Tensor, axis: int) -> Tensor:
-    """Change of a field (2, H, W) from each pixel to the next along an axis, 0 where not both are on the mask."""
+    """Change of a field (2, H, W) from each row (axis 0) or column to the next, 0 where not both are on the mask."""
     total = field.new_zeros(())
     for part in field:  # one at a time: large images fill the memory
-        total = total + part.diff(dim=axis - 1).square_()
-    length = mask.shape[axis - 1] - 1
-    pairs = mask.narrow(axis - 1, 0, length) & mask.narrow(axis - 1, 1, length)
+        total = total + part.diff(dim=axis).square_()
+    length = mask.shape[axis] - 1
+    pairs = mask.narrow(axis, 0, length) & mask.narrow(axis, 1, length)
     return total.sqrt_().mul_(pairs)
 
 

@@ -19,6 +19,7 @@ from scorrnet_cli.breaks import BLUNT_PX, parted, ridge, steepest
 from scorrnet_cli.consensus import moving_parts, nearest_part
 from scorrnet_cli.continuation import extrapolate, extrapolate_slopes
 from scorrnet_cli.filters import masked_gaussian, plane_through
+from scorrnet_cli.lips import lips
 from scorrnet_cli.matching import Spline, Surface
 from scorrnet_cli.morphology import dilated
 from scorrnet_cli.patchwork import assessed
@@ -44,7 +45,7 @@ class Part(NamedTuple):
     owned : (H, W) bool
         The points whose displacement is that of the part.
     field : (2, H, W) float32
-        Its own motion, px, also where other parts are.
+        The displacement of what they see, px.
     """
 
     surface: Surface
@@ -76,8 +77,9 @@ def severed(surface: Surface, deformed: Spline, field: Tensor) -> Severed:
         One part if the surface is in one piece. Points whose part is in doubt are in none of them.
     """
     found = bodies(surface.mask, field)
-    seen = [surface] if len(found) == 1 else [surface.only(body) for body in found]
-    pieces = [_pieces(Part(each, each.mask, field), deformed) for each in seen]
+    shown = [lip for body in found for lip in lips(body, field)]
+    seen = [surface] if len(shown) == 1 else [surface.only(lip.sees) for lip in shown]
+    pieces = [_pieces(Part(each, lip.owned, field), deformed) for each, lip in zip(seen, shown, strict=True)]
     if len(pieces) == 1:
         return pieces[0]
     torn = torch.stack([meeting(found, TORN_PX), *(each.torn for each in pieces)]).any(0)
@@ -143,13 +145,13 @@ def _shown_by_the_images(whole: Part, deformed: Spline, rest: Tensor, known: Ten
         return None
     surface, _, field = whole
     mask, jump_px = surface.mask, min(most, JUMP_PX)
-    steep = ridge(rest, seen, most)
+    line = ridge(rest, seen, most)
     continued = partial(extrapolate_slopes, field)
-    parts = _united(continued, parted(rest, known, steep), mask, jump_px)
+    parts = _united(continued, parted(rest, known, line), mask, jump_px)
     if len(parts) < 2:
         return None
     number = nearest_part(parts)
-    parts = owned(number, known & ~dilated(steep.points, BLUNT_PX), len(parts))
+    parts = owned(number, known & ~dilated(line, BLUNT_PX), len(parts))
     motions = torch.stack([continued(part) for part in parts])
     seam = Seam(surface, deformed, motions, number, jump_px)
     roughly = seam.owners()
@@ -167,8 +169,8 @@ def _cut(whole: Part, parts: list[Tensor], motions: Tensor, seam: Seam, roughly:
     for mine, part, motion in zip(found.parts(found.sure, len(parts)), parts, motions, strict=True):
         if bool((mine & owned_before).any()):
             sees = mine | (shared & dilated(mine, SHARED_PX))
-            own_motion = torch.where(seam.points & ~(mine & part), motion, field)
-            pieces.append(Part(surface.only(sees), mine & owned_before, own_motion))
+            own_field = torch.where(seam.points & mine & ~part, motion, field)
+            pieces.append(Part(surface.only(sees), mine & owned_before, own_field))
     return Severed(pieces, seam.torn(found)) if pieces else None
 
 

@@ -15,6 +15,7 @@ from scorrnet_cli.arrays import AnyFloatArray, BoolArray, FloatArray
 from scorrnet_cli.bodies import bodies
 from scorrnet_cli.field import Field
 from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
+from scorrnet_cli.lips import lips
 from scorrnet_cli.local_fit import slopes
 from scorrnet_cli.strain_measures import strain_of_slopes
 from scorrnet_cli.strain_uncertainty import bin_px_of, reasons, uncertainty, window_of
@@ -74,8 +75,8 @@ def strain(
         moved = u[index], v[index]
         stated = None if sigma is None else (sigma[0][index], sigma[1][index])
         whole = _whole(moved, valid[index], stated)
-        for body in whole.bodies:
-            _take(moved, body, stated, whole.middling, how, planes[:, index], uncertainty)
+        for part in whole.parts:
+            _take(moved, part, stated, whole.middling, how, planes[:, index], uncertainty)
     return Strain(**dict(zip(ARRAYS, planes, strict=True)), how=how)
 
 
@@ -86,12 +87,12 @@ class Whole(NamedTuple):
     ----------
     middling : float
         Median of sigma_u^2 + sigma_v^2, px^2, which weighs the points; NaN if unknown.
-    bodies : list of (H, W) bool
-        The bodies that move apart.
+    parts : list of (sees, owned), (H, W) bool each
+        The bodies that move apart, and the lips of cracks: what windows about their points may see, and these points.
     """
 
     middling: float
-    bodies: list[BoolArray]
+    parts: list[tuple[BoolArray, BoolArray]]
 
 
 def whole_of(field: Field) -> Whole:
@@ -156,21 +157,22 @@ def _within(
         inner.append(slice(part.start - start, part.stop - start))
     u, v, sigma_u, sigma_v = (getattr(field, name)[0][*wider] for name in ("u", "v", "sigma_u", "sigma_v"))
     planes = np.full((count, *u.shape), np.nan, np.float32)
-    for body in whole.bodies:
-        _take((u, v), body[*wider], (sigma_u, sigma_v), whole.middling, how, planes, doubt)
+    for sees, owned in whole.parts:
+        _take((u, v), (sees[*wider], owned[*wider]), (sigma_u, sigma_v), whole.middling, how, planes, doubt)
     return planes[:, *inner]
 
 
 def _take(
     moved: _Pair,
-    valid: BoolArray,
+    seen_and_owned: tuple[BoolArray, BoolArray],
     sigma: _Pair | None,
     middling: float,
     how: StrainSettings,
     out: FloatArray,
     doubt: _Doubt,
 ) -> None:
-    """Take the strains of one body and the doubt about them, strip by strip, and put them into `out` (N, H, W)."""
+    """Take the strains of one part and the doubt about them, strip by strip, and put them into `out` (N, H, W)."""
+    valid, owned = seen_and_owned
     height, width = valid.shape
     bin_px, halo = bin_px_of(how), _halo_px(how)
     if math.isnan(middling):
@@ -180,7 +182,8 @@ def _take(
         start, bottom = max(0, top - halo), min(height, top + step)
         part, inner = slice(start, bottom + halo), slice(top - start, bottom - start)
         known = torch.from_numpy(_known(moved, valid, part))
-        if not bool(known[inner].any()):
+        mine = torch.from_numpy(owned[top:bottom])
+        if not bool((known[inner] & mine).any()):
             continue
         stated = None if sigma is None else _strip(sigma, part)
         weight = known.double() if stated is None else _weights(known, stated, middling)
@@ -192,19 +195,20 @@ def _take(
         found[:3] = strain_of_slopes(gradient, how.measure)[:, inner]
         if stated is not None:
             found[3:] = doubt(there, gradient, stated, weight, how)[:, inner]
-        measured = known[inner] & found[:3].isfinite().all(0)
+        measured = known[inner] & mine & found[:3].isfinite().all(0)
         np.copyto(out[:, top:bottom], found.float().numpy(), where=measured.numpy())
 
 
 def _whole(moved: _Pair, valid: BoolArray, sigma: _Pair | None) -> Whole:
-    return Whole(_middling(moved, valid, sigma), _bodies(moved, valid))
+    return Whole(_middling(moved, valid, sigma), _parts(moved, valid))
 
 
-def _bodies(moved: _Pair, valid: BoolArray) -> list[BoolArray]:
-    """Tell the bodies (H, W) that move apart, by what is valid: what lies between two of them is no strain."""
+def _parts(moved: _Pair, valid: BoolArray) -> list[tuple[BoolArray, BoolArray]]:
+    """Tell the parts that move apart, by what is valid: what lies between two of them is no strain."""
     known = _known(moved, valid)
-    field = np.stack([np.where(known, part, 0.0) for part in moved]).astype(np.float32, copy=False)
-    return [body.numpy() for body in bodies(torch.from_numpy(known), torch.from_numpy(field))]
+    field = torch.from_numpy(np.stack([np.where(known, part, 0.0) for part in moved]).astype(np.float32, copy=False))
+    found = [lip for body in bodies(torch.from_numpy(known), field) for lip in lips(body, field)]
+    return [(lip.sees.numpy(), lip.owned.numpy()) for lip in found]
 
 
 def _strip(pair: _Pair, rows: slice) -> Tensor:

@@ -58,6 +58,5 @@ def test_what_changes_outside_the_mask_is_no_ridge() -> None:
     field[0, 60, 60] = 0.4
     assert steepest(field, mask) == pytest.approx(0.4)
     found = ridge(field, mask, 0.4)
-    assert int(found.points.sum()) == 5
-    assert abs(float(found.direction[0])) == pytest.approx(1.0)
+    assert int(found.sum()) == 5
     assert not any(bool(part.any()) for part in parted(field, mask, found))

@@ -1,0 +1,59 @@
+"""Lips of a crack that ends within a surface."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from scorrnet_cli.gauge import StrainSettings
+from scorrnet_cli.lips import lips
+from scorrnet_cli.strain import strain
+
+HEIGHT, WIDTH, TIP = 200, 240, 130
+
+
+def _cracked(opening_px: float, width_px: int = 6) -> tuple[Tensor, Tensor]:
+    """Where a surface with a crack along row 100 from column 130 on is known, and its field (2, H, W)."""
+    y, x = torch.meshgrid(torch.arange(float(HEIGHT)), torch.arange(float(WIDTH)), indexing="ij")
+    opening = opening_px * (1 - torch.exp(-(((x - TIP).clamp_min(0) / 40) ** 2)))
+    field = torch.stack([0.01 * x, torch.where(y < 100, -0.5, 0.5) * opening + 0.002 * y])
+    known = torch.ones(HEIGHT, WIDTH, dtype=torch.bool)
+    known[100 - width_px // 2 : 100 + width_px // 2, TIP:] = False
+    return known, field
+
+
+@pytest.mark.parametrize("width_px", [4, 6, 14])
+def test_no_window_reaches_from_one_lip_to_the_other(width_px: int) -> None:
+    known, field = _cracked(3.0, width_px)
+    above, below = sorted(lips(known, field), key=lambda lip: not bool(lip.owned[50, 200]))
+    assert torch.equal(above.owned | below.owned, known)
+    assert not bool((above.owned & below.owned).any())
+    assert bool(above.owned[20 : 96 - width_px // 2, 160:].all()) and not bool(above.sees[100:124, 180:].any())
+    assert bool(below.owned[104 + width_px // 2 : 180, 160:].all()) and not bool(below.sees[76:100, 180:].any())
+    assert bool(above.sees[60:140, 20:100].all()) and bool(below.sees[60:140, 20:100].all())
+
+
+@pytest.mark.parametrize("kind", ["closed", "hole", "specks"])
+def test_gaps_that_do_not_open_are_no_cracks(kind: str) -> None:
+    known, field = _cracked(0.3 if kind == "closed" else 0.0)
+    y, x = torch.meshgrid(torch.arange(float(HEIGHT)), torch.arange(float(WIDTH)), indexing="ij")
+    if kind != "closed":
+        known = torch.ones_like(known)
+        field = torch.stack([0.1 * x, -0.05 * y])  # strong strain, but no jump
+    if kind == "hole":
+        known &= torch.hypot(x - 120, y - 100) > 7
+    elif kind == "specks":
+        known &= torch.rand(HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0)) > 0.01
+    assert len(lips(known, field)) == 1
+
+
+def test_strain_is_right_up_to_a_crack() -> None:
+    known, field = _cracked(3.0)
+    u, v = (part[None].double().numpy() for part in field)
+    found = strain(u, v, known[None].numpy(), StrainSettings(window_px=25, measure="small"))
+    y = torch.arange(HEIGHT)[:, None].expand(HEIGHT, WIDTH)
+    beside = known & ((y - 99.5).abs() < 12)
+    beside[:, : TIP + 60] = False
+    assert float((torch.from_numpy(found.eyy[0]) - 0.002)[beside].abs().max()) < 0.002
+    assert int(torch.from_numpy(found.eyy[0]).isfinite()[known].sum()) == int(known.sum())
