@@ -18,6 +18,7 @@ from scorrnet_cli.morphology import dilated, eroded
 WIDEST_PX = 8  # half of the widest gap between two lips
 APART_PX = 0.5  # what lips move by against each other, at least; less may be the noise of their rims
 LEAST_PX = 12  # of a crack's length
+MOST_CRACKS = 4  # one after the other
 
 
 class Lip(NamedTuple):
@@ -35,8 +36,8 @@ class Lip(NamedTuple):
     owned: Tensor
 
 
-def lips(known: Tensor, field: Tensor) -> list[Lip]:
-    """Tell the lips of the longest crack of a surface.
+def lips(known: Tensor, field: Tensor, cracks: int = MOST_CRACKS) -> list[Lip]:
+    """Tell the lips of the cracks of a surface.
 
     Parameters
     ----------
@@ -44,25 +45,33 @@ def lips(known: Tensor, field: Tensor) -> list[Lip]:
         Where the displacement was measured; not within a crack.
     field : (2, H, W) float32
         Displacement, px.
+    cracks : int
+        How many are sought, the longest first.
 
     Returns
     -------
     list of Lip
         One if there is no crack.
     """
-    whole = [Lip(known, known)]
+    found = _longest(known, field) if cracks else []
+    again = [(lip, each) for lip in found for each in lips(lip.sees, field, cracks - 1)]
+    return [Lip(each.sees, mine) for lip, each in again if bool((mine := each.owned & lip.owned).any())] or [
+        Lip(known, known)
+    ]
+
+
+def _longest(known: Tensor, field: Tensor) -> list[Lip]:
+    """The two lips of the longest crack; none if there is no crack."""
     gap = eroded(dilated(known, WIDEST_PX), WIDEST_PX) & ~known
-    if not bool(gap.any()):
-        return whole
     both = [side & known for side in sides(field, known, gap)]
     if sum(bool(side.any()) for side in both) < 2:
-        return whole
+        return []
     differ = (extrapolate_slopes(field, both[0]) - extrapolate_slopes(field, both[1])).norm(dim=0)
     number = nearest_part(both)
     border = dilated(torch.stack([number == 0, number == 1]), 1).all(0)
     broken = border & gap & (differ > APART_PX)
     if int(broken.sum()) < LEAST_PX:
-        return whole
+        return []
     healed = border & known
     shared = nearest_part([broken, healed]) == 1 if bool(healed.any()) else torch.zeros_like(known)
     owned = [known & (number == each) for each in range(2)]

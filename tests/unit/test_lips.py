@@ -34,6 +34,21 @@ def test_no_window_reaches_from_one_lip_to_the_other(width_px: int) -> None:
     assert bool(above.sees[60:140, 20:100].all()) and bool(below.sees[60:140, 20:100].all())
 
 
+def test_each_of_two_cracks_has_lips() -> None:
+    known, field = _cracked(3.0)
+    x = torch.arange(float(WIDTH))
+    y = torch.arange(float(HEIGHT))[:, None]
+    opening = 2.0 * (1 - torch.exp(-(((80 - x).clamp_min(0) / 40) ** 2))) * torch.exp(-(y - 40).abs() / 60)
+    field[1] += torch.where(y < 40, -0.5, 0.5) * opening
+    known[37:43, :80] = False
+    found = lips(known, field)
+    assert len(found) == 3
+    assert torch.equal(torch.stack([lip.owned for lip in found]).sum(0) == 1, known)
+    for at, across in (((20, 20), (60, 20)), ((60, 20), (20, 20)), ((80, 220), (120, 220)), ((120, 220), (80, 220))):
+        (mine,) = (lip for lip in found if bool(lip.owned[at]))
+        assert not bool(mine.sees[across])
+
+
 @pytest.mark.parametrize("kind", ["closed", "hole", "specks"])
 def test_gaps_that_do_not_open_are_no_cracks(kind: str) -> None:
     known, field = _cracked(0.3 if kind == "closed" else 0.0)
