@@ -36,14 +36,16 @@ def extrapolate(field: Tensor, known: Tensor) -> Tensor:
 def extrapolate_slopes(field: Tensor, known: Tensor) -> Tensor:
     """Continue a field across a gap of some 10 px as it changes beside it, by planes fitted to what is known there.
 
-    Parameters and result are those of `extrapolate`, which takes no slopes along and so is less wrong farther off.
+    Parameters and result are those of `extrapolate`. That takes no slopes along; farther off it is the less wrong.
     """
     plane, rest, weight = _plane_and_rest(field, known)
     cells = binned(torch.cat([rest, weight[None]]), CELL_PX).double()
-    cover = cells[-1] + _LITTLE
+    cover = cells[-1]
+    weight_of_cells = cover**2 + _LITTLE  # what is known of a cell in part lies beside its middle
+    means = cells[:-1] * cover / weight_of_cells
     height, width = known.shape
-    continued = spread_out(fitted(cells[:-1] / cover, cover, _window(field.device)), CELL_PX, (height, width))
-    return plane + continued.to(plane.dtype)
+    continued = spread_out(fitted(means, weight_of_cells, _window(field.device)), CELL_PX, (height, width))
+    return plane + continued.nan_to_num().to(plane.dtype)
 
 
 def _plane_and_rest(field: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:

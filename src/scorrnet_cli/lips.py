@@ -10,15 +10,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scorrnet_cli.breaks import sides
+from scorrnet_cli.bodies import APART_PX
+from scorrnet_cli.breaks import longest, sides
 from scorrnet_cli.consensus import nearest_part
 from scorrnet_cli.continuation import extrapolate_slopes
 from scorrnet_cli.morphology import dilated, eroded
+from scorrnet_cli.tiles import Box, bounds
 
 WIDEST_PX = 8  # half of the widest gap between two lips
-APART_PX = 0.5  # what lips move by against each other, at least; less may be the noise of their rims
+AROUND_PX = 64  # of a crack, within which its lips are looked at
 LEAST_PX = 12  # of a crack's length
-MOST_CRACKS = 4  # one after the other
+MOST_GAPS = 8  # looked at, the longest first
 
 
 class Lip(NamedTuple):
@@ -36,7 +38,7 @@ class Lip(NamedTuple):
     owned: Tensor
 
 
-def lips(known: Tensor, field: Tensor, cracks: int = MOST_CRACKS) -> list[Lip]:
+def lips(known: Tensor, field: Tensor) -> list[Lip]:
     """Tell the lips of the cracks of a surface.
 
     Parameters
@@ -45,34 +47,51 @@ def lips(known: Tensor, field: Tensor, cracks: int = MOST_CRACKS) -> list[Lip]:
         Where the displacement was measured; not within a crack.
     field : (2, H, W) float32
         Displacement, px.
-    cracks : int
-        How many are sought, the longest first.
 
     Returns
     -------
     list of Lip
         One if there is no crack.
     """
-    found = _longest(known, field) if cracks else []
-    again = [(lip, each) for lip in found for each in lips(lip.sees, field, cracks - 1)]
-    return [Lip(each.sees, mine) for lip, each in again if bool((mine := each.owned & lip.owned).any())] or [
-        Lip(known, known)
-    ]
+    found = [Lip(known, known)]
+    gaps = eroded(dilated(known, WIDEST_PX), WIDEST_PX) & ~known
+    for _ in range(MOST_GAPS):
+        gap = longest(gaps, 0)
+        if not bool(gap.any()):
+            break
+        gaps &= ~gap
+        found = [piece for lip in found for piece in _opened(lip, field, gap)]
+    return found
 
 
-def _longest(known: Tensor, field: Tensor) -> list[Lip]:
-    """The two lips of the longest crack; none if there is no crack."""
-    gap = eroded(dilated(known, WIDEST_PX), WIDEST_PX) & ~known
-    both = [side & known for side in sides(field, known, gap)]
+def _opened(lip: Lip, field: Tensor, gap: Tensor) -> list[Lip]:
+    """The two lips of a gap (H, W) bool, or the one that it lies in if nothing opens there."""
+    known = lip.sees
+    near = bounds(gap).grown(AROUND_PX).within(Box(0, 0, *known.shape))
+    both = sides(near.of(field), near.of(known), near.of(gap))
     if sum(bool(side.any()) for side in both) < 2:
-        return []
-    differ = (extrapolate_slopes(field, both[0]) - extrapolate_slopes(field, both[1])).norm(dim=0)
-    number = nearest_part(both)
-    border = dilated(torch.stack([number == 0, number == 1]), 1).all(0)
-    broken = border & gap & (differ > APART_PX)
+        return [lip]
+    one, other = (extrapolate_slopes(near.of(field), side) for side in both)
+    jumps = (one - other).norm(dim=0) > APART_PX
+    broken = _border(nearest_part(both)) & near.of(gap) & jumps
     if int(broken.sum()) < LEAST_PX:
-        return []
-    healed = border & known
-    shared = nearest_part([broken, healed]) == 1 if bool(healed.any()) else torch.zeros_like(known)
-    owned = [known & (number == each) for each in range(2)]
-    return [Lip(mine | (known & shared), mine) for mine in owned]
+        return [lip]
+    number = nearest_part([_placed(side, near, known) for side in both])
+    healed = _border(number) & known
+    shared = torch.zeros_like(known)
+    if bool(healed.any()):
+        shared = known & (nearest_part([_placed(broken, near, known), healed]) == 1)
+    pieces = [Lip((known & (number == each)) | shared, lip.owned & (number == each)) for each in range(2)]
+    return [piece for piece in pieces if bool(piece.owned.any())]
+
+
+def _border(number: Tensor) -> Tensor:
+    """Points (H, W) bool next to those of the other one of two sides."""
+    return dilated(torch.stack([number == 0, number == 1]), 1).all(0)
+
+
+def _placed(points: Tensor, box: Box, like: Tensor) -> Tensor:
+    """A set in a box (h, w) as one of the image (H, W)."""
+    whole = torch.zeros_like(like)
+    box.of(whole).copy_(points)
+    return whole

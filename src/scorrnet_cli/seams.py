@@ -16,7 +16,8 @@ from torch import Tensor
 from scorrnet_cli.consensus import nearest_part
 from scorrnet_cli.filters import fitted_plane, gaussian
 from scorrnet_cli.matching import Comparison, Spline, Surface, compare
-from scorrnet_cli.morphology import dilated
+from scorrnet_cli.morphology import dilated, eroded
+from scorrnet_cli.spline import inside
 from scorrnet_cli.tiles import Tile, fill
 
 SEAM_PX = 12  # so near to where two parts meet, the images tell which of them a point belongs to
@@ -24,16 +25,16 @@ BESIDE_PX, MIXED_PX = 6, 2  # from a break, where it shows, and where a pixel se
 BETTER = 0.2  # of what the field leaves unexplained beside a break, the least that the parts' own motions explain
 SURE = 4.0  # standard deviations of that, which must not be chance
 LARGEST_MISFIT = 0.3  # in standard deviations of the surface; more, as in a gap that opens, says no more
-LARGEST_NOISE = 3.0  # the same in standard deviations of the noise
+LARGEST_NOISE = 3.0  # the same in standard deviations of the noise, where that is more
 MEDIAN_SQUARE = 0.455  # of what is normally distributed, over its variance
 LIGHT_WINDOW_PX, MISFIT_WINDOW_PX = 4.0, 2.0
 MAJORITY_WINDOW_PX = 3.0  # single dots may match by chance
-CLEAR = 2.0  # by how much the misfits of two motions must differ, in those where one of them is right
-DROP_PX = 6  # within which neither is, so far from a break
+CLEAR = 2.0  # by how many middling misfits of the better motion the next must be worse
+DROP_PX = 6  # how far from a break a drop is followed, within which the images do not say which side it is of
 TORN_PX = 3  # from a break; closer, which of its sides a point is of may be wrong
 APART_PX = 0.3  # of the motions of two parts, below which that does not matter
 RIM_PX = 4  # of the surface and of the image, where neither the network nor the images tell for sure
-HALO_PX = 48
+HALO_PX = 48  # what a tile must see of its surroundings for all of these
 
 
 class Owners(NamedTuple):
@@ -44,7 +45,7 @@ class Owners(NamedTuple):
     number : (H, W) int64
         Of the part.
     sure : (H, W) bool
-        Where that is known, as far as the surface reaches.
+        Where that is known; only on the surface.
     clear : (H, W) bool
         Where the images say so. They do not within a drop, which matches whatever is as dark.
     """
@@ -65,13 +66,17 @@ def owned(number: Tensor, points: Tensor, count: int) -> list[Tensor]:
 
 def meeting(parts: Sequence[Tensor], reach_px: int) -> Tensor:
     """True (H, W) where two parts (H, W) or more are within reach."""
-    return dilated(torch.stack(list(parts)), reach_px).sum(0) > 1
+    once, twice = (torch.zeros_like(parts[0]) for _ in range(2))
+    for part in parts:
+        near = dilated(part, reach_px)
+        twice |= once & near
+        once |= near
+    return twice
 
 
 def inland(mask: Tensor) -> Tensor:
     """Points (H, W) of a mask away from its rim, where the background shines in, and from the border of the image."""
-    outside = F.pad(~mask, (RIM_PX,) * 4, value=True)
-    return ~dilated(outside, RIM_PX)[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]
+    return eroded(F.pad(mask, (RIM_PX,) * 4), RIM_PX)[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX]
 
 
 class Seam:
@@ -106,7 +111,7 @@ class Seam:
         """Tell by the images which part each point is of; `light` as in `_misfit`."""
         misfits = torch.stack([self._misfit(motion, self.points, light) for motion in self._motions])
         misfits = torch.stack([gaussian(misfit[None], MISFIT_WINDOW_PX)[0] for misfit in misfits])
-        best, next_best = misfits.sort(0).values[:2]
+        best, next_best = misfits.topk(2, 0, largest=False, sorted=True).values
         noise = best[self.points].median() if bool(self.points.any()) else 0.0
         number = torch.where(self.points, misfits.argmin(0), self._number)
         mask = self._surface.mask
@@ -126,9 +131,11 @@ class Seam:
         """
         parts = found.parts(self._surface.mask, len(self._motions))
         near = meeting(parts, BESIDE_PX)
-        beside = self._inland & near & ~meeting(parts, MIXED_PX) & (self._differ > self._jump_px)
-        farther = self._inland & meeting(parts, SEAM_PX) & ~near
-        left, before = (self._misfit(each, beside | farther) for each in (self.cut(found), field))
+        cut = self.cut(found)
+        shown = self._inland & (self._surface.core > 0) & inside(field, RIM_PX) & inside(cut, RIM_PX)
+        beside = shown & near & ~meeting(parts, MIXED_PX) & (self._differ > self._jump_px)
+        farther = shown & meeting(parts, SEAM_PX) & ~near
+        left, before = (self._misfit(each, beside | farther) for each in (cut, field))
         squares = [float(misfit[farther].median()) for misfit in (left, before)] if bool(farther.any()) else [0.0]
         noise = min(squares) / MEDIAN_SQUARE
         most = max(LARGEST_MISFIT**2, LARGEST_NOISE**2 * noise)

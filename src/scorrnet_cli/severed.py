@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.bodies import bodies
-from scorrnet_cli.breaks import BLUNT_PX, parted, ridge, steepest
+from scorrnet_cli.breaks import BLUNT_PX, longest, parted, ridges, steepest
 from scorrnet_cli.consensus import moving_parts, nearest_part
 from scorrnet_cli.continuation import extrapolate, extrapolate_slopes
 from scorrnet_cli.filters import masked_gaussian, plane_through
@@ -31,8 +31,9 @@ JUMP_PX = 4.0  # between neighbouring pixels: far more than any strain that can 
 STEEP_PX = 0.15  # the same of a break that the network may have smoothed, or of a steep field: which, the images tell
 SHARED_PX = 64  # so far windows see what a part goes over into
 MOST_CUTS = 4  # one after the other
+MOST_LINES = 3  # where a field is steep, looked at for each
 TORN_SHARE = 0.05  # of the line along which two parts meet: a crack may be short
-ISLAND_WINDOW_PX = 8.0
+ISLAND_WINDOW_PX = 8.0  # in which the points of a part must be most
 
 
 class Part(NamedTuple):
@@ -62,7 +63,7 @@ class Severed(NamedTuple):
 
 @torch.no_grad()
 def severed(surface: Surface, deformed: Spline, field: Tensor) -> Severed:
-    """Tell the parts of a surface that have come apart: bodies that the mask shows apart, and pieces of each.
+    """Tell the parts of a surface that have come apart: bodies and lips that the mask shows, and pieces of each.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def severed(surface: Surface, deformed: Spline, field: Tensor) -> Severed:
     Returns
     -------
     Severed
-        One part if the surface is in one piece. Points whose part is in doubt are in none of them.
+        One part, all of the surface, if that is in one piece. Points whose part is in doubt are in none of them.
     """
     found = bodies(surface.mask, field)
     shown = [lip for body in found for lip in lips(body, field)]
@@ -82,14 +83,13 @@ def severed(surface: Surface, deformed: Spline, field: Tensor) -> Severed:
     pieces = [_pieces(Part(each, lip.owned, field), deformed) for each, lip in zip(seen, shown, strict=True)]
     if len(pieces) == 1:
         return pieces[0]
-    torn = torch.stack([meeting(found, TORN_PX), *(each.torn for each in pieces)]).any(0)
-    return Severed([part for each in pieces for part in each.parts], torn)
+    return _together(pieces, meeting(found, TORN_PX))
 
 
 def joined(apart: Severed, results: list[Refined]) -> Refined:
     """Put together what was found for each part.
 
-    Points within 3 px of where two parts meet and move apart are not valid: which of them is seen, nobody can tell.
+    Points that are torn are not valid, nor are those that no part owns: which of two parts is seen, nobody can tell.
     """
     first, *others = results
     values = first._asdict()
@@ -118,9 +118,15 @@ def _pieces(part: Part, deformed: Spline, cuts: int = MOST_CUTS) -> Severed:
         found = _shown_by_the_images(part, deformed, rest, known, seen & known)
     if found is None:
         return whole
-    again = [_pieces(each, deformed, cuts - 1) for each in found.parts]
-    torn = torch.stack([found.torn, *(each.torn for each in again)]).any(0)
-    return Severed([piece for each in again for piece in each.parts], torn)
+    del rest, seen, known
+    return _together([_pieces(each, deformed, cuts - 1) for each in found.parts], found.torn)
+
+
+def _together(pieces: list[Severed], torn: Tensor) -> Severed:
+    """Put together the pieces of parts between which the points (H, W) bool are torn."""
+    for each in pieces:
+        torn |= each.torn
+    return Severed([part for each in pieces for part in each.parts], torn)
 
 
 def _shown_by_the_field(whole: Part, deformed: Spline, known: Tensor) -> Severed | None:
@@ -140,12 +146,24 @@ def _shown_by_the_images(whole: Part, deformed: Spline, rest: Tensor, known: Ten
 
     `rest` (2, H, W) is the field without the plane through it; what is `seen` of it is sure to be of the surface.
     """
-    most = steepest(rest, seen)
-    if most <= STEEP_PX:
+    if steepest(rest, seen) <= STEEP_PX:
         return None
+    points = ridges(rest, seen)
+    for _ in range(MOST_LINES):
+        line = longest(points)
+        if not bool(line.any()):
+            break
+        found = _cut_along(whole, deformed, rest, known, line)
+        if found is not None:
+            return found
+        points &= ~line
+    return None
+
+
+def _cut_along(whole: Part, deformed: Spline, rest: Tensor, known: Tensor, line: Tensor) -> Severed | None:
+    """Cut a surface along a line (H, W) where its field is steep, see `_shown_by_the_images`."""
     surface, _, field = whole
-    mask, jump_px = surface.mask, min(most, JUMP_PX)
-    line = ridge(rest, seen, most)
+    mask, jump_px = surface.mask, min(steepest(rest, line), JUMP_PX)
     continued = partial(extrapolate_slopes, field)
     parts = _united(continued, parted(rest, known, line), mask, jump_px)
     if len(parts) < 2:
@@ -155,9 +173,7 @@ def _shown_by_the_images(whole: Part, deformed: Spline, rest: Tensor, known: Ten
     motions = torch.stack([continued(part) for part in parts])
     seam = Seam(surface, deformed, motions, number, jump_px)
     roughly = seam.owners()
-    if not seam.is_broken(field, roughly):
-        return None
-    return _cut(whole, parts, motions, seam, roughly)
+    return _cut(whole, parts, motions, seam, roughly) if seam.is_broken(field, roughly) else None
 
 
 def _cut(whole: Part, parts: list[Tensor], motions: Tensor, seam: Seam, roughly: Owners) -> Severed | None:
