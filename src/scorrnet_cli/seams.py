@@ -92,6 +92,8 @@ class Seam:
         Of the part that each point is of, roughly.
     jump_px : float
         By which two motions differ at a break.
+    near : (H, W) bool, optional
+        Where a break may be; anywhere if not given.
 
     Attributes
     ----------
@@ -99,9 +101,19 @@ class Seam:
         The seam.
     """
 
-    def __init__(self, surface: Surface, deformed: Spline, motions: Tensor, number: Tensor, jump_px: float) -> None:
+    def __init__(
+        self,
+        surface: Surface,
+        deformed: Spline,
+        motions: Tensor,
+        number: Tensor,
+        jump_px: float,
+        near: Tensor | None = None,
+    ) -> None:
         self._surface, self._deformed, self._motions, self._number = surface, deformed, motions, number
         self._differ: Tensor = (motions.amax(0) - motions.amin(0)).norm(dim=0)
+        if near is not None:
+            self._differ = self._differ.where(near, 0.0)
         self._jump_px = jump_px
         self._inland = inland(surface.mask)
         meet = meeting(owned(number, surface.mask, len(motions)), SEAM_PX)

@@ -31,7 +31,9 @@ JUMP_PX = 4.0  # between neighbouring pixels: far more than any strain that can 
 STEEP_PX = 0.15  # the same of a break that the network may have smoothed, or of a steep field: which, the images tell
 SHARED_PX = 64  # so far windows see what a part goes over into
 MOST_CUTS = 4  # one after the other
-MOST_LINES = 3  # where a field is steep, looked at for each
+MOST_LINES = 4  # where a field is steep, looked at for each
+LINE_PX = 12  # from one, which is no other
+NEAR_PX = 24  # from one, where a break may be
 TORN_SHARE = 0.05  # of the line along which two parts meet: a crack may be short
 ISLAND_WINDOW_PX = 8.0  # in which the points of a part must be most
 
@@ -146,17 +148,17 @@ def _shown_by_the_images(whole: Part, deformed: Spline, rest: Tensor, known: Ten
 
     `rest` (2, H, W) is the field without the plane through it; what is `seen` of it is sure to be of the surface.
     """
-    if steepest(rest, seen) <= STEEP_PX:
-        return None
-    points = ridges(rest, seen)
     for _ in range(MOST_LINES):
-        line = longest(points)
-        if not bool(line.any()):
+        if steepest(rest, seen) <= STEEP_PX:
             break
-        found = _cut_along(whole, deformed, rest, known, line)
-        if found is not None:
-            return found
-        points &= ~line
+        points = ridges(rest, seen)
+        line = longest(points)
+        if bool(line.any()):
+            found = _cut_along(whole, deformed, rest, known, line)
+            if found is not None:
+                return found
+            points = line
+        seen = seen & ~dilated(points, LINE_PX)  # spots where the field is wrong, or it is steep and nothing broken
     return None
 
 
@@ -171,7 +173,7 @@ def _cut_along(whole: Part, deformed: Spline, rest: Tensor, known: Tensor, line:
     number = nearest_part(parts)
     parts = owned(number, known & ~dilated(line, BLUNT_PX), len(parts))
     motions = torch.stack([continued(part) for part in parts])
-    seam = Seam(surface, deformed, motions, number, jump_px)
+    seam = Seam(surface, deformed, motions, number, jump_px, dilated(line, NEAR_PX))
     roughly = seam.owners()
     return _cut(whole, parts, motions, seam, roughly) if seam.is_broken(field, roughly) else None
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli.filters import gaussian
-from scorrnet_cli.matching import Spline, deformed_spline, surface
+from scorrnet_cli.matching import Spline, Surface
 from scorrnet_cli.seams import Seam, inland, meeting
-from scorrnet_cli.spline import spline_coefficients, spline_sample
 
 HEIGHT, WIDTH, BREAK = 120, 160, 80
 JUMP_PX = 3.0
@@ -31,43 +31,80 @@ def _smoothed() -> Tensor:
     return torch.stack([0 * x, 0.5 * JUMP_PX * torch.tanh((x - BREAK + 0.5) / 4)])
 
 
-def _seam(truth: Tensor, off_px: int = 0) -> Seam:
-    """Seam between the halves, `off_px` from where they meet, of images that were moved by `truth` (2, H, W)."""
-    generator = torch.Generator().manual_seed(3)
-    deformed = gaussian(torch.randn(1, HEIGHT, WIDTH, generator=generator), 1.3)[0]
-    deformed = 40 * deformed / deformed.std()
-    reference = spline_sample(spline_coefficients(deformed), truth)
-    reference, deformed = (image + torch.randn(HEIGHT, WIDTH, generator=generator) for image in (reference, deformed))
-    seen = surface(reference, torch.ones(HEIGHT, WIDTH, dtype=torch.bool))
-    x, _ = _grid()
-    halves = torch.stack([torch.stack([0 * x, 0 * x + v]) for v in (-0.5 * JUMP_PX, 0.5 * JUMP_PX)])
-    number = (x >= BREAK + off_px).long()
-    return Seam(seen, Spline(deformed_spline(seen, deformed)), halves, number, 0.5)
+@pytest.fixture
+def seam(seen_moved: Callable[..., tuple[Surface, Spline]]) -> Callable[..., Seam]:
+    """Make a seam between the halves, `off_px` from where they meet, of images that were moved by a field."""
+
+    def between(truth: Tensor, off_px: int = 0, **how: float) -> Seam:
+        x, _ = _grid()
+        halves = torch.stack([torch.stack([0 * x, 0 * x + v]) for v in (-0.5 * JUMP_PX, 0.5 * JUMP_PX)])
+        return Seam(*seen_moved(truth, **how), halves, (x >= BREAK + off_px).long(), 0.5)
+
+    return between
 
 
-def test_a_break_is_told_from_a_steep_field() -> None:
-    broken, steep = _seam(_jumping()), _seam(_smoothed())
+def test_a_break_is_told_from_a_steep_field(seam: Callable[..., Seam]) -> None:
+    broken, steep = seam(_jumping()), seam(_smoothed())
     assert broken.is_broken(_smoothed(), broken.owners())
     assert not steep.is_broken(_smoothed(), steep.owners())
     assert not broken.is_broken(_jumping(), broken.owners())  # a cut explains nothing that the field does not
 
 
+def test_noise_is_no_break(seam: Callable[..., Seam]) -> None:
+    alike = _smoothed() + 0.02 * _jumping()
+    for seed in range(12):
+        between = seam(alike, noise=3.0, seed=seed)
+        assert not between.is_broken(_smoothed(), between.owners())
+
+
+def test_what_does_not_show_the_surface_says_nothing(seam: Callable[..., Seam]) -> None:
+    _, y = _grid()
+    out_of_sight = torch.stack([0 * y, torch.where(y > 70, 200.0, 0.0)])
+    broken = seam(_jumping())
+    found = broken.owners()
+    broken._surface.core[71:] = 0.0  # as where something hides it
+    assert broken.is_broken(_smoothed() + out_of_sight, found)
+
+
 @pytest.mark.parametrize("off_px", [-6, 5])
-def test_points_go_to_the_side_that_matches(off_px: int) -> None:
-    seam = _seam(_jumping(), off_px)
-    found = seam.owners_in_their_light(seam.owners())
+def test_points_go_to_the_side_that_matches(seam: Callable[..., Seam], off_px: int) -> None:
+    between = seam(_jumping(), off_px)
+    found = between.owners_in_their_light(between.owners())
     x, _ = _grid()
     away = inland(torch.ones(HEIGHT, WIDTH, dtype=torch.bool)) & ((x - BREAK + 0.5).abs() > 3)
     assert float((found.number == (x >= BREAK))[away].float().mean()) > 0.99
-    torn = seam.torn(found)
+    torn = between.torn(found)
     assert bool(torn[10:-10, BREAK - 2 : BREAK + 2].all())
     assert float(torn.float().mean()) < 12 / WIDTH
 
 
-def test_where_the_parts_move_alike_nothing_is_torn() -> None:
-    seam = _seam(0 * _jumping())
-    alike = Seam(seam._surface, seam._deformed, torch.zeros(2, 2, HEIGHT, WIDTH), seam._number, 0.5)
+def test_a_drop_across_a_break_is_torn_as_a_whole(seam: Callable[..., Seam]) -> None:
+    between = seam(_jumping())
+    found = between.owners()
+    drop = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
+    drop[50:60, BREAK - 8 : BREAK + 8] = True
+    torn, plain = (between.torn(found._replace(clear=found.clear & clear)) for clear in (~drop, drop | ~drop))
+    assert bool(torn[drop].all())
+    assert not bool(plain[50:60, BREAK - 8].any())
+
+
+def test_where_the_parts_move_alike_nothing_is_torn(seen_moved: Callable[..., tuple[Surface, Spline]]) -> None:
+    x, _ = _grid()
+    still = torch.zeros(2, 2, HEIGHT, WIDTH)
+    alike = Seam(*seen_moved(still[0]), still, (x >= BREAK).long(), 0.5)
     assert not bool(alike.torn(alike.owners()).any())
+    assert bool(alike.healed(alike.owners()).all())
+
+
+def test_ahead_of_a_tip_the_parts_are_healed(seen_moved: Callable[..., tuple[Surface, Spline]]) -> None:
+    x, y = _grid()
+    opening = JUMP_PX * (1 - torch.exp(-(((x - 60).clamp_min(0) / 15) ** 2)))
+    truth = torch.stack([0 * x, torch.where(y < 60, -0.5, 0.5) * opening])
+    motions = torch.stack([torch.stack([0 * x, side * opening]) for side in (-0.5, 0.5)])
+    cracked = Seam(*seen_moved(truth), motions, (y >= 60).long(), 0.5)
+    healed = cracked.healed(cracked.owners())
+    assert bool(healed[20:100, :40].all())
+    assert not bool(healed[40:80, 100:].any())
 
 
 def test_parts_meet_where_both_are_within_reach() -> None:
