@@ -22,8 +22,8 @@ from scorrnet_cli.filters import masked_gaussian, plane_through
 from scorrnet_cli.lips import lips
 from scorrnet_cli.matching import Spline, Surface
 from scorrnet_cli.morphology import dilated
-from scorrnet_cli.patchwork import assessed
-from scorrnet_cli.refine import Refined
+from scorrnet_cli.patchwork import assessed, by_tiles
+from scorrnet_cli.refine import Refined, Refinement, halo_px, refine
 from scorrnet_cli.seams import TORN_PX, Owners, Seam, inland, meeting, owned
 from scorrnet_cli.spline import inside
 
@@ -34,6 +34,7 @@ MOST_CUTS = 4  # one after the other
 MOST_LINES = 4  # where a field is steep, looked at for each
 LINE_PX = 12  # from one, which is no other
 NEAR_PX = 24  # from one, where a break may be
+UNCUT = Refinement(5.0, 4)  # what is done with a field that may not be cut
 TORN_SHARE = 0.05  # of the line along which two parts meet: a crack may be short
 ISLAND_WINDOW_PX = 8.0  # in which the points of a part must be most
 
@@ -175,7 +176,17 @@ def _cut_along(whole: Part, deformed: Spline, rest: Tensor, known: Tensor, line:
     motions = torch.stack([continued(part) for part in parts])
     seam = Seam(surface, deformed, motions, number, jump_px, dilated(line, NEAR_PX))
     roughly = seam.owners()
-    return _cut(whole, parts, motions, seam, roughly) if seam.is_broken(field, roughly) else None
+    if not seam.is_broken(field, roughly) or not seam.is_broken(_refined(whole, deformed, line), roughly):
+        return None
+    return _cut(whole, parts, motions, seam, roughly)
+
+
+def _refined(whole: Part, deformed: Spline, line: Tensor) -> Tensor:
+    """Field (2, H, W) of a part that is not cut, refined near a line (H, W), where the network's may just be wrong."""
+    surface, _, field = whole
+    near = surface.only(surface.mask & dilated(line, SHARED_PX))
+    how = partial(refine, how=UNCUT)
+    return by_tiles(how, near, deformed, field, halo_px(UNCUT.window_px)).displacement
 
 
 def _cut(whole: Part, parts: list[Tensor], motions: Tensor, seam: Seam, roughly: Owners) -> Severed | None:
