@@ -59,11 +59,15 @@ def test_noise_is_no_break(seam: Callable[..., Seam]) -> None:
 
 def test_what_does_not_show_the_surface_says_nothing(seam: Callable[..., Seam]) -> None:
     _, y = _grid()
-    out_of_sight = torch.stack([0 * y, torch.where(y > 70, 200.0, 0.0)])
     broken = seam(_jumping())
     found = broken.owners()
-    broken._surface.core[71:] = 0.0  # as where something hides it
-    assert broken.is_broken(_smoothed() + out_of_sight, found)
+    gone = torch.stack([0 * y, torch.where(y < 30, 200.0, 0.0)])
+    assert broken.is_broken(_smoothed() + gone, found)
+    noise = torch.randn(HEIGHT, WIDTH, generator=torch.Generator().manual_seed(5))
+    broken._deformed.coefficients[50:] = noise[50:]  # something hides it
+    assert not broken.is_broken(_smoothed(), found)
+    broken._surface.core[46:] = 0.0  # and is known to
+    assert broken.is_broken(_smoothed(), found)
 
 
 @pytest.mark.parametrize("off_px", [-6, 5])

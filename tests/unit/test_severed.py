@@ -90,6 +90,27 @@ def test_two_breaks_that_cross_leave_four_parts(seen_moved: Seen) -> None:
     assert not bool(apart.torn[20:80, 20:100].any())
 
 
+def test_one_break_after_the_other_is_found(seen_moved: Seen) -> None:
+    def twice(width_px: float) -> Tensor:
+        x, y = _grid()
+        return torch.stack([1.5 * _step(y - 59.5, width_px) - 1.2 * _step(y - 139.5, width_px), 0.002 * x])
+
+    apart = _found(seen_moved(twice(0.0)), twice(4.0))
+    assert len(apart.parts) == 3
+    assert bool(apart.torn[59:61, 20:220].all()) and bool(apart.torn[139:141, 20:220].all())
+
+
+def test_windows_do_not_reach_across_a_notch_that_opens(seen_moved: Seen) -> None:
+    x, y = _grid()
+    mask = ((y - 99.5).abs() > 4) | (x < 110)
+    open_px = 1.5 * (1 - torch.exp(-(((x - 110).clamp_min(0) / 40) ** 2)))
+    field = _slid(1.0, 0.0) * open_px
+    apart = _found(seen_moved(field, mask), field)
+    assert len(apart.parts) == 2 and not bool(apart.torn.any())
+    for part in apart.parts:
+        assert bool(part.surface.mask[80, 210]) != bool(part.surface.mask[120, 210])
+
+
 def test_ahead_of_its_tip_a_crack_is_not_torn(seen_moved: Seen) -> None:
     x, _ = _grid()
     open_px = 3.0 * (1 - torch.exp(-(((x - 110).clamp_min(0) / 25) ** 2)))
