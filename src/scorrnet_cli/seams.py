@@ -129,7 +129,7 @@ class Seam:
         mask = self._surface.mask
         shares = torch.stack(owned(number, mask, len(misfits))).float()
         around = gaussian(shares, MAJORITY_WINDOW_PX).argmax(0)
-        sure = mask & (number == around) & (self._inland | ~self.points)
+        sure = mask & (~self.points | ((number == around) & self._inland))
         return Owners(around, sure, ~self.points | (next_best - best > CLEAR * noise))
 
     def cut(self, found: Owners) -> Tensor:

@@ -117,6 +117,7 @@ def test_ahead_of_its_tip_a_crack_is_not_torn(seen_moved: Seen) -> None:
     apart = _found(seen_moved(_slid(1.0, 0.0) * open_px), _slid(1.0, 4.0) * open_px)
     assert len(apart.parts) == 2
     assert bool(apart.torn[99, 170:230].all()) and not bool(apart.torn[:, :90].any())
+    assert bool(torch.stack([part.owned for part in apart.parts]).any(0)[:, :90].all())
     for part in apart.parts:
         assert bool(part.surface.mask[85:115, 40:80].all())
         assert bool(part.surface.mask[60, 200]) != bool(part.surface.mask[140, 200])
