@@ -6,10 +6,9 @@ A line may run across all of a surface, or end within it, as a crack does at its
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli.filters import masked_gaussian, repeated
+from scorrnet_cli.filters import binned, masked_gaussian, repeated
 from scorrnet_cli.morphology import dilated, labelled
 
 STEEP = 0.35  # of the largest change from one pixel to the next, what makes a point part of a ridge
@@ -30,9 +29,9 @@ def steepest(field: Tensor, mask: Tensor) -> float:
     return max(float(_changes(field, mask, axis).max()) for axis in (0, 1))
 
 
-def ridges(field: Tensor, mask: Tensor) -> Tensor:
-    """Points (H, W) bool of the mask where a field (2, H, W), px, changes steeply, for what it does elsewhere."""
-    least = min(STEEP * steepest(field, mask), STEEP_ENOUGH_PX)
+def ridges(field: Tensor, mask: Tensor, most: float) -> Tensor:
+    """Points (H, W) bool of the mask where a field (2, H, W) changes steeply; `most` is its `steepest` change, px."""
+    least = min(STEEP * most, STEEP_ENOUGH_PX)
     points = torch.zeros_like(mask)
     for axis in (0, 1):
         steep = _changes(field, mask, axis) > least
@@ -124,8 +123,7 @@ def _changes(field: Tensor, mask: Tensor, axis: int) -> Tensor:
 
 def _cells(values: Tensor) -> Tensor:
     """Mean (h, w) of each cell of an image (H, W); beyond it there is nothing."""
-    height, width = values.shape
-    return F.avg_pool2d(F.pad(values.float()[None], (0, -width % CELL_PX, 0, -height % CELL_PX)), CELL_PX)[0]
+    return binned(values.float()[None], CELL_PX)[0]
 
 
 def _whole_cells(points: Tensor) -> Tensor:

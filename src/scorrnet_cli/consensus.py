@@ -115,6 +115,16 @@ def nearest_part(parts: list[Tensor]) -> Tensor:
     return near.argmax(0)
 
 
+def owned(number: Tensor, points: Tensor, count: int) -> list[Tensor]:
+    """Those of some points (H, W) bool that are of each of some parts, by its number (H, W)."""
+    return [points & (number == each) for each in range(count)]
+
+
+def nearer(points: Tensor, others: Tensor) -> Tensor:
+    """True (H, W) where some points (H, W) bool are nearer than others; nowhere if there are none."""
+    return nearest_part([others, points]) == 1 if bool(points.any()) else points
+
+
 def _local_motions(basis: Tensor, values: Tensor, weight: Tensor) -> Tensor:
     """Fit an affine motion (N, 3, 2) to the surroundings of each well known cell, at most `CELLS` of them."""
     products = torch.cat(

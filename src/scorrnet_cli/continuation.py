@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from scorrnet_cli.filters import plane_through, wide_mean
-from scorrnet_cli.local_fit import Window, binned, fitted, spread_out
+from scorrnet_cli.filters import binned, plane_through, wide_mean
+from scorrnet_cli.local_fit import Window, fitted, spread_out
 
 FAR_PX = 24.0  # reach of what single points add to the motion of the whole
 NEAR_PX = 10.0  # standard deviation of the window in which planes are fitted

@@ -159,6 +159,12 @@ def _weighted(near: Sequence[Tensor]) -> Tensor:
     return total
 
 
+def binned(x: Tensor, size: int) -> Tensor:
+    """Mean of every `size` x `size` pixels of (C, H, W); what is missing at the end counts as 0."""
+    height, width = x.shape[-2:]
+    return F.avg_pool2d(F.pad(x, (0, -width % size, 0, -height % size)), size)
+
+
 def repeated(cells: Tensor, times: int, size: Sequence[int]) -> Tensor:
     """Map (H, W) of the pixels of cells (h, w), each as wide as so many pixels; what is beyond H and W is cut off."""
     return cells.repeat_interleave(times, 0).repeat_interleave(times, 1)[: size[0], : size[1]]

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from scorrnet_cli.bodies import APART_PX
 from scorrnet_cli.breaks import longest, sides
-from scorrnet_cli.consensus import nearest_part
+from scorrnet_cli.consensus import nearer, nearest_part, owned
 from scorrnet_cli.continuation import extrapolate_slopes
-from scorrnet_cli.morphology import dilated, eroded
+from scorrnet_cli.morphology import dilated, eroded, meeting
 from scorrnet_cli.tiles import Box, bounds
 
 WIDEST_PX = 8  # half of the widest gap between two lips
@@ -77,17 +77,14 @@ def _opened(lip: Lip, field: Tensor, gap: Tensor) -> list[Lip]:
     if int(broken.sum()) < LEAST_PX:
         return [lip]
     number = nearest_part([_placed(side, near, known) for side in both])
-    healed = _border(number) & known
-    shared = torch.zeros_like(known)
-    if bool(healed.any()):
-        shared = known & (nearest_part([_placed(broken, near, known), healed]) == 1)
-    pieces = [Lip((known & (number == each)) | shared, lip.owned & (number == each)) for each in range(2)]
+    shared = known & nearer(_border(number) & known, _placed(broken, near, known))
+    pieces = [Lip(mine | shared, lip.owned & mine) for mine in owned(number, known, 2)]
     return [piece for piece in pieces if bool(piece.owned.any())]
 
 
 def _border(number: Tensor) -> Tensor:
-    """Points (H, W) bool next to those of the other one of two sides."""
-    return dilated(torch.stack([number == 0, number == 1]), 1).all(0)
+    """Points (H, W) bool next to those of the other one of two sides, by the side's number (H, W)."""
+    return meeting([number == 0, number == 1], 1)
 
 
 def _placed(points: Tensor, box: Box, like: Tensor) -> Tensor:

@@ -133,12 +133,6 @@ def window_mean(x: Tensor, weight: Tensor, window: Window) -> Tensor:
     return sums[:-1] / sums[-1]
 
 
-def binned(x: Tensor, size: int) -> Tensor:
-    """Mean of every `size` x `size` pixels of (C, H, W); what is missing at the end counts as 0."""
-    height, width = x.shape[-2:]
-    return F.avg_pool2d(F.pad(x, (0, -width % size, 0, -height % size)), size)
-
-
 def spread_out(x: Tensor, size: int, shape: tuple[int, int]) -> Tensor:
     """Interpolate (C, h, w), as `binned` makes it, back to (C, H, W), among the values that are known; else NaN."""
     known = torch.isfinite(x)

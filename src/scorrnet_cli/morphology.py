@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -47,6 +47,16 @@ def _spread(padded: Tensor, reach_px: int, joined: Callable[[Tensor, Tensor], Te
 def eroded(points: Tensor, reach_px: int) -> Tensor:
     """Return those of the points (..., H, W) bool around which all is in the set; beyond the border all is."""
     return ~dilated(~points, reach_px)
+
+
+def meeting(parts: Sequence[Tensor], reach_px: int) -> Tensor:
+    """Return what lies within reach of two of some sets (H, W) bool, or of more."""
+    once, twice = (torch.zeros_like(parts[0]) for _ in range(2))
+    for part in parts:
+        near = dilated(part, reach_px)
+        twice |= once & near
+        once |= near
+    return twice
 
 
 def in_squares(points: Tensor, half_px: int) -> Tensor:

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli.consensus import nearest_part
+from scorrnet_cli.consensus import nearer, owned
 from scorrnet_cli.filters import fitted_plane, gaussian
 from scorrnet_cli.matching import Comparison, Spline, Surface, compare
-from scorrnet_cli.morphology import dilated, eroded
+from scorrnet_cli.morphology import dilated, eroded, meeting
 from scorrnet_cli.spline import inside
 from scorrnet_cli.tiles import Tile, fill
 
@@ -57,21 +57,6 @@ class Owners(NamedTuple):
     def parts(self, points: Tensor, count: int) -> list[Tensor]:
         """Those of some points (H, W) bool that are of each of the parts."""
         return owned(self.number, points, count)
-
-
-def owned(number: Tensor, points: Tensor, count: int) -> list[Tensor]:
-    """Those of some points (H, W) bool that are of each of some parts, by its number (H, W)."""
-    return [points & (number == each) for each in range(count)]
-
-
-def meeting(parts: Sequence[Tensor], reach_px: int) -> Tensor:
-    """True (H, W) where two parts (H, W) or more are within reach."""
-    once, twice = (torch.zeros_like(parts[0]) for _ in range(2))
-    for part in parts:
-        near = dilated(part, reach_px)
-        twice |= once & near
-        once |= near
-    return twice
 
 
 def inland(mask: Tensor) -> Tensor:
@@ -175,8 +160,8 @@ class Seam:
     def healed(self, found: Owners) -> Tensor:
         """Points (H, W) bool nearer to where the parts meet and move as one than to where they move apart."""
         border = meeting(found.parts(self._surface.mask, len(self._motions)), 1)
-        broken, whole = border & (self._differ > APART_PX), border & (self._differ <= APART_PX)
-        return nearest_part([broken, whole]) == 1 if bool(whole.any()) else whole
+        apart = self._differ > APART_PX
+        return nearer(border & ~apart, border & apart)
 
     def _misfit(self, motion: Tensor, where: Tensor, light: Tensor | None = None) -> Tensor:
         """Squared difference (H, W) of the images at a motion (2, H, W), at the points `where` (H, W).

@@ -16,15 +16,15 @@ from torch import Tensor
 
 from scorrnet_cli.bodies import bodies
 from scorrnet_cli.breaks import BLUNT_PX, longest, parted, ridges, steepest
-from scorrnet_cli.consensus import moving_parts, nearest_part
+from scorrnet_cli.consensus import moving_parts, nearest_part, owned
 from scorrnet_cli.continuation import extrapolate, extrapolate_slopes
 from scorrnet_cli.filters import masked_gaussian, plane_through
 from scorrnet_cli.lips import lips
 from scorrnet_cli.matching import Spline, Surface
-from scorrnet_cli.morphology import dilated
+from scorrnet_cli.morphology import dilated, meeting
 from scorrnet_cli.patchwork import assessed, by_tiles
 from scorrnet_cli.refine import Refined, Refinement, halo_px, refine
-from scorrnet_cli.seams import TORN_PX, Owners, Seam, inland, meeting, owned
+from scorrnet_cli.seams import TORN_PX, Owners, Seam, inland
 from scorrnet_cli.spline import inside
 
 JUMP_PX = 4.0  # between neighbouring pixels: far more than any strain that can be measured
@@ -150,9 +150,10 @@ def _shown_by_the_images(whole: Part, deformed: Spline, rest: Tensor, known: Ten
     `rest` (2, H, W) is the field without the plane through it; what is `seen` of it is sure to be of the surface.
     """
     for _ in range(MOST_LINES):
-        if steepest(rest, seen) <= STEEP_PX:
+        most = steepest(rest, seen)
+        if most <= STEEP_PX:
             break
-        points = ridges(rest, seen)
+        points = ridges(rest, seen, most)
         line = longest(points)
         if bool(line.any()):
             found = _cut_along(whole, deformed, rest, known, line)

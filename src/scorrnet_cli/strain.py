@@ -15,7 +15,7 @@ from scorrnet_cli.arrays import AnyFloatArray, BoolArray, FloatArray
 from scorrnet_cli.bodies import bodies
 from scorrnet_cli.field import Field
 from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
-from scorrnet_cli.lips import lips
+from scorrnet_cli.lips import Lip, lips
 from scorrnet_cli.local_fit import slopes
 from scorrnet_cli.strain_measures import strain_of_slopes
 from scorrnet_cli.strain_uncertainty import bin_px_of, reasons, uncertainty, window_of
@@ -87,12 +87,12 @@ class Whole(NamedTuple):
     ----------
     middling : float
         Median of sigma_u^2 + sigma_v^2, px^2, which weighs the points; NaN if unknown.
-    parts : list of (sees, owned), (H, W) bool each
-        The bodies that move apart, and the lips of cracks: what windows about their points may see, and these points.
+    parts : list of Lip
+        The bodies that move apart, and the lips of cracks in them.
     """
 
     middling: float
-    parts: list[tuple[BoolArray, BoolArray]]
+    parts: list[Lip]
 
 
 def whole_of(field: Field) -> Whole:
@@ -157,14 +157,15 @@ def _within(
         inner.append(slice(part.start - start, part.stop - start))
     u, v, sigma_u, sigma_v = (getattr(field, name)[0][*wider] for name in ("u", "v", "sigma_u", "sigma_v"))
     planes = np.full((count, *u.shape), np.nan, np.float32)
-    for sees, owned in whole.parts:
-        _take((u, v), (sees[*wider], owned[*wider]), (sigma_u, sigma_v), whole.middling, how, planes, doubt)
+    for lip in whole.parts:
+        near = Lip(lip.sees[*wider], lip.owned[*wider])
+        _take((u, v), near, (sigma_u, sigma_v), whole.middling, how, planes, doubt)
     return planes[:, *inner]
 
 
 def _take(
     moved: _Pair,
-    seen_and_owned: tuple[BoolArray, BoolArray],
+    part: Lip,
     sigma: _Pair | None,
     middling: float,
     how: StrainSettings,
@@ -172,30 +173,29 @@ def _take(
     doubt: _Doubt,
 ) -> None:
     """Take the strains of one part and the doubt about them, strip by strip, and put them into `out` (N, H, W)."""
-    valid, owned = seen_and_owned
-    height, width = valid.shape
+    height, width = part.sees.shape
     bin_px, halo = bin_px_of(how), _halo_px(how)
     if math.isnan(middling):
         sigma = None
     step = max(1, STRIP_POINTS // (width * bin_px), halo // bin_px) * bin_px  # the halo is worked on anew in each
     for top in range(0, height, step):
         start, bottom = max(0, top - halo), min(height, top + step)
-        part, inner = slice(start, bottom + halo), slice(top - start, bottom - start)
-        known = torch.from_numpy(_known(moved, valid, part))
-        mine = torch.from_numpy(owned[top:bottom])
-        if not bool((known[inner] & mine).any()):
+        rows, inner = slice(start, bottom + halo), slice(top - start, bottom - start)
+        mine = part.owned[top:bottom]
+        if not bool(mine.any()):
             continue
-        stated = None if sigma is None else _strip(sigma, part)
+        known = part.sees[rows]
+        stated = None if sigma is None else _strip(sigma, rows)
         weight = known.double() if stated is None else _weights(known, stated, middling)
         if stated is not None:  # what is not known counts as it weighs
             stated = stated.where(stated.isfinite(), math.sqrt(0.5 * LARGEST_PREFERENCE * middling))
-        there = _strip(moved, part).where(known, 0.0)
+        there = _strip(moved, rows).where(known, 0.0)
         gradient = slopes(there, weight, window_of(how, 1))
         found = torch.full((len(out), bottom - top, width), math.nan, dtype=torch.float64)
         found[:3] = strain_of_slopes(gradient, how.measure)[:, inner]
         if stated is not None:
             found[3:] = doubt(there, gradient, stated, weight, how)[:, inner]
-        measured = known[inner] & mine & found[:3].isfinite().all(0)
+        measured = mine & found[:3].isfinite().all(0)
         np.copyto(out[:, top:bottom], found.float().numpy(), where=measured.numpy())
 
 
@@ -203,12 +203,11 @@ def _whole(moved: _Pair, valid: BoolArray, sigma: _Pair | None) -> Whole:
     return Whole(_middling(moved, valid, sigma), _parts(moved, valid))
 
 
-def _parts(moved: _Pair, valid: BoolArray) -> list[tuple[BoolArray, BoolArray]]:
+def _parts(moved: _Pair, valid: BoolArray) -> list[Lip]:
     """Tell the parts that move apart, by what is valid: what lies between two of them is no strain."""
     known = _known(moved, valid)
     field = torch.from_numpy(np.stack([np.where(known, part, 0.0) for part in moved]).astype(np.float32, copy=False))
-    found = [lip for body in bodies(torch.from_numpy(known), field) for lip in lips(body, field)]
-    return [(lip.sees.numpy(), lip.owned.numpy()) for lip in found]
+    return [lip for body in bodies(torch.from_numpy(known), field) for lip in lips(body, field)]
 
 
 def _strip(pair: _Pair, rows: slice) -> Tensor:
@@ -216,9 +215,9 @@ def _strip(pair: _Pair, rows: slice) -> Tensor:
     return torch.from_numpy(np.stack([part[rows] for part in pair])).double()
 
 
-def _known(moved: _Pair, valid: BoolArray, rows: slice = slice(None)) -> BoolArray:
-    """Where displacement can be used, in all or some rows."""
-    return valid[rows] & np.isfinite(moved[0][rows]) & np.isfinite(moved[1][rows])
+def _known(moved: _Pair, valid: BoolArray) -> BoolArray:
+    """Where displacement can be used."""
+    return valid & np.isfinite(moved[0]) & np.isfinite(moved[1])
 
 
 def _middling(moved: _Pair, valid: BoolArray, sigma: _Pair | None) -> float:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.matching import Spline, Surface
-from scorrnet_cli.seams import Seam, inland, meeting
+from scorrnet_cli.morphology import meeting
+from scorrnet_cli.seams import Seam, inland
 
 HEIGHT, WIDTH, BREAK = 120, 160, 80
 JUMP_PX = 3.0
