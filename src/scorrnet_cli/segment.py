@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli.discriminant import told_apart
 from scorrnet_cli.drops import drops
 from scorrnet_cli.filters import gaussian, masked_gaussian, some_of
+from scorrnet_cli.looks import SMALL_PX, agreed, look, mean
 from scorrnet_cli.models.enet import Segmenter
 from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.padding import pad_to_multiple
 from scorrnet_cli.paint import HALF, compared
 from scorrnet_cli.speckle_size import correlation_length_px
 
-TILE_PX = 448  # as in training
 REDUCTION = 0.5  # where a pattern fills all that the network sees, more surroundings tell what it is
 MAGNIFICATIONS = (1.5, 2.0)  # the network works at an eighth of what it sees: fine outlines have to be magnified
 FINE_PX = 3.0  # correlation length of the pattern below which the strong one is for it: dots of some 7 px
 COARSEST_PX = 6.0  # detail coarser than this counts as light, not as speckle
 NEIGHBOURHOOD_PX = 10.0
-MIRRORED: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (0, 1))  # axes
-AT_ONCE = len(MIRRORED)  # tiles; so many keep all cores of a small machine busy
 # Probability above which a pixel belongs to the surface: less than a half, for whoever measures an image knows that it
 # shows a surface, and a network asked about a window that a pattern fills does not.
 LIKELY = 0.4
-SMALL_PX = 40  # width of what the closest looks alone decide on
 RIM_PX = 3
 FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below which there is no paint
 NOISE_PX, NOISE_LEFT = 0.8, 0.45  # a window, and the share of the contrast of the camera's noise that passes it at most
@@ -42,81 +35,22 @@ def speckle_probability(network: Segmenter, reference: Tensor) -> Tensor:
 
     The image is looked at reduced, where much of the surroundings is seen; as it is; and magnified, where outlines are
     seen that are fine for the network. If the speckle is fine, too, the image is magnified further. The mean of the two
-    closest looks is taken, but on what is wide all of them decide.
+    closest looks is taken, but on what is wide all of them decide, most of all those that saw more than one pattern.
     """
     # Of such lengths the reduced and the magnified ones are multiples of the network's stride, too.
     multiple, smallest = 2 * network.stride, round(network.smallest_image_px / REDUCTION)
     padded, (height, width) = pad_to_multiple(reference[None, None], multiple, smallest, mirrored=True)
     image = padded[0, 0]
     weak, strong = MAGNIFICATIONS
-    looks = [_in_tiles(network, image, magnification) for magnification in (REDUCTION, 1.0, weak)]
-    seen = _mean(looks) > LIKELY
+    looks = [look(network, image, magnification) for magnification in (REDUCTION, 1.0, weak)]
+    seen = mean(looks) > LIKELY
     if bool(seen.any()) and correlation_length_px(image, seen) < FINE_PX:
-        looks.append(_in_tiles(network, image, strong))
-    near, all_looks = _mean(looks[-2:]), _mean(looks)
-    likely, surroundings = near > LIKELY, _mean([looks[0], *looks])  # the reduced look misses small bodies, but adds
+        looks.append(look(network, image, strong))
+    near, all_looks = mean(looks[-2:]), agreed(looks)
+    likely, surroundings = near > LIKELY, agreed([looks[0], *looks])  # the reduced look misses small bodies, but adds
     probability = near.where(~_wide(likely & (all_looks <= LIKELY)), all_looks)
     probability = probability.where(~_wide(~likely & (surroundings > LIKELY)), surroundings)
     return probability[:height, :width]
-
-
-def _mean(looks: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(looks)).mean(0)
-
-
-def magnified(images: Tensor, magnification: float) -> Tensor:
-    """Enlarge images (N, H, W), or reduce them as a camera with fewer pixels would; H and W are rounded."""
-    size = [round(magnification * length) for length in images.shape[-2:]]
-    if magnification < 1:
-        return F.interpolate(images[None], size, mode="area")[0]
-    return F.interpolate(images[None], size, mode="bicubic", align_corners=False)[0]
-
-
-def _in_tiles(network: Segmenter, image: Tensor, magnification: float) -> Tensor:
-    """Look at an image (H, W) in overlapping tiles, each magnified or reduced, and put together what is seen.
-
-    Tiles are about as large as the images that the network was trained on: deep inside a large surface it would
-    otherwise miss an edge in sight. Neighbours are turned and mirrored in different ways, which a random pattern does
-    not care about, and their mean is taken.
-    """
-    side = int(TILE_PX / magnification) // (2 * network.stride) * (2 * network.stride)
-    size = (min(side, image.shape[0]), min(side, image.shape[1]))
-    places = [(y, x) for y in _places(image.shape[0], size[0]) for x in _places(image.shape[1], size[1])]
-    weight = _bump(size[0], image)[:, None] * _bump(size[1], image)
-    total, weights = torch.zeros_like(image), torch.zeros_like(image)
-    for first in range(0, len(places), AT_ONCE):
-        parts = [(slice(y, y + size[0]), slice(x, x + size[1])) for y, x in places[first : first + AT_ONCE]]
-        tiles = magnified(torch.stack([image[part] for part in parts]), magnification)
-        seen = _seen(network, tiles, turned=bool(first // AT_ONCE % 2))
-        for part, probability in zip(parts, F.interpolate(seen[None], size, mode="bilinear")[0], strict=True):
-            total[part] += weight * probability
-            weights[part] += weight
-    return total / weights
-
-
-def _places(length: int, tile: int) -> list[int]:
-    """Where tiles begin that overlap by an eighth or more and end flush with the image."""
-    count = math.ceil(8 / 7 * (length - tile) / tile) + 1
-    return [round(index * (length - tile) / max(1, count - 1)) for index in range(count)]
-
-
-def _bump(length: int, like: Tensor) -> Tensor:
-    """Weight (length,) of a tile's pixels, small at its ends, where it knows one side only."""
-    middle = torch.arange(length, device=like.device) + 0.5
-    return torch.sin(math.pi * middle / length) ** 2 + 1e-3
-
-
-def _seen(network: Segmenter, tiles: Tensor, *, turned: bool) -> Tensor:
-    """Probability (N, h, w) of at most four tiles, each looked at in one of the four ways to mirror it."""
-    views = _mirrored(tiles)
-    scores = network(network.normalise((views.mT if turned else views)[:, None]))
-    probability = scores.float().softmax(1)[:, 1]
-    return _mirrored(probability.mT if turned else probability)
-
-
-def _mirrored(tiles: Tensor) -> Tensor:
-    """Mirror the first tile (h, w) not at all, the second along y, the third along x, the fourth along both."""
-    return torch.stack([tile.flip(axes) for tile, axes in zip(tiles, MIRRORED, strict=False)])
 
 
 def segment(network: Segmenter, reference: Tensor) -> Tensor:

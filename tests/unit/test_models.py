@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -12,13 +13,14 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from scorrnet_cli.displace import displace, guide
+from scorrnet_cli.looks import EMPTY_TRUST, LEAST_TRUST, TILE_PX, Look, _places, look
 from scorrnet_cli.models import enet
 from scorrnet_cli.models.correlation import correlate
 from scorrnet_cli.models.corrnet import CorrNet, expected_offset, least_squares_step, normalise, warp
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.inference import make_ready
 from scorrnet_cli.padding import pad_to_multiple
-from scorrnet_cli.segment import MAGNIFICATIONS, REDUCTION, TILE_PX, _in_tiles, _places, segment, speckle_probability
+from scorrnet_cli.segment import LIKELY, MAGNIFICATIONS, REDUCTION, segment, speckle_probability
 from scorrnet_cli.training.recipe import bundled_recipe, load_recipe
 
 
@@ -200,16 +202,29 @@ class _Levels(ENet):
 @pytest.mark.parametrize(("height", "width"), [(48, 32), (256, 304), (704, 512)])
 def test_tiles_come_together_where_they_were_taken(height: int, width: int) -> None:
     image = torch.linspace(-3, 3, height * width).view(height, width)
-    torch.testing.assert_close(_in_tiles(_Levels(), image, 1.0), image.sigmoid(), rtol=0, atol=1e-5)
+    torch.testing.assert_close(look(_Levels(), image, 1.0).probability, image.sigmoid(), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("magnification", (REDUCTION, *MAGNIFICATIONS))
 @pytest.mark.parametrize(("height", "width"), [(48, 32), (256, 304), (704, 512)])
 def test_what_is_seen_magnified_lies_where_it_was(height: int, width: int, magnification: float) -> None:
     rise = torch.linspace(-0.4, 0.4, height)[:, None] + torch.linspace(-1, 1, width)
-    left = (_in_tiles(_Levels(), rise, magnification).logit() - rise)[4:-4, 4:-4]
+    left = (look(_Levels(), rise, magnification).probability.logit() - rise)[4:-4, 4:-4]
     shift = left.mean(1) / (0.8 / (height - 1)), left.mean(0) / (2 / (width - 1))
     assert all(float(each.abs().median()) < 0.05 for each in shift)
+
+
+def _see(
+    monkeypatch: pytest.MonkeyPatch,
+    what: Callable[[Tensor, float], Tensor],
+    trust: Callable[[float], float] = lambda _: 1.0,
+) -> None:
+    """Let looks at an image, by magnification, give what is wished."""
+
+    def seen(_: ENet, image: Tensor, magnification: float) -> Look:
+        return Look(what(image, magnification), torch.full_like(image, trust(magnification)))
+
+    monkeypatch.setattr("scorrnet_cli.segment.look", seen)
 
 
 @pytest.mark.parametrize(("dot_px", "weakly", "mean"), [(4, 0.9, 0.8), (20, 0.9, 0.55), (4, 0.3, 0.25)])
@@ -218,10 +233,41 @@ def test_the_probability_is_the_mean_of_looks_that_fit_the_speckle(
 ) -> None:
     """Fine speckle is magnified further; coarse speckle, or what is none, is not."""
     looks = {0.5: 0.5, 1.0: 0.2, 1.5: weakly, 2.0: 0.7}
-    monkeypatch.setattr("scorrnet_cli.segment._in_tiles", lambda _, image, times: torch.full_like(image, looks[times]))
+    _see(monkeypatch, lambda image, times: torch.full_like(image, looks[times]))
     dots = torch.rand(12, 20, generator=torch.Generator().manual_seed(2)).round()
     image = 200 * dots.repeat_interleave(dot_px, 0).repeat_interleave(dot_px, 1)
     torch.testing.assert_close(speckle_probability(_Levels(), image), torch.full(image.shape, mean))
+
+
+def test_what_fills_a_tile_or_shows_no_paint_is_trusted_less() -> None:
+    image = torch.full((64, 2 * TILE_PX), -9.0)
+    image[:, TILE_PX:] = 9.0
+    trust = look(_Levels(), image, 1.0).trust
+    assert float(trust[:, 0].mean()) == pytest.approx(EMPTY_TRUST, rel=0.02)
+    assert float(trust[:, TILE_PX].mean()) == pytest.approx(0.5, rel=0.05)  # the tile in the middle sees both
+    assert float(trust[:, -1].mean()) == pytest.approx(LEAST_TRUST, rel=0.02)
+
+
+def test_a_look_that_finds_no_paint_anywhere_is_trusted_least() -> None:
+    image = torch.full((256, 256), -1.0)
+    image[:128] = 0.5  # a probability of 0.62
+    found = look(_Levels(), image, 1.0)
+    assert float(found.trust.max()) < LEAST_TRUST
+    image[:128] = 2.0
+    assert float(look(_Levels(), image, 1.0).trust.min()) > 0.4
+
+
+@pytest.mark.parametrize(("trusted", "is_paint"), [((0.5,), False), ((1.0, 1.5, 2.0), True)])
+def test_of_looks_that_disagree_those_decide_that_saw_both(
+    monkeypatch: pytest.MonkeyPatch, trusted: tuple[float, ...], is_paint: bool
+) -> None:
+    _see(
+        monkeypatch,
+        lambda image, magnification: torch.full_like(image, 0.01 if magnification == 0.5 else 0.99),
+        lambda magnification: 1.0 if magnification in trusted else LEAST_TRUST,
+    )
+    probability = speckle_probability(_Levels(), _fine_dots(96, 96))
+    assert torch.equal(probability > LIKELY, torch.full((96, 96), is_paint))
 
 
 @pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 1e-5), (torch.bfloat16, 0.02)])
@@ -252,10 +298,7 @@ def test_the_closest_look_decides_on_what_is_small_only(monkeypatch: pytest.Monk
     closest = torch.ones(128, 256)
     closest[40:60, 30:50] = closest[30:100, 150:220] = 0
 
-    def looks(_: ENet, image: Tensor, magnification: float) -> Tensor:
-        return closest if magnification == 2 else torch.full_like(image, 0.75)
-
-    monkeypatch.setattr("scorrnet_cli.segment._in_tiles", looks)
+    _see(monkeypatch, lambda image, magnification: closest if magnification == 2 else torch.full_like(image, 0.75))
     probability = speckle_probability(_Levels(), _fine_dots(128, 256))
     assert float(probability[50, 40]) == pytest.approx(0.375)
     assert float(probability[60, 190]) == pytest.approx(0.6)  # of all, the reduced one twice
@@ -268,7 +311,7 @@ def test_what_the_reduced_look_finds_counts_twice(
     monkeypatch: pytest.MonkeyPatch, reduced: float, probability: float
 ) -> None:
     looks = {0.5: reduced, 1.0: 0.3, 1.5: 0.2, 2.0: 0.2}
-    monkeypatch.setattr("scorrnet_cli.segment._in_tiles", lambda _, image, times: torch.full_like(image, looks[times]))
+    _see(monkeypatch, lambda image, times: torch.full_like(image, looks[times]))
     found = speckle_probability(_Levels(), _fine_dots(96, 96))
     torch.testing.assert_close(found, torch.full_like(found, probability))
 
@@ -280,10 +323,10 @@ def test_the_reduced_look_is_one_of_all_where_it_misses_what_the_others_find(mon
     plain = near.clone()
     plain[:, 160:] = 0
 
-    def looks(_: ENet, image: Tensor, magnification: float) -> Tensor:
-        return {0.5: torch.zeros_like(image), 1.0: plain, 1.5: 0.9 * near}[magnification]
-
-    monkeypatch.setattr("scorrnet_cli.segment._in_tiles", looks)
+    _see(
+        monkeypatch,
+        lambda image, magnification: {0.5: torch.zeros_like(image), 1.0: plain, 1.5: 0.9 * near}[magnification],
+    )
     monkeypatch.setattr("scorrnet_cli.segment.correlation_length_px", lambda *_: 5.0)
     found = speckle_probability(_Levels(), torch.zeros(160, 320)) > 0.4
     assert bool(found[41:109, 31:99].all())
@@ -304,7 +347,7 @@ def test_the_network_sees_no_more_than_in_training(
         return torch.cat([images, images], 1)
 
     monkeypatch.setattr(_Levels, "forward", noted)
-    _in_tiles(_Levels(), torch.zeros(shape), magnification)
+    look(_Levels(), torch.zeros(shape), magnification)
     assert all(side <= TILE_PX and side % ENet.stride == 0 for size in sizes for side in size)
     largest = TILE_PX - 2 * ENet.stride
     in_one = [axis for axis in (0, 1) if magnification * shape[axis] <= largest]  # seen in one tile along this axis
