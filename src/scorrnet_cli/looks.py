@@ -19,10 +19,9 @@ from scorrnet_cli.models.enet import Segmenter
 TILE_PX = 448  # as in training
 MIRRORED: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (0, 1))  # axes
 AT_ONCE = len(MIRRORED)  # tiles; so many keep all cores of a small machine busy
-SMALL_PX = 40  # width of what the closest looks alone decide on
 LEAST_TRUST = 0.03  # in a tile that a pattern fills, and in a look that finds no paint anywhere
 EMPTY_TRUST, LITTLE = 0.3, 0.1  # in a tile without paint; share of the paint above which it counts in full
-SURE = 0.7
+SURE, LEAST_PX = 0.7, 1600  # a look finds paint where so many pixels are as probable
 
 
 class Look(NamedTuple):
@@ -40,7 +39,6 @@ def magnified(images: Tensor, magnification: float) -> Tensor:
     return F.interpolate(images[None], size, mode="bicubic", align_corners=False)[0]
 
 
-@torch.no_grad()
 def look(network: Segmenter, image: Tensor, magnification: float) -> Look:
     """Look at an image (H, W) in overlapping tiles, each magnified or reduced, and put together what is seen.
 
@@ -62,7 +60,7 @@ def look(network: Segmenter, image: Tensor, magnification: float) -> Look:
             trusted[part] += weight * _trust(probability.mean())
             weights[part] += weight
     probability, trust = total / weights, trusted / weights
-    is_blind = int((probability > SURE).sum()) < SMALL_PX**2
+    is_blind = int((probability > SURE).sum()) < LEAST_PX
     return Look(probability, LEAST_TRUST * trust if is_blind else trust)
 
 

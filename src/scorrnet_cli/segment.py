@@ -8,7 +8,7 @@ from torch import Tensor
 from scorrnet_cli.discriminant import told_apart
 from scorrnet_cli.drops import drops
 from scorrnet_cli.filters import gaussian, masked_gaussian, some_of
-from scorrnet_cli.looks import SMALL_PX, agreed, look, mean
+from scorrnet_cli.looks import agreed, look, mean
 from scorrnet_cli.models.enet import Segmenter
 from scorrnet_cli.morphology import dilated, eroded
 from scorrnet_cli.padding import pad_to_multiple
@@ -23,6 +23,7 @@ NEIGHBOURHOOD_PX = 10.0
 # Probability above which a pixel belongs to the surface: less than a half, for whoever measures an image knows that it
 # shows a surface, and a network asked about a window that a pattern fills does not.
 LIKELY = 0.4
+SMALL_PX = 40  # width of what the closest looks alone decide on
 RIM_PX = 3
 FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below which there is no paint
 NOISE_PX, NOISE_LEFT = 0.8, 0.45  # a window, and the share of the contrast of the camera's noise that passes it at most

@@ -7,9 +7,8 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from scorrnet_cli.looks import SMALL_PX
 from scorrnet_cli.morphology import dilated, eroded, highest, in_squares, labelled
-from scorrnet_cli.segment import _wide
+from scorrnet_cli.segment import SMALL_PX, _wide
 
 
 @pytest.mark.parametrize("shape", [(40, 56), (3, 31, 17)])
