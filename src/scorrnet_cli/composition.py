@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli import spline
-from scorrnet_cli.bodies import bodies
-from scorrnet_cli.continuation import extrapolate
-from scorrnet_cli.filters import gradient, masked_gaussian
+from scorrnet_cli.breakage.bodies import bodies
+from scorrnet_cli.numerics import spline
+from scorrnet_cli.numerics.continuation import extrapolate
+from scorrnet_cli.numerics.filters import gradient, masked_gaussian
 from scorrnet_cli.refine import Refined
 
 NEAR_PX = 2.0  # over which a field is continued smoothly beyond its edge, so that the spline does not ring there

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scorrnet_cli import spline
 from scorrnet_cli.device import network_precision
 from scorrnet_cli.models.corrnet import CorrNet, Encoded
-from scorrnet_cli.padding import pad_to_multiple
-from scorrnet_cli.tiles import Box, Tile, bounds, fill, fits
+from scorrnet_cli.numerics import spline
+from scorrnet_cli.numerics.padding import pad_to_multiple
+from scorrnet_cli.numerics.tiles import Box, Tile, bounds, fill, fits
 
 HALO_PX = 96  # of a tile: the reach of the network, and what its layers see of the surroundings
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from scorrnet_cli.errors import FrameError
 from scorrnet_cli.field import BoolArray, FloatArray, FrameInfo
-from scorrnet_cli.headers import page_shapes
-from scorrnet_cli.rasters import ALL, Raster, read_rasters
+from scorrnet_cli.images.headers import page_shapes
+from scorrnet_cli.images.rasters import ALL, Raster, read_rasters
 
 SMALLEST_PX = 32
 """Fewest pixels along each side that the networks accept."""

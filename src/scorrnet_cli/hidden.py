@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.composition import landing
-from scorrnet_cli.morphology import dilated
+from scorrnet_cli.numerics.morphology import dilated
 from scorrnet_cli.refine import Refined
 
 CELL_PX = 2  # side of what counts as one place

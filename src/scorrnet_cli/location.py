@@ -13,18 +13,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scorrnet_cli import spline
 from scorrnet_cli.composition import carry, landing
-from scorrnet_cli.continuation import extrapolate
 from scorrnet_cli.displace import Guide, displace, guide
-from scorrnet_cli.filters import halved, repeated
-from scorrnet_cli.glints import BLUR_PX, cleared, painted_over
-from scorrnet_cli.islands import islands, moving, stays
-from scorrnet_cli.matching import SHINE_PX, Spline, Surface, deformed_spline, surface
 from scorrnet_cli.models.corrnet import CorrNet
-from scorrnet_cli.morphology import dilated, eroded
-from scorrnet_cli.patchwork import assessed
-from scorrnet_cli.search import search
+from scorrnet_cli.motion.glints import BLUR_PX, cleared, painted_over
+from scorrnet_cli.motion.islands import islands, moving, stays
+from scorrnet_cli.motion.patchwork import assessed
+from scorrnet_cli.motion.search import search
+from scorrnet_cli.numerics import spline
+from scorrnet_cli.numerics.continuation import extrapolate
+from scorrnet_cli.numerics.filters import halved, repeated
+from scorrnet_cli.numerics.morphology import dilated, eroded
+from scorrnet_cli.refinement.matching import SHINE_PX, Spline, Surface, deformed_spline, surface
 
 FEW, ALL = 0.01, 0.995  # so few glints do not lead astray where so much of the surface matches
 AWAY = 0.1  # least share of the surface that tells what all of it does

@@ -9,7 +9,7 @@ import math
 
 from torch import Tensor
 
-from scorrnet_cli.continuation import extrapolate
+from scorrnet_cli.breakage.severed import Part, joined, severed
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import PER_PIXEL, Field, FrameInfo
 from scorrnet_cli.frames import Frame, check_same_shape
@@ -17,9 +17,9 @@ from scorrnet_cli.gauge import DEFAULT_PASSES
 from scorrnet_cli.hidden import hidden
 from scorrnet_cli.instruments import Instruments, load
 from scorrnet_cli.location import Located, locate
-from scorrnet_cli.matching import Spline, deformed_spline
-from scorrnet_cli.overview import overview
-from scorrnet_cli.patchwork import Stage, by_tiles
+from scorrnet_cli.motion.overview import overview
+from scorrnet_cli.motion.patchwork import Stage, by_tiles
+from scorrnet_cli.numerics.continuation import extrapolate
 from scorrnet_cli.preparation import Prepared, prepare, standard
 from scorrnet_cli.refine import (
     ASSESSMENT_HALO_PX,
@@ -30,7 +30,7 @@ from scorrnet_cli.refine import (
     refine,
     refine_adaptively,
 )
-from scorrnet_cli.severed import Part, joined, severed
+from scorrnet_cli.refinement.matching import Spline, deformed_spline
 
 __all__ = ["Instruments", "Prepared", "assess_pair", "field_of", "load", "located", "measure_pair", "prepare"]
 

@@ -23,12 +23,12 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.device import network_precision
-from scorrnet_cli.filters import gaussian, masked_gaussian, repeated, wide_mean
 from scorrnet_cli.gauge import averagings
-from scorrnet_cli.least_squares import LARGEST_STEP_PX, correction, lines, moved_slope, uncertainty
-from scorrnet_cli.matching import Comparison, Spline, Surface, compare, deformed_spline, judge
 from scorrnet_cli.models.fusion import ACROSS, DOWN, PLAIN, Fuser, Fusion, View, Weigher, asked
-from scorrnet_cli.windows import MIDDLE, Evidence, corrections, evidence, weigh
+from scorrnet_cli.numerics.filters import gaussian, masked_gaussian, repeated, wide_mean
+from scorrnet_cli.refinement.least_squares import LARGEST_STEP_PX, correction, lines, moved_slope, uncertainty
+from scorrnet_cli.refinement.matching import Comparison, Spline, Surface, compare, deformed_spline, judge
+from scorrnet_cli.refinement.windows import MIDDLE, Evidence, corrections, evidence, weigh
 
 PHOTOMETRY_PASSES = 2  # gain and offset are matched anew in the first passes, then kept
 LARGEST_LAST_STEP_PX = 0.1

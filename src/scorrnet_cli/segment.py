@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from scorrnet_cli.discriminant import told_apart
-from scorrnet_cli.drops import drops
-from scorrnet_cli.filters import gaussian, masked_gaussian, some_of
-from scorrnet_cli.looks import agreed, look, mean
+from scorrnet_cli.masks.discriminant import told_apart
+from scorrnet_cli.masks.drops import drops
+from scorrnet_cli.masks.looks import agreed, look, mean
+from scorrnet_cli.masks.paint import HALF, compared
+from scorrnet_cli.masks.speckle_size import correlation_length_px
 from scorrnet_cli.models.enet import Segmenter
-from scorrnet_cli.morphology import dilated, eroded
-from scorrnet_cli.padding import pad_to_multiple
-from scorrnet_cli.paint import HALF, compared
-from scorrnet_cli.speckle_size import correlation_length_px
+from scorrnet_cli.numerics.filters import gaussian, masked_gaussian, some_of
+from scorrnet_cli.numerics.morphology import dilated, eroded
+from scorrnet_cli.numerics.padding import pad_to_multiple
 
 REDUCTION = 0.5  # where a pattern fills all that the network sees, more surroundings tell what it is
 MAGNIFICATIONS = (1.5, 2.0)  # the network works at an eighth of what it sees: fine outlines have to be magnified

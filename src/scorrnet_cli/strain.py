@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.arrays import AnyFloatArray, BoolArray, FloatArray
-from scorrnet_cli.bodies import bodies
+from scorrnet_cli.breakage.bodies import bodies
+from scorrnet_cli.breakage.lips import Lip, lips
 from scorrnet_cli.field import Field
 from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
-from scorrnet_cli.lips import Lip, lips
-from scorrnet_cli.local_fit import slopes
+from scorrnet_cli.numerics.local_fit import slopes
 from scorrnet_cli.strain_measures import strain_of_slopes
 from scorrnet_cli.strain_uncertainty import bin_px_of, reasons, uncertainty, window_of
 

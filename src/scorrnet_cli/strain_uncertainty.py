@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from scorrnet_cli.filters import binned
 from scorrnet_cli.gauge import BLUNTED, NOISE_ALLOWED, StrainSettings
-from scorrnet_cli.local_fit import Window, slope_variances, slopes, spread_out, window_mean
+from scorrnet_cli.numerics.filters import binned
+from scorrnet_cli.numerics.local_fit import Window, slope_variances, slopes, spread_out, window_mean
 from scorrnet_cli.strain_measures import derivative, strain_of_slopes
 
 

@@ -25,8 +25,8 @@ from scorrnet_cli.composition import carry, compose, filled
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import Field
 from scorrnet_cli.figures import FrameSummary, summarise
-from scorrnet_cli.filters import masked_gaussian, plane_through
 from scorrnet_cli.frames import Frame
+from scorrnet_cli.numerics.filters import masked_gaussian, plane_through
 from scorrnet_cli.refine import Refined
 
 REFERENCE = -1  # the place of the reference image among the frames

@@ -16,7 +16,7 @@ from scorrnet_cli import Settings, measure, measure_sequence, weights
 from scorrnet_cli.errors import FrameError, MeasurementError
 from scorrnet_cli.evaluation.networks import EVALUATION, displacement_figures, segmentation_figures
 from scorrnet_cli.frames import read_mask
-from scorrnet_cli.levels import standard_levels
+from scorrnet_cli.images.levels import standard_levels
 from scorrnet_cli.segment import segment
 from scorrnet_cli.training import backgrounds, camera, rough, specimens, textures
 from scorrnet_cli.training.compared import refinement_figures

@@ -12,13 +12,13 @@ from scorrnet_cli import pipeline, weights
 from scorrnet_cli.displace import guide
 from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
 from scorrnet_cli.field import FrameInfo
-from scorrnet_cli.filters import gaussian
 from scorrnet_cli.frames import Frame
-from scorrnet_cli.matching import Spline, deformed_spline, surface
+from scorrnet_cli.motion.search import search
+from scorrnet_cli.motion.shifts import common_shift
+from scorrnet_cli.numerics.filters import gaussian
 from scorrnet_cli.refine import Refinement, refine
-from scorrnet_cli.search import search
+from scorrnet_cli.refinement.matching import Spline, deformed_spline, surface
 from scorrnet_cli.settings import Settings
-from scorrnet_cli.shifts import common_shift
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
 

@@ -23,8 +23,8 @@ from scorrnet_cli.cli import app
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask, sha256
+from scorrnet_cli.masks.sureness import Sureness
 from scorrnet_cli.settings import Settings
-from scorrnet_cli.sureness import Sureness
 
 HEIGHT, WIDTH = 40, 60
 Contents: TypeAlias = dict[str, Any]

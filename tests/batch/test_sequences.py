@@ -15,11 +15,11 @@ import tifffile
 from PIL import Image
 from typer.testing import Result
 
-from scorrnet_cli import rasters
 from scorrnet_cli.batch.finding import find_images
 from scorrnet_cli.batch.sources import Selection
 from scorrnet_cli.batch.whole import complete
 from scorrnet_cli.errors import UsageError
+from scorrnet_cli.images import rasters
 from scorrnet_cli.writers import Header, read_hdf5, write_view
 from scorrnet_cli.writers.own import is_ours
 

@@ -38,8 +38,8 @@ from scorrnet_cli.device import choose_device, describe
 from scorrnet_cli.errors import MeasurementError, UsageError
 from scorrnet_cli.field import BoolArray, Field, FrameInfo, Process
 from scorrnet_cli.frames import Frame, check_same_shape, read_mask, sha256
+from scorrnet_cli.masks.sureness import Sureness
 from scorrnet_cli.settings import Settings
-from scorrnet_cli.sureness import Sureness
 from scorrnet_cli.writers import read_hdf5, read_process
 
 HEIGHT, WIDTH = 40, 60

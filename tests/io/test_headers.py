@@ -12,7 +12,7 @@ from PIL import Image
 
 from scorrnet_cli.errors import FrameError
 from scorrnet_cli.frames import read_frame, read_frames, read_mask
-from scorrnet_cli.headers import page_shapes
+from scorrnet_cli.images.headers import page_shapes
 
 H, W = 40, 56
 PIXELS = np.random.default_rng(0).integers(0, 255, (H, W), np.uint8)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli.filters import gaussian
-from scorrnet_cli.matching import Spline, Surface, deformed_spline, surface
-from scorrnet_cli.spline import spline_coefficients, spline_sample
+from scorrnet_cli.numerics.filters import gaussian
+from scorrnet_cli.numerics.spline import spline_coefficients, spline_sample
+from scorrnet_cli.refinement.matching import Spline, Surface, deformed_spline, surface
 
 
 @pytest.fixture

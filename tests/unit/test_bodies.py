@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli.bodies import bodies
-from scorrnet_cli.matching import Spline, deformed_spline, surface
-from scorrnet_cli.severed import severed
+from scorrnet_cli.breakage.bodies import bodies
+from scorrnet_cli.breakage.severed import severed
+from scorrnet_cli.refinement.matching import Spline, deformed_spline, surface
 
 HEIGHT, WIDTH = 170, 203
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli.breaks import longest, parted, ridges, steepest
+from scorrnet_cli.breakage.breaks import longest, parted, ridges, steepest
 
 HEIGHT, WIDTH = 160, 208
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.composition import carry, compose, filled
-from scorrnet_cli.consensus import affine_consensus
+from scorrnet_cli.numerics.consensus import affine_consensus
 from scorrnet_cli.refine import Refined
 
 HEIGHT, WIDTH = 120, 150

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli.continuation import extrapolate, extrapolate_slopes
+from scorrnet_cli.numerics.continuation import extrapolate, extrapolate_slopes
 
 SIZE = 320
 

@@ -23,11 +23,11 @@ from torch.utils._pytree import tree_flatten, tree_map
 from scorrnet_cli import pipeline
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import Field, FrameInfo
-from scorrnet_cli.filters import gaussian
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.instruments import Instruments, load
+from scorrnet_cli.numerics.filters import gaussian
+from scorrnet_cli.numerics.spline import spline_coefficients, spline_sample
 from scorrnet_cli.settings import Settings
-from scorrnet_cli.spline import spline_coefficients, spline_sample
 from scorrnet_cli.training.recipe import NETWORKS, Recipe, SynthRecipe
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material

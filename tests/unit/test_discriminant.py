@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli import tiles
-from scorrnet_cli.discriminant import TAKEN, told_apart
 from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
-from scorrnet_cli.filters import gaussian
+from scorrnet_cli.masks.discriminant import TAKEN, told_apart
+from scorrnet_cli.numerics import tiles
+from scorrnet_cli.numerics.filters import gaussian
 
 SIZE = 240
 FIRST, EDGE = 60, 180  # rows and columns of the surface

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli.drops import _at_least, drops
 from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
+from scorrnet_cli.masks.drops import _at_least, drops
 
 SIZE = 240
 FIRST, EDGE = 20, 210  # rows and columns of the surface

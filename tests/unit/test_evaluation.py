@@ -24,7 +24,7 @@ from scorrnet_cli.evaluation.sigma import EVERYTHING, sigma_figures
 from scorrnet_cli.evaluation.synthetic import samples, synthetic_figures
 from scorrnet_cli.evaluation.truth import compare, read_truth
 from scorrnet_cli.field import Field
-from scorrnet_cli.filters import gaussian
+from scorrnet_cli.numerics.filters import gaussian
 
 
 def _result(displacement: Tensor, sigma_px: float = math.nan) -> Measured:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli.glints import MOST, cleared
-from scorrnet_cli.morphology import dilated, eroded
+from scorrnet_cli.motion.glints import MOST, cleared
+from scorrnet_cli.numerics.morphology import dilated, eroded
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli import spline
-from scorrnet_cli.islands import islands
-from scorrnet_cli.matching import Spline, deformed_spline, surface
-from scorrnet_cli.morphology import dilated
+from scorrnet_cli.motion.islands import islands
+from scorrnet_cli.numerics import spline
+from scorrnet_cli.numerics.morphology import dilated
+from scorrnet_cli.refinement.matching import Spline, deformed_spline, surface
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
 

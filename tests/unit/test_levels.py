@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scorrnet_cli.arrays import FloatArray
-from scorrnet_cli.levels import standard_levels
+from scorrnet_cli.images.levels import standard_levels
 
 
 @pytest.fixture

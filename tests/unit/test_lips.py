@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from scorrnet_cli.breakage.lips import lips
 from scorrnet_cli.gauge import StrainSettings
-from scorrnet_cli.lips import lips
 from scorrnet_cli.strain import strain
 
 HEIGHT, WIDTH, TIP = 200, 240, 130

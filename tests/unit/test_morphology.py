@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from scorrnet_cli.morphology import dilated, eroded, highest, in_squares, labelled
+from scorrnet_cli.numerics.morphology import dilated, eroded, highest, in_squares, labelled
 from scorrnet_cli.segment import SMALL_PX, _wide
 
 

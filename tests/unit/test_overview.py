@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli import overview as overview_module
 from scorrnet_cli.evaluation.fields import affine
 from scorrnet_cli.evaluation.rendering import make_pair
-from scorrnet_cli.filters import fitted_plane, plane_at
-from scorrnet_cli.matching import Surface, deformed_spline, surface
-from scorrnet_cli.overview import Overview, overview
-from scorrnet_cli.tiles import Box
+from scorrnet_cli.motion import overview as overview_module
+from scorrnet_cli.motion.overview import Overview, overview
+from scorrnet_cli.numerics.filters import fitted_plane, plane_at
+from scorrnet_cli.numerics.tiles import Box
+from scorrnet_cli.refinement.matching import Surface, deformed_spline, surface
 
 HEIGHT, WIDTH = 200, 720  # more than is looked at as a whole
 NOISE = 3.0  # grey levels

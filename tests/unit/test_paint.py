@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
-from scorrnet_cli.filters import gaussian
-from scorrnet_cli.paint import HALF, compared
+from scorrnet_cli.masks.paint import HALF, compared
+from scorrnet_cli.numerics.filters import gaussian
 
 SIZE = 240
 SURE, DOUBTED, UNLIKELY, NONE = 0.97, 0.7, 0.3, 0.02

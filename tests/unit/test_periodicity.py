@@ -12,7 +12,7 @@ from scorrnet_cli import pipeline
 from scorrnet_cli.evaluation.speckle import Paint, scatter_disks
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.frames import Frame
-from scorrnet_cli.periodicity import period_px
+from scorrnet_cli.masks.periodicity import period_px
 from scorrnet_cli.settings import Settings
 
 SIZE = 200

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scorrnet_cli.averages import sigma_of_mean, sigma_of_mean_strain
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field, FrameInfo, Process
-from scorrnet_cli.filters import gaussian
 from scorrnet_cli.gauge import Strain, StrainSettings
 from scorrnet_cli.layers import Extent, LayeredResult, Layers, open_layers
+from scorrnet_cli.numerics.filters import gaussian
 from scorrnet_cli.probes import Line, Point, Rectangle, profile, sample
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.strain import doubts_within, strain, strain_of, strain_within, whole_of

@@ -10,10 +10,10 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from scorrnet_cli import spline
-from scorrnet_cli.filters import gaussian, gradient, masked_gaussian, wide_mean
-from scorrnet_cli.matching import surface
+from scorrnet_cli.numerics import spline
+from scorrnet_cli.numerics.filters import gaussian, gradient, masked_gaussian, wide_mean
 from scorrnet_cli.refine import Refinement, assess, refine
+from scorrnet_cli.refinement.matching import surface
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli.matching import Spline, Surface
-from scorrnet_cli.morphology import meeting
-from scorrnet_cli.seams import Seam, inland
+from scorrnet_cli.breakage.seams import Seam, inland
+from scorrnet_cli.numerics.morphology import meeting
+from scorrnet_cli.refinement.matching import Spline, Surface
 
 HEIGHT, WIDTH, BREAK = 120, 160, 80
 JUMP_PX = 3.0

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli import severed as module
-from scorrnet_cli.breaks import steepest
-from scorrnet_cli.matching import Spline, Surface
+from scorrnet_cli.breakage import severed as module
+from scorrnet_cli.breakage.breaks import steepest
+from scorrnet_cli.breakage.severed import Severed, joined, severed
 from scorrnet_cli.refine import Refined
-from scorrnet_cli.severed import Severed, joined, severed
+from scorrnet_cli.refinement.matching import Spline, Surface
 
 HEIGHT, WIDTH = 200, 240
 

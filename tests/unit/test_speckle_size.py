@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli.filters import gaussian
-from scorrnet_cli.speckle_size import LARGEST_LAG_PX, correlation_length_px
+from scorrnet_cli.masks.speckle_size import LARGEST_LAG_PX, correlation_length_px
+from scorrnet_cli.numerics.filters import gaussian
 
 SHAPE = (240, 300)
 EVERYWHERE = torch.ones(SHAPE, dtype=torch.bool)

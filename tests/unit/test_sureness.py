@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scorrnet_cli.sureness import Sureness, sureness
+from scorrnet_cli.masks.sureness import Sureness, sureness
 
 SIZE = 100
 

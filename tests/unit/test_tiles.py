@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli import spline, tiles, weights
+from scorrnet_cli import weights
 from scorrnet_cli.displace import displace, guide
 from scorrnet_cli.errors import DeviceError
-from scorrnet_cli.matching import Spline, Surface, deformed_spline, surface
-from scorrnet_cli.overview import overview
-from scorrnet_cli.patchwork import by_tiles
+from scorrnet_cli.motion.overview import overview
+from scorrnet_cli.motion.patchwork import by_tiles
+from scorrnet_cli.numerics import spline, tiles
+from scorrnet_cli.numerics.tiles import Box, cut, fill
 from scorrnet_cli.refine import (
     ASSESSMENT_HALO_PX,
     HALO_PX,
@@ -26,7 +27,7 @@ from scorrnet_cli.refine import (
     refine,
     refine_adaptively,
 )
-from scorrnet_cli.tiles import Box, cut, fill
+from scorrnet_cli.refinement.matching import Spline, Surface, deformed_spline, surface
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
 
@@ -183,7 +184,8 @@ def test_too_little_memory_for_the_smallest_tile_is_said() -> None:
 _PEAK = """
 import re, sys, numpy as np, torch
 from pathlib import Path
-from scorrnet_cli import instruments, pipeline, tiles
+from scorrnet_cli import instruments, pipeline
+from scorrnet_cli.numerics import tiles
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.frames import Frame

@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from scorrnet_cli.errors import FrameError, MeasurementError, OutputError, UsageError, WeightsError
-from scorrnet_cli.matching import surface
 from scorrnet_cli.models.enet import ENet, ENets
 from scorrnet_cli.refine import Refinement, refine
+from scorrnet_cli.refinement.matching import surface
 from scorrnet_cli.training import backgrounds, camera, fields, grounds, loop, processing, specimens, synth, textures
 from scorrnet_cli.training.loop import AVERAGED, CHECKPOINT, LOG, Trainer
 from scorrnet_cli.training.loss import displacement_figures, displacement_loss, segmentation_figures, segmentation_loss

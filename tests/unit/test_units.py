@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from scorrnet_cli.clock import Clock, check_rising
 from scorrnet_cli.errors import FrameError, UsageError
 from scorrnet_cli.field import FrameInfo
+from scorrnet_cli.images.clock import Clock, check_rising
 from scorrnet_cli.units import Calibration, steps_in_time
 
 

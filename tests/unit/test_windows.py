@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli import refine
-from scorrnet_cli.filters import doubled, halved
-from scorrnet_cli.matching import deformed_spline, surface
 from scorrnet_cli.models.fusion import ACROSS, DOWN, PLAIN, Fusion, FusionConfig, FusionNet, FusionNets, View
+from scorrnet_cli.numerics.filters import doubled, halved
 from scorrnet_cli.refine import approach, look_again, refine_adaptively
+from scorrnet_cli.refinement.matching import deformed_spline, surface
+from scorrnet_cli.refinement.windows import Evidence, weigh
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.textures import speckle
 from scorrnet_cli.weights import load_network
-from scorrnet_cli.windows import Evidence, weigh
 
 SIZE = 128
 CPU = torch.device("cpu")

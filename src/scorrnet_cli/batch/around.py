@@ -22,8 +22,8 @@ from scorrnet_cli.writers import read_hdf5
 from scorrnet_cli.writers.probability import write_probability
 
 if TYPE_CHECKING:
+    from scorrnet_cli.masks.sureness import Sureness
     from scorrnet_cli.pipeline import Prepared
-    from scorrnet_cli.sureness import Sureness
 
 
 class Doubts(NamedTuple):

@@ -7,9 +7,9 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from scorrnet_cli import videos
 from scorrnet_cli.batch.order import in_natural_order
 from scorrnet_cli.errors import FrameError
+from scorrnet_cli.images import videos
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm")
 

@@ -13,7 +13,7 @@ from scorrnet_cli.errors import FrameError, ScorrnetError
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.frames import Frame, digest_of, read_frames
-from scorrnet_cli.videos import is_video
+from scorrnet_cli.images.videos import is_video
 
 
 @dataclass(frozen=True)

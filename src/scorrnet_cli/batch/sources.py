@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from scorrnet_cli.clock import Clock, check_rising
 from scorrnet_cli.errors import FrameError, UsageError
 from scorrnet_cli.frames import printable, read_frame
-from scorrnet_cli.headers import Shape, page_shapes
+from scorrnet_cli.images.clock import Clock, check_rising
+from scorrnet_cli.images.headers import Shape, page_shapes
 
 _SELECTING = ("--start", "--stop", "--every")
 _NAMED = 3  # images of another size that an error names

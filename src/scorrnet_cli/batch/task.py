@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from scorrnet_cli.batch.sources import Plan
-from scorrnet_cli.clock import Clock
 from scorrnet_cli.field import Field, Process
 from scorrnet_cli.figures import FrameSummary, Report
 from scorrnet_cli.frames import Frame
+from scorrnet_cli.images.clock import Clock
 from scorrnet_cli.units import Calibration
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from scorrnet_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from scorrnet_cli.clock import Clock
+    from scorrnet_cli.images.clock import Clock
     from scorrnet_cli.settings import Settings
     from scorrnet_cli.units import Calibration
 
@@ -135,7 +135,7 @@ def clock(fps: float | None, times: str | None) -> Clock | None:
     """
     if fps is None and times is None:
         return None
-    from scorrnet_cli.clock import Clock
+    from scorrnet_cli.images.clock import Clock
 
     return Clock(fps, times)
 

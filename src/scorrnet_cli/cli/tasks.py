@@ -21,10 +21,10 @@ from scorrnet_cli.batch.task import Outcome, Task
 from scorrnet_cli.cli import preview
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.progress import Progress
-from scorrnet_cli.clock import Clock
 from scorrnet_cli.errors import ScorrnetError
 from scorrnet_cli.field import Field
 from scorrnet_cli.frames import Frame
+from scorrnet_cli.images.clock import Clock
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers.atomic import behind_link

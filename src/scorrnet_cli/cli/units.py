@@ -12,7 +12,7 @@ from scorrnet_cli.cli.group import Debug
 from scorrnet_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from scorrnet_cli.clock import Clock
+    from scorrnet_cli.images.clock import Clock
 
 
 def units(
@@ -74,7 +74,7 @@ def _source(clock: Clock | None) -> str:
 
 def _seconds(path: Path, clock: Clock) -> list[float]:
     """Times of the frames of a result after its reference, by its names and numbers."""
-    from scorrnet_cli.clock import check_rising
+    from scorrnet_cli.images.clock import check_rising
     from scorrnet_cli.writers import open_result
 
     with open_result(path) as result:

@@ -13,7 +13,7 @@ from scorrnet_cli.evaluation.methods import Measured, Method
 from scorrnet_cli.evaluation.metrics import averaged, counted_points, spread
 from scorrnet_cli.evaluation.rendering import NOISE_FLOOR, NOISE_SLOPE, Displacement, Pair, Scene, photographed
 from scorrnet_cli.evaluation.speckle import scatter_disks
-from scorrnet_cli.filters import gradient
+from scorrnet_cli.numerics.filters import gradient
 
 SHIFTS_PX = tuple(step / 20 for step in range(21))
 SIZE_PX = 384

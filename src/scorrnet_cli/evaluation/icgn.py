@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli.filters import gaussian, gradient
-from scorrnet_cli.morphology import eroded
-from scorrnet_cli.spline import node_weights, spline_coefficients
+from scorrnet_cli.numerics.filters import gaussian, gradient
+from scorrnet_cli.numerics.morphology import eroded
+from scorrnet_cli.numerics.spline import node_weights, spline_coefficients
 
 RADIUS_PX = 10  # subsets of 21 x 21 px
 CONVERGED_PX = 1e-3

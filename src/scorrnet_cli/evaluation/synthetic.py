@@ -14,7 +14,7 @@ from scorrnet_cli.evaluation.methods import Measured, Method
 from scorrnet_cli.evaluation.metrics import counted_points, filled_by_nearest
 from scorrnet_cli.evaluation.networks import EVALUATION
 from scorrnet_cli.evaluation.rendering import Pair
-from scorrnet_cli.filters import gradient
+from scorrnet_cli.numerics.filters import gradient
 from scorrnet_cli.training.recipe import SynthRecipe
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material, make_pairs

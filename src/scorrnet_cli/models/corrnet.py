@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scorrnet_cli.filters import gaussian, gradient, plane_through
 from scorrnet_cli.models.correlation import correlate
-from scorrnet_cli.spline import RIM_PX, inside, spline_coefficients, spline_sample
+from scorrnet_cli.numerics.filters import gaussian, gradient, plane_through
+from scorrnet_cli.numerics.spline import RIM_PX, inside, spline_coefficients, spline_sample
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scorrnet_cli.filters import dimmed, light_and_detail
+from scorrnet_cli.numerics.filters import dimmed, light_and_detail
 
 _STAGE_2: dict[str, dict[str, Any]] = {
     "regular2_1": {},

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from scorrnet_cli.images.videos import pyav
 from scorrnet_cli.version import __version__
-from scorrnet_cli.videos import pyav
 from scorrnet_cli.writers.atomic import explained, written_whole
 
 DPI = 150

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli import filters
+from scorrnet_cli.numerics import filters
 from scorrnet_cli.training.rng import Rng
 
 OVERSAMPLING = 2

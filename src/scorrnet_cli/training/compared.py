@@ -9,17 +9,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scorrnet_cli.filters import masked_gaussian
-from scorrnet_cli.matching import Surface, compare, deformed_spline, surface
 from scorrnet_cli.models.fusion import Fuser, asked
-from scorrnet_cli.overview import least, misfits, overview
+from scorrnet_cli.motion.overview import least, misfits, overview
+from scorrnet_cli.numerics.filters import masked_gaussian
 from scorrnet_cli.refine import FIRST_VIEWS, VIEWS, approach, look_again
+from scorrnet_cli.refinement.matching import Surface, compare, deformed_spline, surface
+from scorrnet_cli.refinement.windows import MIDDLE, Evidence, weigh
 from scorrnet_cli.training.loss import SMALLEST_SPECIMEN
 from scorrnet_cli.training.masks import careless
 from scorrnet_cli.training.recipe import SynthRecipe
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material, Pairs, make_pairs
-from scorrnet_cli.windows import MIDDLE, Evidence, weigh
 
 SMALL_IMAGES = 0.4  # share of the pairs whose noise is estimated from what little they show
 NOISE_SPREAD = 0.15  # of the logarithm of the estimates from larger ones

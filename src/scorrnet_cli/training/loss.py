@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli.morphology import dilated, eroded
-from scorrnet_cli.windows import LAPLACE
+from scorrnet_cli.numerics.morphology import dilated, eroded
+from scorrnet_cli.refinement.windows import LAPLACE
 
 SMALLEST_SPECIMEN = 0.01  # share of an image
 EDGE_WEIGHT, EDGE_REACH_PX = 2.0, 3  # pixels so near to an outline count three times

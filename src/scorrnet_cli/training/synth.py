@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scorrnet_cli.looks import magnified
+from scorrnet_cli.masks.looks import magnified
 from scorrnet_cli.segment import MAGNIFICATIONS, REDUCTION
 from scorrnet_cli.training import backgrounds, camera, fields, grounds, processing, specimens, textures
 from scorrnet_cli.training.camera import MARGIN, OVERSAMPLING

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scorrnet_cli.filters import halved
 from scorrnet_cli.models.corrnet import CorrNet
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.fusion import FusionNet, Weigher
+from scorrnet_cli.numerics.filters import halved
 from scorrnet_cli.refine import LOOKS
+from scorrnet_cli.refinement.windows import Evidence, weigh
 from scorrnet_cli.training import loss, synth
 from scorrnet_cli.training.compared import compared, refinement_figures
 from scorrnet_cli.training.masks import careless
@@ -21,7 +22,6 @@ from scorrnet_cli.training.recipe import Recipe
 from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material
 from scorrnet_cli.weights import Role
-from scorrnet_cli.windows import Evidence, weigh
 
 VALIDATION = 1  # first part of the key of random numbers
 OWN_SHARE = 0.3  # of the loss, where two networks are asked together: without it one would rely on the other

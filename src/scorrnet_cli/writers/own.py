@@ -8,7 +8,7 @@ import tifffile
 from PIL.PngImagePlugin import PngImageFile
 
 from scorrnet_cli.errors import OutputError
-from scorrnet_cli.videos import pyav
+from scorrnet_cli.images.videos import pyav
 from scorrnet_cli.writers.hdf5_read import StoredResult
 
 _SUFFIXES = (".tif", ".tiff", ".png")

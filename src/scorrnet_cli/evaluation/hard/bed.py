@@ -16,8 +16,8 @@ from scorrnet_cli.evaluation.hard.case import Case
 from scorrnet_cli.evaluation.metrics import counted_points
 from scorrnet_cli.evaluation.rendering import Pair
 from scorrnet_cli.field import FrameInfo
-from scorrnet_cli.filters import gradient
 from scorrnet_cli.frames import Frame
+from scorrnet_cli.numerics.filters import gradient
 from scorrnet_cli.pipeline import Instruments
 
 FOUND, GIVEN = "found", "true"  # masks

@@ -15,7 +15,7 @@ from scorrnet_cli.evaluation.hard.bodies import Body, cut_out, true_field
 from scorrnet_cli.evaluation.hard.optics import Camera, expose
 from scorrnet_cli.evaluation.rendering import Outline, Pair
 from scorrnet_cli.evaluation.speckle import scatter_disks
-from scorrnet_cli.morphology import eroded
+from scorrnet_cli.numerics.morphology import eroded
 from scorrnet_cli.pipeline import Instruments
 
 SIZE_PX = 256

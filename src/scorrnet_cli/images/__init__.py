@@ -1,0 +1,1 @@
+"""Image files and videos: their pixels, what their headers tell, and when they were taken."""

@@ -1,0 +1,1 @@
+"""What the mask of the surface is made of, beside the networks, and how sure it is."""

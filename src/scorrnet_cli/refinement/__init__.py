@@ -1,0 +1,1 @@
+"""What the refinement solves: how well images match, and windows of many widths at once."""
