@@ -1,12 +1,16 @@
-"""What MkDocs is given beside the pages in docs/: the command reference, the model card, pictures, and formulas.
+"""What MkDocs is given beside the pages in docs/: the command reference, the map of the code, the model card,
+pictures, and formulas.
 
 All of it is made while the site is built and without a network: the reference from the program's own command line,
-formulas as MathML, which browsers draw by themselves.
+the map from its modules, formulas as MathML, which browsers draw by themselves.
 """
 
 from __future__ import annotations
 
+import ast
 import re
+import tomllib
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src/scorrnet_cli"
 _PICTURES = {
     "plate_hole.png": ROOT / "examples/plate_hole/result.png",
     "hard_masks.png": ROOT / "weights/hard_masks.png",
@@ -29,6 +34,7 @@ _PICTURES = {
 }
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 _BLOCK, _INLINE = re.compile(r"\$\$(.+?)\$\$", re.DOTALL), re.compile(r"\$(?!\s)([^$\n]+?)(?<!\s)\$")
+_MODULES = "<!-- modules -->"
 _FORMULAS, _MARK = "formulas", "\ue000"
 _MARKUP = re.compile(r"\[bold\](.*?)\[/bold\]")
 
@@ -57,6 +63,9 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         formulas.append(html)
         return f"{_MARK}{len(formulas) - 1}{_MARK}"
 
+    if _MODULES in markdown:
+        markdown = markdown.replace(_MODULES, modules())
+
     def taken(text: str) -> str:
         text = _BLOCK.sub(
             lambda found: keep(f'<span class="formula">{convert(found[1].strip(), display="block")}</span>'), text
@@ -71,6 +80,29 @@ def on_page_content(html: str, page: Page, **_: Any) -> str:
     """Put the formulas, as MathML, where their marks are."""
     formulas = page.meta[_FORMULAS]
     return re.sub(f"{_MARK}(\\d+){_MARK}", lambda found: formulas[int(found[1])], html)
+
+
+def modules() -> str:
+    """List all modules with what they are for, from those that use others down to those that are used."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    names = [name.strip() for layer in contracts[0]["layers"] for name in layer.split("|")]
+    return "\n".join(line for name in names for line in _entries(PACKAGE / name, ""))
+
+
+def _entries(path: Path, indent: str) -> Iterator[str]:
+    """Give the line of a module, or of a package and of all that it holds."""
+    is_package = path.is_dir()
+    code = (path / "__init__.py" if is_package else path.with_suffix(".py")).read_text(encoding="utf-8")
+    purpose = (ast.get_docstring(ast.parse(code)) or "").split("\n\n")[0]
+    yield f"{indent}* `{path.name}`: {' '.join(purpose.split())}"
+    if is_package:
+        inner = {
+            each.with_suffix("") for each in path.iterdir() if each.suffix == ".py" or (each / "__init__.py").exists()
+        }
+        for each in sorted(inner - {path / "__init__"}):
+            yield from _entries(each, f"{indent}    ")
 
 
 def commands() -> dict[str, Any]:

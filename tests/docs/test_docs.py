@@ -87,6 +87,15 @@ def test_the_model_card_is_included(site: Path) -> None:
     assert "362,444" in text
 
 
+def test_the_map_of_the_code_has_every_module(site: Path) -> None:
+    text = (site / "code.html").read_text(encoding="utf-8")
+    listed = re.findall(r"<li>\s*(?:<p>)?<code>(\w+)</code>: (.*)", text)
+    files = {path for path in (ROOT / "src/scorrnet_cli").rglob("*.py") if path.stem not in ("__init__", "__main__")}
+    folders = {path.parent for path in files} - {ROOT / "src/scorrnet_cli"}
+    assert sorted(name for name, _ in listed) == sorted([*(f.stem for f in files), *(f.name for f in folders)])
+    assert all(len(purpose) > 10 for _, purpose in listed)
+
+
 def test_the_reference_has_every_command_and_option(site: Path) -> None:
     text = (site / "commands.html").read_text(encoding="utf-8")
     sections = dict(zip(COMMANDS, re.split(r"<h2 id=", text)[1:], strict=True))
