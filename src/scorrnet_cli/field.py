@@ -13,10 +13,13 @@ import numpy as np
 from scorrnet_cli.arrays import BoolArray as BoolArray
 from scorrnet_cli.arrays import FloatArray as FloatArray
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.gauge import Strain
+from scorrnet_cli.gauge import COMPONENTS, Strain
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 
+DISPLACEMENTS = ("u", "v")
+READINGS = (*DISPLACEMENTS, *COMPONENTS)
+"""What is told of a surface in means and in noise."""
 _LONGEST_STEM = 60  # of letters with up to four bytes; most file systems allow 255
 _PAGE = re.compile(r"(?P<name>.+)\[(?P<page>\d+)\]")
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from scorrnet_cli.field import Field, FloatArray, FrameInfo
-from scorrnet_cli.gauge import ARRAYS, Strain, StrainSettings
+from scorrnet_cli.gauge import COMPONENTS, Strain, StrainSettings
 from scorrnet_cli.units import Calibration
+
+AT_REST_PX = 1.0  # images that moved by more as a whole are hardly those of a scene at rest
 
 
 @dataclass(frozen=True)
@@ -145,38 +147,43 @@ class Report:
 
 def summarise(field: Field, time_s: float) -> FrameSummary:
     """Take the figures of a field of one frame."""
-    masked = int(field.mask.sum())
     points = int(field.valid.sum())
     return FrameSummary(
         image=field.deformed[0],
         error=field.deformed[0].failure or None,
         points=points,
-        valid_share=points / masked if masked else 0.0,
+        valid_share=valid_share(field),
         u=_spread(field.u),
         v=_spread(field.v),
-        zncc=_spread(field.zncc).median,
-        sigma_u=_spread(field.sigma_u).median,
-        sigma_v=_spread(field.sigma_v).median,
+        zncc=median(field.zncc),
+        sigma_u=median(field.sigma_u),
+        sigma_v=median(field.sigma_v),
         fallback_share=int(field.fallback.sum()) / points if points else 0.0,
         time_s=time_s,
         strain=None if field.strain_field is None else _strain_summary(field.strain_field),
     )
 
 
+def valid_share(field: Field) -> float:
+    """Valid points over masked pixels; 0 if there are none."""
+    masked = int(field.mask.sum())
+    return int(field.valid.sum()) / masked if masked else 0.0
+
+
+def median(values: FloatArray) -> float:
+    """Middle one of the known values; NaN if there is none."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if known.size else math.nan
+
+
 def _strain_summary(strain: Strain) -> StrainSummary:
-    found = {name: _spread(getattr(strain, name)) for name in ARRAYS}
-    return StrainSummary(
-        found["exx"],
-        found["eyy"],
-        found["exy"],
-        found["sigma_exx"].median,
-        found["sigma_eyy"].median,
-        found["sigma_exy"].median,
-    )
+    exx, eyy, exy = (_spread(getattr(strain, name)) for name in COMPONENTS)
+    sigmas = (median(getattr(strain, f"sigma_{name}")) for name in COMPONENTS)
+    return StrainSummary(exx, eyy, exy, *sigmas)
 
 
 def _spread(values: FloatArray) -> Spread:
     known = values[np.isfinite(values)]
     if not known.size:
         return Spread(math.nan, math.nan, math.nan)
-    return Spread(float(known.min()), float(np.median(known)), float(known.max()))
+    return Spread(float(known.min()), median(known), float(known.max()))

@@ -77,7 +77,7 @@ def read_frames(path: str | os.PathLike[str], wanted: Container[int] = ALL) -> G
             grey = _grey(raster, path)
             if min(grey.shape) < SMALLEST_PX:
                 raise FrameError(
-                    f"The image of {_size(grey.shape)} is smaller than the networks accept",
+                    f"The image of {size_words(grey.shape)} is smaller than the networks accept",
                     f"{path}{raster.page}",
                     f"Give images of at least {SMALLEST_PX} x {SMALLEST_PX} px",
                 )
@@ -89,16 +89,18 @@ def count_frames(path: str | os.PathLike[str]) -> int:
     return len(page_shapes(Path(path)))
 
 
-def read_frame(path: str | os.PathLike[str]) -> Frame:
-    """Read one image; of a file with several pages the first, whose name then ends with ``[0]``.
+def read_frame(path: str | os.PathLike[str], page: int = 0) -> Frame:
+    """Read one image; the names of those of a file with several pages end with that in brackets.
 
     Raises
     ------
     FrameError
         As `read_frames` does.
     """
-    with closing(read_frames(path)) as frames:
-        return next(frames)
+    with closing(read_frames(path, (page,))) as frames:
+        for frame in frames:
+            return frame
+    raise FrameError("The file has fewer images than its header says", str(path), "Copy it again from its source")
 
 
 def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> BoolArray:
@@ -140,7 +142,7 @@ def read_mask(path: str | os.PathLike[str], shape: tuple[int, int]) -> BoolArray
         mask &= raster.opaque
     if mask.shape != tuple(shape):
         raise FrameError(
-            f"The mask is {_size(mask.shape)} but the reference image is {_size(shape)}",
+            f"The mask is {size_words(mask.shape)} but the reference image is {size_words(shape)}",
             str(path),
             "Give a mask of the size of the reference image",
         )
@@ -155,8 +157,8 @@ def check_same_shape(reference: Frame, deformed: Frame) -> None:
     """Raise FrameError, with both names and sizes, if two frames differ in shape."""
     if reference.shape != deformed.shape:
         raise FrameError(
-            f"The reference image {reference.info.name} is {_size(reference.shape)} but the deformed image "
-            f"{deformed.info.name} is {_size(deformed.shape)}",
+            f"The reference image {reference.info.name} is {size_words(reference.shape)} but the deformed image "
+            f"{deformed.info.name} is {size_words(deformed.shape)}",
             todo="Give images of one size",
         )
 
@@ -215,6 +217,6 @@ def digest_of(path: Path) -> str:
         return ""
 
 
-def _size(shape: tuple[int, ...]) -> str:
+def size_words(shape: tuple[int, ...]) -> str:
     """Return a shape (H, W) as people say it: width x height."""
     return f"{shape[1]} x {shape[0]} px"

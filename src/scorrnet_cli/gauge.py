@@ -225,6 +225,8 @@ class Strain:
         return principal
 
 
+COMPONENTS = ("exx", "eyy", "exy")
+"""Of strain; xy is shear."""
 ARRAYS = tuple(item.name for item in fields(Strain) if item.name != "how")
 """The arrays of `Strain`."""
 

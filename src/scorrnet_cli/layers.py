@@ -18,15 +18,13 @@ from scorrnet_cli.writers import StoredResult, open_result
 
 LENGTHS = ("u", "v", "sigma_u", "sigma_v")
 """Layers in px, or in mm when scaled."""
-STRAINS = ARRAYS
-"""Layers of strain and its uncertainty, without unit."""
 DERIVED = ("e1", "e2", "von_mises")
 """Layers that follow from those of strain; see `Strain`."""
 NOISE = ("noise_exx", "noise_eyy", "noise_exy")
 """Layers of the uncertainty of strain by noise alone, for means; see `strain.Doubts`."""
 MISSED = ("missed_exx", "missed_eyy", "missed_exy")
 """Layers of what half the gauge finds more, for means; see `strain.Doubts`."""
-LAYERS = (*LENGTHS, "zncc", *STRAINS, *DERIVED)
+LAYERS = (*LENGTHS, "zncc", *ARRAYS, *DERIVED)
 """All layers, in the order in which they are listed."""
 
 
@@ -157,7 +155,7 @@ def layers_of(shown: Snapshot, box: Extent, *, strain: bool, for_means: bool) ->
     arrays = {name: getattr(field, name)[0][part] for name in (*LENGTHS, "zncc")}
     if strain:
         taken = shown.strain_within(*part)
-        arrays |= {name: getattr(taken, name)[0] for name in (*STRAINS, *DERIVED)}
+        arrays |= {name: getattr(taken, name)[0] for name in (*ARRAYS, *DERIVED)}
     if for_means:
         noise, missed = shown.doubts_within(*part)
         arrays |= dict(zip((*NOISE, *MISSED), (*noise, *missed), strict=True))

@@ -74,7 +74,13 @@ def _seen_but(network: CorrNet, painted: Tensor, mask: Tensor, hidden: Tensor) -
 
 @torch.no_grad()
 def locate(
-    network: CorrNet, plain: Seen, bare: Seen, deformed: Tensor, start: Tensor | None = None, *, is_last: bool = False
+    network: CorrNet,
+    plain: Seen,
+    bare: Seen,
+    deformed: Tensor,
+    start: Tensor | None = None,
+    *,
+    always_ask: bool = False,
 ) -> Located:
     """Measure the displacement of every pixel, whatever lies on the images that is not of the surface.
 
@@ -87,11 +93,11 @@ def locate(
         Grey levels.
     start : (2, H, W) float32, optional
         As for `search`, px.
-    is_last : bool
+    always_ask : bool
         As for `search`.
     """
     ready = Spline(deformed_spline(plain.surface, deformed))
-    field, share = search(network, plain.guide, plain.surface, deformed, ready, start, is_last=is_last)
+    field, share = search(network, plain.guide, plain.surface, deformed, ready, start, always_ask=always_ask)
     found = Located(plain.surface, ready, field)
     glints = _without_glints(plain, bare, deformed, start, found)
     if glints is None and share > MOST:
@@ -99,12 +105,12 @@ def locate(
     known = _matched(found)
     better = None
     if glints and (share <= ALL or _cover(plain, glints) >= FEW):
-        better = _better(network, found, known, glints, is_last=is_last)
+        better = _better(network, found, known, glints, always_ask=always_ask)
     if glints and better is None:
         better = _resting(plain, found, known, glints)
     if better is None and share <= MOST:
         still = _without_islands(network, plain, deformed, found, known)
-        better = None if still is None else _better(network, found, known, still, is_last=is_last)
+        better = None if still is None else _better(network, found, known, still, always_ask=always_ask)
     return better or found
 
 
@@ -161,7 +167,7 @@ def _without_islands(network: CorrNet, plain: Seen, deformed: Tensor, found: Loc
     return _Without(reference, painted_over(deformed, hidden, mask), hidden, around, ISLANDS_MORE)
 
 
-def _better(network: CorrNet, found: Located, known: Tensor, images: _Without, *, is_last: bool) -> Located | None:
+def _better(network: CorrNet, found: Located, known: Tensor, images: _Without, *, always_ask: bool) -> Located | None:
     """Search in the images without what may not be of the surface; None if it is of the surface.
 
     `known` (H, W) bool is where the images match as they are, at the field that was found in them.
@@ -180,7 +186,7 @@ def _better(network: CorrNet, found: Located, known: Tensor, images: _Without, *
         look = displace(network, reference.guide, deformed, start)
         if _share(matched_at(look), reference, look) < PATTERN * matched:
             return None
-    field, _ = search(network, reference.guide, reference.surface, deformed, ready, start, is_last=is_last)
+    field, _ = search(network, reference.guide, reference.surface, deformed, ready, start, always_ask=always_ask)
     now = matched_at(field)
     share = _share(now, reference, field)
     if share < matched - FEWER or share < before + more or 1 - share > LESS_LEFT * (1 - before):

@@ -65,7 +65,7 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, 
     one_window = settings.refine and instruments.refinement is None
     if start is not None and one_window:  # what a window does not see must not stay from the frame before
         start = extrapolate(start, prepared.surface.mask)
-    found = _found_again(instruments, prepared, deformed, start, is_last=one_window or not settings.refine)
+    found = _found_again(instruments, prepared, deformed, start, always_ask=one_window or not settings.refine)
     apart = severed(*found)
     result = joined(apart, [_refined(instruments, part, found.deformed) for part in apart.parts])
     if len(apart.parts) > 1:
@@ -100,10 +100,15 @@ def located(instruments: Instruments, prepared: Prepared, deformed: Frame) -> Te
 
 
 def _found_again(
-    instruments: Instruments, prepared: Prepared, deformed: Frame, start: Tensor | None = None, *, is_last: bool = False
+    instruments: Instruments,
+    prepared: Prepared,
+    deformed: Frame,
+    start: Tensor | None = None,
+    *,
+    always_ask: bool = False,
 ) -> Located:
     grey = standard(deformed, instruments.where)
-    return locate(instruments.displacement, prepared.seen, prepared.bare, grey, start, is_last=is_last)
+    return locate(instruments.displacement, prepared.seen, prepared.bare, grey, start, always_ask=always_ask)
 
 
 def _refined(instruments: Instruments, part: Part, deformed: Spline) -> Refined:

@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from scorrnet_cli.arrays import FloatArray
 from scorrnet_cli.averages import sigma_of_mean, sigma_of_mean_strain
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.gauge import StrainSettings
-from scorrnet_cli.layers import LENGTHS, STRAINS, Extent, Layers
+from scorrnet_cli.field import READINGS
+from scorrnet_cli.gauge import ARRAYS, COMPONENTS, StrainSettings
+from scorrnet_cli.layers import LENGTHS, Extent, Layers
 
 Array = NDArray[np.float64]
 Reading = dict[str, float]
@@ -87,7 +88,7 @@ class Point(Probe):
     y: float
 
     kind = "point"
-    quantities: ClassVar[Mapping[str, bool]] = dict.fromkeys(LENGTHS, _LENGTH) | dict.fromkeys(STRAINS, _PLAIN)
+    quantities: ClassVar[Mapping[str, bool]] = dict.fromkeys(LENGTHS, _LENGTH) | dict.fromkeys(ARRAYS, _PLAIN)
 
     @property
     def box(self) -> Extent:
@@ -209,10 +210,10 @@ class Rectangle(Probe):
         """Read means, their standard uncertainties, and the number of valid points."""
         rows, columns = _within(self.box, layers.box)
         parts = {name: values[rows, columns] for name, values in layers.arrays.items()}
-        reading = {name: _mean(parts[name]) for name in ("u", "v", "exx", "eyy", "exy")}
+        reading = {name: _mean(parts[name]) for name in READINGS}
         for name in ("sigma_u", "sigma_v"):
             reading[name] = sigma_of_mean(parts[name], how)
-        for name in ("exx", "eyy", "exy"):
+        for name in COMPONENTS:
             doubts = (parts[f"{doubt}_{name}"] for doubt in ("noise", "missed"))
             noise, missed = (doubt.T for doubt in doubts) if name == "eyy" else doubts
             reading[f"sigma_{name}"] = sigma_of_mean_strain(noise, missed, how, shear=name == "exy")

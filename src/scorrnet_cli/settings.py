@@ -105,6 +105,12 @@ class Settings:
         return None if self.mask is None or self.mask == WHOLE_IMAGE else Path(self.mask)
 
     @property
+    def files(self) -> dict[str, Path]:
+        """Files of the mask and of weights that are named, by the settings that name them."""
+        named = {name: getattr(self, name) for name in _FILES} | {"mask": self.mask_file}
+        return {name: Path(file) for name, file in named.items() if file}
+
+    @property
     def update_every(self) -> int:
         """Number of frames after which the reference is updated; 0 if that is no fixed number."""
         return int(self.update) if self.update.isdecimal() else 0

@@ -24,7 +24,7 @@ from scorrnet_cli import pipeline
 from scorrnet_cli.composition import carry, compose, filled
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import Field
-from scorrnet_cli.figures import FrameSummary, summarise
+from scorrnet_cli.figures import FrameSummary, median, valid_share
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.numerics.filters import masked_gaussian, plane_through
 from scorrnet_cli.refine import Refined
@@ -82,9 +82,11 @@ class Tracker:
 
     def note(self, index: int, summary: FrameSummary) -> None:
         """Remember a frame that was measured, or has failed, by an earlier run."""
-        if summary.error is not None:
-            return
-        reference, loss = summary.image.reference_frame, _loss(summary)
+        if summary.error is None:
+            self._remember(index, summary.image.reference_frame, _loss(summary.valid_share, summary.zncc))
+
+    def _remember(self, index: int, reference: int, loss: int) -> None:
+        """Decide, by how poor a frame is, which image the next one is compared with."""
         self._strayed = loss - (self._past[-1].loss if self._past else 0) >= LOST
         self._worst = max(self._worst, loss) if self._past and self._past[-1].reference == reference else loss
         self._past = [*self._past[-1:], _Past(index, reference, loss)]
@@ -120,7 +122,7 @@ class Tracker:
             field = self._best(index, frame)
         else:
             field = self._at_intervals(index, frame)
-        self.note(index, summarise(field, 0.0))
+        self._remember(index, field.deformed[0].reference_frame, _loss_in(field))
         self._fields[index] = field
         self._images[index] = frame
         self._forget()
@@ -244,16 +246,20 @@ class Tracker:
                 del memory[index]
 
 
-def _loss(summary: FrameSummary) -> int:
+def _loss(share: float, zncc: float) -> int:
     """Tell how poor a frame is, in steps at each of which another reference may help."""
-    points = math.floor((1 - summary.valid_share) / LOSS_STEP)
-    below = POOR_ZNCC - summary.zncc
+    points = math.floor((1 - share) / LOSS_STEP)
+    below = POOR_ZNCC - zncc
     return points + (math.floor(below / ZNCC_STEP) + 1 if below >= 0 else 0)
 
 
 def _loss_of(found: Field | MeasurementError) -> float:
     """Tell how poor a field is, in steps; infinitely if there is none."""
-    return math.inf if isinstance(found, MeasurementError) else _loss(summarise(found, 0.0))
+    return math.inf if isinstance(found, MeasurementError) else _loss_in(found)
+
+
+def _loss_in(field: Field) -> int:
+    return _loss(valid_share(field), median(field.zncc))
 
 
 def _better(found: Field | MeasurementError, other: Field | MeasurementError) -> Field | MeasurementError:
@@ -275,5 +281,5 @@ def _is_better(one: Field, other: Field) -> bool:
     points, fewer = int(one.valid.sum()), int(other.valid.sum())
     if points > MORE_POINTS * fewer:
         return True
-    clearer = float(np.nanmedian(one.zncc)) - float(np.nanmedian(other.zncc))
+    clearer = median(one.zncc) - median(other.zncc)
     return points >= AS_MANY_POINTS * fewer and clearer > BETTER_ZNCC

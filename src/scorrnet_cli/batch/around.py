@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.places import frames_folder, is_unfinished, parts_folder, was_completing
-from scorrnet_cli.batch.reading import read_image
 from scorrnet_cli.batch.sources import Plan, Source
 from scorrnet_cli.batch.task import Listener, Task
 from scorrnet_cli.batch.whole import check_place, complete
 from scorrnet_cli.errors import FrameError, OutputError
 from scorrnet_cli.field import Process
 from scorrnet_cli.figures import FrameSummary, Report
-from scorrnet_cli.frames import Frame
+from scorrnet_cli.frames import Frame, read_frame
 from scorrnet_cli.writers import read_hdf5
 from scorrnet_cli.writers.probability import write_probability
 
@@ -88,13 +87,13 @@ def look(task: Task, listener: Listener) -> tuple[Plan, Frame, Callable[[Source,
     Raises
     ------
     FrameError
-        As `Plan.times` and `read_image` do, or if there are too few images.
+        As `Plan.times` and `read_frame` do, or if there are too few images.
     UsageError
         If the scale bar does not lie within the image.
     """
     listener.doing("looking at the images")
     plan = task.plan()
-    reference = read_image(plan.reference.path, plan.reference.pages[0])
+    reference = read_frame(plan.reference.path, plan.reference.pages[0])
     if task.calibration:
         task.calibration.check_within(reference.shape)
     return plan, reference, plan.times(task.clock)

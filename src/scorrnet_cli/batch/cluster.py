@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 from scorrnet_cli.batch.around import Doubts
 from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.reading import read_image, read_pages
+from scorrnet_cli.batch.reading import read_pages
 from scorrnet_cli.batch.sources import Source
 from scorrnet_cli.errors import DeviceError, FrameError, UsageError
 from scorrnet_cli.field import Process
 from scorrnet_cli.figures import FrameSummary
-from scorrnet_cli.frames import digest_of
+from scorrnet_cli.frames import digest_of, read_frame
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 
@@ -226,7 +226,7 @@ def _bench(order: Order) -> _Bench:
     from scorrnet_cli import pipeline
 
     instruments = _instruments(order)
-    reference = read_image(order.reference, order.page)
+    reference = read_frame(order.reference, order.page)
     process = instruments.process()
     parts = Parts(order.output, reference.info, reference.shape, process, order.calibration, order.time_source)
     return _Bench(instruments, pipeline.prepare(instruments, reference), parts)

@@ -10,6 +10,7 @@ from pathlib import Path
 from scorrnet_cli.batch.order import in_natural_order
 from scorrnet_cli.errors import FrameError
 from scorrnet_cli.images import videos
+from scorrnet_cli.writers.names import FRAMES, PARTS, SHARDS
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm")
 
@@ -59,7 +60,7 @@ def find_folders(root: Path) -> list[Path]:
     found = []
     for folder, names, _ in os.walk(root):
         names[:] = in_natural_order(
-            name for name in names if not name.startswith(".") and not name.endswith((".parts", ".frames", ".shards"))
+            name for name in names if not name.startswith(".") and not name.endswith((PARTS, FRAMES, SHARDS))
         )
         found.append(Path(folder))
     return found

@@ -31,7 +31,6 @@ from typing import IO, Any
 from scorrnet_cli.batch.places import (
     COMPLETE,
     FIGURES,
-    PARTS_SUFFIX,
     RUN,
     VIEW,
     check_own,
@@ -46,6 +45,7 @@ from scorrnet_cli.field import Field, FrameInfo, Process
 from scorrnet_cli.figures import FrameSummary, summarise
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, explained, open_writer, read_hdf5, write_view, written_whole
+from scorrnet_cli.writers.names import PARTS
 
 _FORMAT = 2
 _SMALLEST_VIEW = 64  # frames, of a folder that is watched; doubled when it gets too small
@@ -231,7 +231,7 @@ class Parts:
     @property
     def is_temporary(self) -> bool:
         """Whether the frames are still where only this run looks for them."""
-        return self.folder.suffix == PARTS_SUFFIX
+        return self.folder.suffix == PARTS
 
     def rename(self, folder: Path) -> None:
         """Give the folder another name."""

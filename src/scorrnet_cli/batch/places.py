@@ -11,17 +11,17 @@ from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.writers import explained, open_result
 from scorrnet_cli.writers.hdf5_read import RUN as RUN
+from scorrnet_cli.writers.names import FRAMES, PARTS, SHARDS, beside, is_hdf5
 from scorrnet_cli.writers.own import is_ours
 
 VIEW = "so_far.h5"
 FIGURES = "figures.jsonl"
 COMPLETE = "complete"
-PARTS_SUFFIX = ".parts"
 
 
 def parts_folder(output: Path) -> Path:
     """Return the folder for the parts of a result."""
-    return output.with_name(output.name + PARTS_SUFFIX)
+    return output.with_name(output.name + PARTS)
 
 
 def is_unfinished(output: Path) -> bool:
@@ -41,8 +41,7 @@ def was_completing(output: Path) -> bool:
 
 def files_read(images: Iterable[Path | None], settings: Settings) -> set[Path]:
     """Return the files that a measurement reads, links followed: images, mask and weights."""
-    weights = (settings.segmentation_weights, settings.displacement_weights, settings.refinement_weights)
-    return {Path(path).resolve() for path in (*images, settings.mask_file, *weights) if path}
+    return {path.resolve() for path in (*images, *settings.files.values()) if path}
 
 
 def check_spared(read: Collection[Path], made: Iterable[Path | None]) -> None:
@@ -95,12 +94,12 @@ def check_own(folder: Path, frame: str = r"\d+\.h5") -> None:
 
 def frames_folder(output: Path) -> Path:
     """Return the folder for one file a frame that stands for the result `output`."""
-    return output.with_name(f"{_stem(output)}.frames")
+    return beside(output, FRAMES)
 
 
 def shards_folder(output: Path) -> Path:
     """Return the folder for the frames that the result `output` shows as one."""
-    return output.with_name(f"{output.name}.shards")
+    return output.with_name(output.name + SHARDS)
 
 
 def has_result(output: Path, *, split: bool) -> bool:
@@ -114,18 +113,3 @@ def has_result(output: Path, *, split: bool) -> bool:
             return True
     except UsageError:
         return False
-
-
-def _stem(output: Path) -> str:
-    return output.name.removesuffix(suffix_of(output))
-
-
-def is_hdf5(output: Path) -> bool:
-    """Tell whether the suffix of a result picks HDF5."""
-    return suffix_of(output).lower() in (".h5", ".hdf5")
-
-
-def suffix_of(output: Path) -> str:
-    """Return the suffix that picks the format, both parts of ``.ome.tif``."""
-    ome = output.stem[-4:] if output.stem.lower().endswith(".ome") else ""
-    return ome + output.suffix

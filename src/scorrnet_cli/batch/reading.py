@@ -25,7 +25,7 @@ class Item:
     index : int
         Its place among the deformed images.
     place : tuple of (Path, int)
-        The file and the page of it, see `read_image`.
+        The file and the page of it, see `read_frame`.
     info : FrameInfo
         Which image; `failure` says why it could not be read.
     frame : Frame or None
@@ -89,14 +89,6 @@ def read_items(
                     except FrameError as error:  # of an image that came later than the others
                         info, frame = replace(info, failure=info.failure or printable_reason(error)), None
                     yield Item(index, place, info, frame and replace(frame, info=info))
-
-
-def read_image(path: Path, page: int) -> Frame:
-    """Read one image; FrameError if that fails."""
-    with closing(read_frames(path, (page,))) as frames:
-        for frame in frames:
-            return frame
-    raise FrameError("The file has fewer images than its header says", str(path))
 
 
 def recalled(source: Source, memory: Memory) -> dict[int, FrameSummary]:

@@ -14,6 +14,7 @@ from typing import IO, Any
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.figures import FrameSummary, Spread, StrainSummary
+from scorrnet_cli.gauge import COMPONENTS
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # as some network file systems say
 
@@ -82,7 +83,7 @@ def _strain(content: dict[str, Any] | None) -> StrainSummary | None:
     """Return the figures of strain."""
     if content is None:
         return None
-    spreads: dict[str, Any] = {name: Spread(**content.pop(name)) for name in ("exx", "eyy", "exy")}
+    spreads: dict[str, Any] = {name: Spread(**content.pop(name)) for name in COMPONENTS}
     return StrainSummary(**spreads, **content)
 
 

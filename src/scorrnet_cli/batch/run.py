@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from scorrnet_cli.batch.around import Doubts, check, finish, look, parts_of, tell
 from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.parts import Parts
-from scorrnet_cli.batch.reading import Item, read_image, read_items
+from scorrnet_cli.batch.reading import Item, read_items
 from scorrnet_cli.batch.sources import Plan, Source
 from scorrnet_cli.batch.task import Listener, Outcome, Task
 from scorrnet_cli.batch.threads import Behind, ahead, together
 from scorrnet_cli.batch.whole import check_size
 from scorrnet_cli.field import Field
 from scorrnet_cli.figures import FrameSummary
-from scorrnet_cli.frames import Frame, check_same_shape
+from scorrnet_cli.frames import Frame, check_same_shape, read_frame
 from scorrnet_cli.writers import Header, read_hdf5
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _check_images(plan: Plan, reference: Frame) -> None:
     """Raise what is wrong with a deformed image, before the networks are loaded."""
     for source in plan.deformed:
         for page in source.pages:
-            check_same_shape(reference, read_image(source.path, page))
+            check_same_shape(reference, read_frame(source.path, page))
 
 
 class _Run:
@@ -147,7 +147,7 @@ class _Run:
 
     def _image(self, index: int) -> Frame:
         """Read a deformed image again."""
-        return read_image(*self._places[index])
+        return read_frame(*self._places[index])
 
     def _at_once(self) -> int:
         """Return how many frames are measured at once: several only if none needs what is found of another."""

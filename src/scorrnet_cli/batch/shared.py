@@ -113,10 +113,8 @@ def _order(task: Task, plan: Plan, settings: Settings) -> Order:
     """Say what workers must know, in words that mean the same in whatever folder they run."""
     import torch
 
-    files = ("segmentation_weights", "displacement_weights", "refinement_weights")
-    named = {name: getattr(settings, name) for name in files} | {"mask": settings.mask_file}
     # A link keeps its name, which is that of the image; what is behind it may have any.
-    absolute = {name: str(Path(value).absolute()) for name, value in named.items() if value is not None}
+    absolute = {name: str(path.absolute()) for name, path in settings.files.items()}
     reference = plan.reference.path.absolute()
     return Order(
         settings=settings.but(**absolute).to_json(),

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from scorrnet_cli.errors import FrameError, UsageError
-from scorrnet_cli.frames import printable, read_frame
+from scorrnet_cli.frames import printable, read_frame, size_words
 from scorrnet_cli.images.clock import Clock, check_rising
 from scorrnet_cli.images.headers import Shape, page_shapes
 
@@ -264,7 +264,7 @@ def _check_sizes(reference: Source, deformed: Iterable[Source], where: str) -> N
     if wanted is None:
         return
     others = [
-        f"{source.name(page)} of {_size(shape)}"
+        f"{source.name(page)} of {size_words(shape)}"
         for source in deformed
         for page, shape in zip(source.pages, source.shapes, strict=True)
         if shape is not None and shape != wanted
@@ -272,11 +272,7 @@ def _check_sizes(reference: Source, deformed: Iterable[Source], where: str) -> N
     if others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         raise FrameError(
-            f"The reference image {reference.name(reference.pages[0])} is {_size(wanted)}, but not all others are",
+            f"The reference image {reference.name(reference.pages[0])} is {size_words(wanted)}, but not all others are",
             ", ".join(others[:_NAMED]) + more,
             "Leave them out with --pattern" if _is_folder(where) else "Leave them out",
         )
-
-
-def _size(shape: Shape) -> str:
-    return f"{shape[1]} x {shape[0]} px"

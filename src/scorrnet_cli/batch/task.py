@@ -38,7 +38,7 @@ class Task:
     hurry : callable or None
         Of files that come one by one: makes them end soon. None if all are there.
     picture : callable or None
-        Is given the grey levels of the reference (H, W) and the last field, to draw them.
+        Is given the last field and the image at whose pixels it lies, to draw them.
     probability : Path or None
         The PNG for the probability that each pixel is speckle.
     calibration : Calibration, optional

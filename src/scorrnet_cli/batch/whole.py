@@ -13,12 +13,10 @@ from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.places import (
     check_own,
     frames_folder,
-    is_hdf5,
     is_run,
     remove,
     set_aside,
     shards_folder,
-    suffix_of,
 )
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.figures import FrameSummary
@@ -34,6 +32,7 @@ from scorrnet_cli.writers import (
     written_whole,
 )
 from scorrnet_cli.writers.atomic import behind_link, bring_to_disk, keep_mode
+from scorrnet_cli.writers.names import is_hdf5, suffix_of
 
 _FRAME_FILES = rf"\d{{6,}}_.*({'|'.join(map(re.escape, SUFFIXES))})"
 

@@ -25,7 +25,7 @@ from scorrnet_cli.cli import console
 from scorrnet_cli.cli.batch_report import table, to_json
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.progress import Progress
-from scorrnet_cli.cli.tasks import Asked, left, measured, picture_beside
+from scorrnet_cli.cli.tasks import Asked, left, measured
 from scorrnet_cli.errors import (
     DeviceError,
     FrameError,
@@ -36,8 +36,8 @@ from scorrnet_cli.errors import (
     WeightsError,
 )
 from scorrnet_cli.frames import count_frames
+from scorrnet_cli.writers.names import PICTURE, PROBABILITY, beside
 from scorrnet_cli.writers.own import is_ours
-from scorrnet_cli.writers.probability import probability_beside
 
 _DEFAULT = "scorrnet.h5"
 
@@ -120,7 +120,7 @@ class Request:
         if self.pattern is None:
             return [path for path in find_images(folder, None, mask) if not ours(path)]
         output = self._output(folder)
-        own = filter(is_ours, (output, picture_beside(output), probability_beside(output)))
+        own = filter(is_ours, (output, beside(output, PICTURE), beside(output, PROBABILITY)))
         return find_images(folder, self.pattern, [*own, *mask])
 
     def _compares(self, paths: list[Path]) -> bool:

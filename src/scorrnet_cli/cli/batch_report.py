@@ -11,8 +11,9 @@ from rich.table import Table
 
 from scorrnet_cli import __version__
 from scorrnet_cli.batch.task import Outcome
-from scorrnet_cli.cli.summary import SCHEMA, STRAINS, content, grid, mm_digits, number, sigma_row, units
+from scorrnet_cli.cli.summary import SCHEMA, content, grid, mm_digits, number, sigma_row, units
 from scorrnet_cli.figures import FrameSummary
+from scorrnet_cli.gauge import COMPONENTS
 from scorrnet_cli.units import Calibration
 
 _LISTED = 10  # failed frames in the table; JSON has them all
@@ -111,7 +112,7 @@ def _strains(frames: Sequence[FrameSummary]) -> list[tuple[str, str]]:
     taken = (frame.strain for frame in frames)
     strains = [strain for strain in taken if strain and math.isfinite(strain.exx.median)]
     rows = []
-    for name in STRAINS if strains else ():
+    for name in COMPONENTS if strains else ():
         spreads = [getattr(strain, name) for strain in strains]
         least, most = number(min(part.least for part in spreads), 6), number(max(part.most for part in spreads), 6)
         sigma = number(statistics.median(getattr(strain, f"sigma_{name}") for strain in strains), 6)

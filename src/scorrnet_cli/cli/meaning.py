@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scorrnet_cli.errors import UsageError
+from scorrnet_cli.writers.names import is_hdf5
 
 if TYPE_CHECKING:
     from scorrnet_cli.images.clock import Clock
@@ -159,7 +160,7 @@ def base(path: Path | None, *, files: Collection[str] = ()) -> Settings:
 
     if path is None:
         return Settings()
-    if _is_result(path):
+    if is_hdf5(path):
         return _settings_of(path, files)
     import tomllib
 
@@ -179,7 +180,7 @@ def changes_since(path: Path | None) -> list[str]:
     path : Path, optional
         As for `base`, which has read it.
     """
-    if path is None or not _is_result(path):
+    if path is None or not is_hdf5(path):
         return []
     from scorrnet_cli import __version__
     from scorrnet_cli.weights import bundled_manifest
@@ -198,10 +199,6 @@ def changes_since(path: Path | None) -> list[str]:
     if others:
         changes.append(f"{path} was measured with other bundled weights ({', '.join(others)}): its values may differ")
     return changes
-
-
-def _is_result(path: Path) -> bool:
-    return path.suffix.lower() in (".h5", ".hdf5")
 
 
 def _settings_of(path: Path, files: Collection[str]) -> Settings:

@@ -10,11 +10,10 @@ from rich.table import Table
 
 from scorrnet_cli import __version__
 from scorrnet_cli.figures import FrameSummary, Report, Spread, StrainSummary
-from scorrnet_cli.gauge import StrainSettings
+from scorrnet_cli.gauge import COMPONENTS, StrainSettings
 from scorrnet_cli.units import Calibration, seconds
 
 SCHEMA = 2
-STRAINS = ("exx", "eyy", "exy")
 
 
 def to_json(report: Report) -> str:
@@ -104,8 +103,8 @@ def _gauge_content(gauge: StrainSettings) -> dict[str, Any]:
 
 
 def _strain_content(strain: StrainSummary) -> dict[str, Any]:
-    spreads = {name: _spread_content(getattr(strain, name)) for name in STRAINS}
-    return spreads | {f"sigma_{name}_median": _known(getattr(strain, f"sigma_{name}")) for name in STRAINS}
+    spreads = {name: _spread_content(getattr(strain, name)) for name in COMPONENTS}
+    return spreads | {f"sigma_{name}_median": _known(getattr(strain, f"sigma_{name}")) for name in COMPONENTS}
 
 
 def _spread_content(spread: Spread) -> dict[str, float | None]:
@@ -204,10 +203,10 @@ def strain_rows(strain: StrainSummary) -> list[tuple[str, str]]:
     """Write strain, a line a component."""
     if not math.isfinite(strain.exx.median):
         return [
-            (", ".join(STRAINS), "none: the surface may be too small for the window, try a smaller --strain-window")
+            (", ".join(COMPONENTS), "none: the surface may be too small for the window, try a smaller --strain-window")
         ]
     rows = []
-    for name in STRAINS:
+    for name in COMPONENTS:
         spread = getattr(strain, name)
         least, median, most = (number(value, 6) for value in (spread.least, spread.median, spread.most))
         sigma = number(getattr(strain, f"sigma_{name}"), 6)
@@ -259,15 +258,15 @@ def _frame_lines(frames: tuple[FrameSummary, ...], scale: Calibration | None) ->
 def _strain_lines(frames: tuple[FrameSummary, ...]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("frame")
-    for name in STRAINS:
+    for name in COMPONENTS:
         for column in (f"{name} min", "median", "max", "sigma"):
             table.add_column(column, justify="right")
     for frame in frames:
         cells = []
-        for name in STRAINS if frame.strain else ():
+        for name in COMPONENTS if frame.strain else ():
             spread, sigma = getattr(frame.strain, name), getattr(frame.strain, f"sigma_{name}")
             cells += [number(value, 6) for value in (spread.least, spread.median, spread.most, sigma)]
-        table.add_row(frame.image.name, *(cells or ["-"] * 4 * len(STRAINS)))
+        table.add_row(frame.image.name, *(cells or ["-"] * 4 * len(COMPONENTS)))
     return table
 
 

@@ -28,8 +28,9 @@ from scorrnet_cli.images.clock import Clock
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers.atomic import behind_link
+from scorrnet_cli.writers.names import PICTURE, PROBABILITY, beside
 from scorrnet_cli.writers.own import is_ours
-from scorrnet_cli.writers.probability import check_probability, probability_beside
+from scorrnet_cli.writers.probability import check_probability
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class Asked:
         UsageError
             If a picture is asked for and cannot be drawn, or the probability of a mask that is given.
         """
-        picture = picture_beside(output) if self.plot else None
-        probability = probability_beside(output) if self.probability else None
+        picture = beside(output, PICTURE) if self.plot else None
+        probability = beside(output, PROBABILITY) if self.probability else None
         check_spared(files_read(images, self.settings), (output, picture, probability))
         if picture:
             preview.check_preview(picture, self._may_replace(picture))
@@ -91,11 +92,6 @@ class Asked:
     def _may_replace(self, picture: Path) -> bool:
         """Tell whether a picture beside the result may be replaced: to go on, only one of an earlier run."""
         return self.overwrite or (self.resume and is_ours(picture))
-
-
-def picture_beside(output: Path) -> Path:
-    """Return the name of the picture of a result."""
-    return output.with_name(f"{output.stem.removesuffix('.ome')}.png")
 
 
 def left(tasks: list[Task], talk: Talk) -> list[Task]:

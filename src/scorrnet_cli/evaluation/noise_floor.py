@@ -15,11 +15,9 @@ from torch import Tensor
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.evaluation.methods import Measured, Method
 from scorrnet_cli.evaluation.metrics import averaged, plane_slopes, spread
+from scorrnet_cli.field import DISPLACEMENTS, READINGS
 
 STRAIN_WINDOW_PX = 25  # side of the window over which strain is taken
-DISPLACEMENTS = ("u", "v")
-AT_REST_PX = 1.0  # images that moved by more as a whole are hardly those of a scene at rest
-QUANTITIES = (*DISPLACEMENTS, "exx", "eyy", "exy")
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ def noise_floor(
     MeasurementError
         If not one point of an image could be measured.
     """
-    tallies = {quantity: _Tally() for quantity in QUANTITIES}
+    tallies = {quantity: _Tally() for quantity in READINGS}
     for called, image in deformed:
         found = method(reference, image, mask)
         if not bool(found.valid.any()):

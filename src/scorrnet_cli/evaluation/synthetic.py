@@ -20,7 +20,6 @@ from scorrnet_cli.training.rng import Rng
 from scorrnet_cli.training.synth import Material, make_pairs
 
 SIZE_PX = 256
-PAIRS = 48
 SEED = 3  # second part of the key of random numbers
 NOISE_LEVELS = ((0.2, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 4.0))  # standard deviation, grey levels
 DOTS_PX = ((1.5, 2.5), (2.5, 4.2), (4.2, 7.0), (7.0, 12.0))  # diameters
@@ -65,7 +64,7 @@ class SyntheticFigures:
     valid_share: float
 
 
-def samples(count: int = PAIRS, size_px: int = SIZE_PX) -> Iterator[Sample]:
+def samples(count: int, size_px: int = SIZE_PX) -> Iterator[Sample]:
     """Draw pairs that go through every combination of noise and speckle size in turn."""
     recipe = SynthRecipe(size=size_px)
     for index in range(count):
@@ -78,7 +77,7 @@ def samples(count: int = PAIRS, size_px: int = SIZE_PX) -> Iterator[Sample]:
 
 
 def synthetic_figures(
-    methods: Mapping[str, Method], count: int = PAIRS, size_px: int = SIZE_PX
+    methods: Mapping[str, Method], count: int, size_px: int = SIZE_PX
 ) -> Iterator[SyntheticFigures | None]:
     """Measure pairs by several methods.
 

@@ -70,7 +70,7 @@ def search(
     ready: Spline,
     start: Tensor | None = None,
     *,
-    is_last: bool = False,
+    always_ask: bool = False,
 ) -> Sought:
     """Measure the displacement of every pixel, beyond the reach of the network too.
 
@@ -87,8 +87,9 @@ def search(
         The same for the comparison.
     start : (2, H, W) float32, optional
         Field to search around, px; nothing is sought beyond the reach of the network then, unless it has led astray.
-    is_last : bool
-        Whether no refinement follows: then the network is always asked, however close the start comes.
+    always_ask : bool
+        Whether the network is asked however close the start comes: where nothing, or one window only, refines what it
+        finds, what that does not see would stay from the frame before.
 
     Returns
     -------
@@ -98,7 +99,7 @@ def search(
     images = _Images(network, guide, surface, deformed, ready)
     if start is not None:
         led = images.judged(start)
-        if not is_last and images.match_closely(led):
+        if not always_ask and images.match_closely(led):
             return led.sought
         near = _around(images, led)
         if near is not None:

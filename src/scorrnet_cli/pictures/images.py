@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from scorrnet_cli.errors import FrameError, UsageError
 from scorrnet_cli.field import FloatArray, FrameInfo
-from scorrnet_cli.frames import read_frames, sha256
+from scorrnet_cli.frames import read_frame, sha256
 
 
 @dataclass
@@ -63,9 +62,8 @@ class Images:
             if self._hash(path) != info.sha256:
                 self.missing[info.name] = f"{path} has changed since (another sha256)"
                 return None
-            with closing(read_frames(path, {page})) as frames:
-                grey = next(frames).grey
-        except (FrameError, UsageError, OSError, StopIteration) as error:
+            grey = read_frame(path, page).grey
+        except (FrameError, UsageError, OSError) as error:
             self.missing[info.name] = f"it cannot be read: {error}"
             return None
         if grey.shape != self.shape:

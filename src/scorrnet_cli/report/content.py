@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from scorrnet_cli.field import FloatArray
+from scorrnet_cli.field import FloatArray, FrameInfo
 from scorrnet_cli.pictures import colours
 from scorrnet_cli.pictures.quantities import PLAIN, Quantity, values_of
 from scorrnet_cli.pictures.scale import Scale, choose_scale, ends_of
@@ -64,6 +64,7 @@ class Album:
         marks : sequence of mappings
             ``name`` and ``corners`` (x, y), px, of what is marked on the pictures.
         """
+        images = [frame.summary.image for frame in frames]
         scales = [
             choose_scale(each, map(ends_of, cells), self._mm)
             for each, cells in zip(self._quantities, self._cells, strict=True)
@@ -76,7 +77,7 @@ class Album:
                 _field(each, scale, increments=self._increments)
                 for each, scale in zip(self._quantities, scales, strict=True)
             ],
-            "frames": [{"label": label(frame), "failure": frame.failure} for frame in frames],
+            "frames": [{"label": label(image), "failure": image.failure} for image in images],
             "maps": {
                 name: base64.b64encode(table.tobytes()).decode("ascii")
                 for name, table in (("sequential", colours.sequential()), ("diverging", colours.diverging()))
@@ -85,15 +86,15 @@ class Album:
             "image": None if grey is None else _image(grey, self.grid),
             "planes": [
                 [pack(cells[index] * factor) for cells, factor in zip(self._cells, factors, strict=True)]
-                for index in range(len(frames))
+                for index in range(len(images))
             ],
         }
         return json.dumps(content, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
 
 
-def label(frame: FrameMeans) -> str:
+def label(image: FrameInfo) -> str:
     """Name a frame, with its time if that is known."""
-    return frame.name if frame.at_s is None else f"{frame.name}, {seconds(frame.at_s)} s"
+    return image.name if image.at_s is None else f"{image.name}, {seconds(image.at_s)} s"
 
 
 def _field(quantity: Quantity, scale: Scale, *, increments: bool) -> dict[str, Any]:

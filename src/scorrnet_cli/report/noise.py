@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.evaluation.noise_floor import AT_REST_PX
+from scorrnet_cli.field import DISPLACEMENTS, READINGS
+from scorrnet_cli.figures import AT_REST_PX
 from scorrnet_cli.gauge import DEFAULT_PASSES, StrainSettings
 from scorrnet_cli.report.means import FrameMeans
 from scorrnet_cli.snapshots import Snapshots
 from scorrnet_cli.strain import strain_of
-
-QUANTITIES = ("u", "v", "exx", "eyy", "exy")
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Noise:
     Attributes
     ----------
     sigma : dict of str to float
-        Standard deviation or uncertainty of `QUANTITIES`: px or 1; NaN if unknown.
+        Standard deviation or uncertainty of `READINGS`: px or 1; NaN if unknown.
     bias : dict of str to float
         Mean of the same; empty if that is not known.
     source : str
@@ -61,12 +60,12 @@ def measured_noise(static: Snapshots, like: Snapshots, gauge: StrainSettings) ->
     UsageError
         If nothing was measured in it.
     """
-    variances: dict[str, list[float]] = {name: [] for name in QUANTITIES}
-    means: dict[str, list[float]] = {name: [] for name in QUANTITIES}
+    variances: dict[str, list[float]] = {name: [] for name in READINGS}
+    means: dict[str, list[float]] = {name: [] for name in READINGS}
     for shown in static.one_by_one(range(len(static))):
         strain = strain_of(shown.field, gauge)
-        for name in QUANTITIES:
-            values = getattr(shown.field if name in ("u", "v") else strain, name)
+        for name in READINGS:
+            values = getattr(shown.field if name in DISPLACEMENTS else strain, name)
             known = values[np.isfinite(values)].astype(np.float64)
             if known.size:
                 variances[name].append(float(known.var()))
@@ -76,7 +75,7 @@ def measured_noise(static: Snapshots, like: Snapshots, gauge: StrainSettings) ->
     count = len(variances["u"])
     images = f"{static.result.reference.name} and {count} more" if count > 1 else static.result.deformed[0].name
     bias = {name: float(np.mean(found)) if found else float("nan") for name, found in means.items()}
-    moved = max(abs(mean) for name in ("u", "v") for mean in means[name])
+    moved = max(abs(mean) for name in DISPLACEMENTS for mean in means[name])
     doubts = [f"they moved by {moved:.1f} px and may not be at rest"] if moved > AT_REST_PX else []
     return Noise(
         sigma={name: float(np.sqrt(np.mean(found))) if found else float("nan") for name, found in variances.items()},
@@ -88,14 +87,9 @@ def measured_noise(static: Snapshots, like: Snapshots, gauge: StrainSettings) ->
 
 def stated_noise(frame: FrameMeans) -> Noise:
     """Take the standard uncertainties that the result states of one frame; medians over its points."""
-    sigma = {
-        "u": frame.sigma_u,
-        "v": frame.sigma_v,
-        "exx": frame.sigma_exx,
-        "eyy": frame.sigma_eyy,
-        "exy": frame.sigma_exy,
-    }
-    source = f"stated by the software: median standard uncertainty in {frame.name}"
+    summary = frame.summary
+    sigma = {name: getattr(summary if name in DISPLACEMENTS else summary.strain, f"sigma_{name}") for name in READINGS}
+    source = f"stated by the software: median standard uncertainty in {summary.image.name}"
     return Noise(sigma, {}, source, "no static images were given (--noise-floor)")
 
 

@@ -11,7 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from string import Template
 
-from scorrnet_cli.field import FloatArray
+from scorrnet_cli.field import DISPLACEMENTS, READINGS, FloatArray
+from scorrnet_cli.gauge import COMPONENTS
 from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.quantities import LENGTH, QUANTITIES, Quantity
 from scorrnet_cli.pictures.stills import gauge_words
@@ -104,7 +105,7 @@ def page(snapshots: Snapshots, images: Images, order: Order, step: Callable[[], 
 def _noise(snapshots: Snapshots, order: Order, frames: Sequence[FrameMeans]) -> Noise:
     if order.static is not None:
         return measured_noise(order.static, snapshots, snapshots.at(len(snapshots) - 1).strain.how)
-    good = [frame for frame in frames if not frame.failure]
+    good = [frame for frame in frames if frame.summary.error is None]
     return stated_noise(good[-1] if good else frames[-1])
 
 
@@ -153,19 +154,21 @@ def _curves(frames: Sequence[FrameMeans], probes: Probes, snapshots: Snapshots) 
     """Draw means and probes over the frames, two or more."""
     mm_per_px = snapshots.mm_per_px
     between = " from frame to frame" if snapshots.result.is_incremental else ""
-    times = [frame.at_s for frame in frames if frame.at_s is not None]
+    known = [frame.summary.image.at_s for frame in frames]
+    times = [at_s for at_s in known if at_s is not None]
     rising = len(times) == len(frames) and all(one < two for one, two in pairwise(times))
     x, x_label = (times, "time (s)") if rising else ([float(index) for index in range(len(frames))], "frame")
     charts = probes.curves(mm_per_px)
     for title, names in (
-        ("Mean displacement of the surface", ("u", "v")),
-        ("Mean strain of the surface", ("exx", "eyy", "exy")),
+        ("Mean displacement of the surface", DISPLACEMENTS),
+        ("Mean strain of the surface", COMPONENTS),
     ):
         quantity = QUANTITIES[names[0]]
         factor = quantity.factor(mm_per_px)
         curves = [Curve(name, [factor * frame.means[name] for frame in frames]) for name in names]
         charts.append((f"{title}{between} ({quantity.unit(mm_per_px)})", curves))
-    charts.append(("Measured share of the surface (%)", [Curve("valid", [100 * each.valid_share for each in frames])]))
+    shares = [100 * frame.summary.valid_share for frame in frames]
+    charts.append(("Measured share of the surface (%)", [Curve("valid", shares)]))
     drawn = [
         f"<figure><figcaption>{html.escape(title)}</figcaption>{chart(title, x_label, x, curves)}</figure>"
         for title, curves in charts
@@ -188,28 +191,29 @@ def _practice(parts: Sequence[Section]) -> str:
 def _frames(frames: Sequence[FrameMeans], mm_per_px: float | None) -> str:
     """Write the table of all frames."""
     columns = [f"mean {each.name} ({each.unit(mm_per_px)})" for each in _averaged()]
-    timed = any(frame.at_s is not None for frame in frames)
+    timed = any(frame.summary.image.at_s is not None for frame in frames)
     heads = ["frame", "image", *(("time (s)",) if timed else ())]
     heads += ["valid", *columns, "zncc", "sigma u (px)", "sigma v (px)"]
     lines = ["<table><thead><tr>", *(f'<th scope="col">{html.escape(head)}</th>' for head in heads), "</tr></thead>"]
     lines.append("<tbody>")
     for index, frame in enumerate(frames):
-        cells = [str(index), html.escape(frame.name)]
+        summary = frame.summary
+        cells = [str(index), html.escape(summary.image.name)]
         if timed:
-            cells.append(_NONE if frame.at_s is None else _signed(seconds(frame.at_s)))
-        if frame.failure:
-            cells.append(f'<td colspan="{len(heads) - len(cells)}">not measured: {html.escape(frame.failure)}</td>')
+            cells.append(_NONE if summary.image.at_s is None else _signed(seconds(summary.image.at_s)))
+        if summary.error is not None:
+            cells.append(f'<td colspan="{len(heads) - len(cells)}">not measured: {html.escape(summary.error)}</td>')
         else:
-            cells.append(f"{frame.valid_share:.1%}")
+            cells.append(f"{summary.valid_share:.1%}")
             cells += [_mean(frame.means[each.name], each, mm_per_px) for each in _averaged()]
-            cells += [_number(value, _WIDTH) for value in (frame.zncc, frame.sigma_u, frame.sigma_v)]
+            cells += [_number(value, _WIDTH) for value in (summary.zncc, summary.sigma_u, summary.sigma_v)]
         row = "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells)
         lines.append(f"<tr>{row}</tr>")
     return "\n".join([*lines, "</tbody></table>"])
 
 
 def _averaged() -> list[Quantity]:
-    return [QUANTITIES[name] for name in ("u", "v", "exx", "eyy", "exy")]
+    return [QUANTITIES[name] for name in READINGS]
 
 
 def _mean(value: float, quantity: Quantity, mm_per_px: float | None) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scorrnet_cli.field import Process
+from scorrnet_cli.field import DISPLACEMENTS, READINGS, Process
 from scorrnet_cli.gauge import DEFAULT_PASSES, StrainSettings, averagings
 from scorrnet_cli.pictures.stills import measure_words
-from scorrnet_cli.report.noise import QUANTITIES, Noise
+from scorrnet_cli.report.noise import Noise
 from scorrnet_cli.settings import WHOLE_IMAGE, Settings
 from scorrnet_cli.snapshots import Snapshots
 
@@ -153,7 +153,7 @@ def _strain(gauge: StrainSettings, mm_per_px: float | None) -> tuple[Fact, ...]:
 
 def _noise(noise: Noise, mm_per_px: float | None) -> tuple[Fact, ...]:
     facts = []
-    for name in QUANTITIES:
+    for name in READINGS:
         value = _noise_value(name, noise.sigma[name], mm_per_px)
         bias = f"; bias {_noise_value(name, noise.bias[name], mm_per_px)}" if noise.bias else ""
         facts.append(Fact(name, f"{value}{bias}"))
@@ -164,7 +164,7 @@ def _noise(noise: Noise, mm_per_px: float | None) -> tuple[Fact, ...]:
 def _noise_value(name: str, value: float, mm_per_px: float | None) -> str:
     if not math.isfinite(value):
         return "not known"
-    if name not in ("u", "v"):
+    if name not in DISPLACEMENTS:
         return f"{1e6 * value:.0f} µm/m"
     return f"{value:.4f} px" + (f" ({1e3 * value * mm_per_px:.3g} µm)" if mm_per_px else "")
 

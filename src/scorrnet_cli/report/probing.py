@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scorrnet_cli.gauge import StrainSettings
+from scorrnet_cli.field import DISPLACEMENTS
+from scorrnet_cli.gauge import COMPONENTS, StrainSettings
 from scorrnet_cli.layers import layers_of
 from scorrnet_cli.pictures.quantities import QUANTITIES, Quantity
 from scorrnet_cli.probes import Line, Point, Probe, Reading, Rectangle, check_followed
@@ -15,9 +16,9 @@ from scorrnet_cli.snapshots import Snapshot
 from scorrnet_cli.writers import StoredResult
 
 _CHARTS: tuple[tuple[type[Probe], str, tuple[str, ...], str], ...] = (
-    (Point, "Points: displacement", ("u", "v"), "u"),
+    (Point, "Points: displacement", DISPLACEMENTS, "u"),
     (Line, "Extensometers: engineering strain", ("strain",), "exx"),
-    (Rectangle, "Strain gauges: mean strain", ("exx", "eyy", "exy"), "exx"),
+    (Rectangle, "Strain gauges: mean strain", COMPONENTS, "exx"),
 )
 """Kind of probe, title, what is drawn of it, and the quantity whose unit that has."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h5py
 
-from scorrnet_cli.errors import UsageError
+from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import Field
 from scorrnet_cli.gauge import Strain, StrainSettings
 from scorrnet_cli.settings import Settings
@@ -19,6 +19,7 @@ from scorrnet_cli.writers.hdf5_file import CalmFile, uninterrupted
 from scorrnet_cli.writers.hdf5_read import DATA, FORMAT_VERSION, open_result
 from scorrnet_cli.writers.hdf5_strain import create_strain, write_strain
 from scorrnet_cli.writers.hdf5_units import create_times, write_scale, write_times
+from scorrnet_cli.writers.names import is_hdf5
 
 _SETTINGS = "entry/process/settings"
 
@@ -135,8 +136,8 @@ def set_units(
 def _change(path: Path, output: Path | None, overwrite: bool, work: Callable[[Change], None]) -> None:
     """Have a copy of a result changed, and give it the name of the result."""
     target = output or path
-    if target.suffix.lower() not in (".h5", ".hdf5"):
-        raise UsageError("An HDF5 result has another suffix", str(target), "Give a name that ends with .h5")
+    if not is_hdf5(target):
+        raise OutputError("An HDF5 result has another suffix", str(target), "Give a name that ends with .h5")
     with open_result(path) as result:
         if result.is_view:
             raise UsageError(

@@ -15,11 +15,6 @@ from scorrnet_cli.version import __version__
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
 
 
-def probability_beside(output: Path) -> Path:
-    """Return the name of the picture that belongs to a result."""
-    return output.with_name(f"{output.stem.removesuffix('.ome')}.probability.png")
-
-
 def check_probability(path: Path, settings: Settings, overwrite: bool) -> None:
     """Make sure before measuring that the picture can be made.
 

@@ -54,8 +54,9 @@ def noise_floor(
     """
     from scorrnet_cli import pipeline
     from scorrnet_cli.evaluation.methods import chosen, load_methods
-    from scorrnet_cli.evaluation.noise_floor import AT_REST_PX, DISPLACEMENTS
     from scorrnet_cli.evaluation.noise_floor import noise_floor as measure
+    from scorrnet_cli.field import DISPLACEMENTS
+    from scorrnet_cli.figures import AT_REST_PX
     from scorrnet_cli.frames import check_same_shape, count_frames
     from scorrnet_cli.settings import Settings
 
