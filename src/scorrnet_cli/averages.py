@@ -44,7 +44,7 @@ def sigma_of_mean(sigma: FloatArray, how: StrainSettings) -> float:
     return math.sqrt(float(np.vdot(_alike(spread, how), _alike(spread.T, how).T))) / int(known.sum())
 
 
-def sigma_of_mean_strain(noise: FloatArray, missed: FloatArray, how: StrainSettings, *, shear: bool) -> float:
+def sigma_of_mean_strain(noise: FloatArray, missed: FloatArray, how: StrainSettings, along_x: float) -> float:
     """Standard uncertainty of the mean of a strain.
 
     The mean of slopes is a sum over the displacements, as a slope is; what the variance by noise falls to in a full
@@ -54,14 +54,13 @@ def sigma_of_mean_strain(noise: FloatArray, missed: FloatArray, how: StrainSetti
     Parameters
     ----------
     noise : (h, w) float32
-        Standard uncertainty of each point by noise along the axis of the strain, that is exx; for eyy give the
-        transpose. NaN where it does not belong to the mean.
+        Standard uncertainty of each point by noise; NaN where it does not belong to the mean.
     missed : (h, w) float32
         What a gauge of half the size finds more, see `strain.Doubts`; NaN where not known.
     how : StrainSettings
         How strain was taken.
-    shear : bool
-        Whether it is exy, whose two slopes count alike.
+    along_x : float
+        Share of its variance that slopes along x have, 0 to 1; the rest is of those along y.
 
     Returns
     -------
@@ -73,19 +72,15 @@ def sigma_of_mean_strain(noise: FloatArray, missed: FloatArray, how: StrainSetti
         return math.nan
     share = math.sqrt(known.mean())  # a rectangle with gaps counts as a smaller one
     height, width = (max(1, round(side * share)) for side in noise.shape)
-    point = _mean_variance(1, 1, how, shear=shear)
-    typical = float(np.mean(np.square(noise[known], dtype=np.float64))) / point
-    variance, sharper = (typical * _mean_variance(width, height, one, shear=shear) for one in (how, how.halved()))
+    typical = float(np.mean(np.square(noise[known], dtype=np.float64))) / _slope_variance(1, 1, how)
+    variance, sharper = (
+        typical * (along_x * _slope_variance(width, height, one) + (1 - along_x) * _slope_variance(height, width, one))
+        for one in (how, how.halved())
+    )
     compared = missed[np.isfinite(missed)]
     difference = float(compared.mean(dtype=np.float64)) if compared.size else 0.0
     blunted = max(0.0, difference**2 - NOISE_ALLOWED * max(0.0, sharper - variance))
     return math.sqrt(variance + BLUNTED**2 * blunted)
-
-
-def _mean_variance(width: int, height: int, how: StrainSettings, *, shear: bool) -> float:
-    """Variance of the mean strain in a rectangle, for displacements of unit variance."""
-    along = _slope_variance(width, height, how)
-    return (along + _slope_variance(height, width, how)) / 4 if shear else along
 
 
 def _slope_variance(along: int, across: int, how: StrainSettings) -> float:

@@ -148,7 +148,8 @@ class Line(Probe):
     def read(self, layers: Layers, how: StrainSettings) -> Reading:
         """Read its length, and its engineering strain: change of length over length.
 
-        The uncertainty is that of the two ends along the line as it lies now, alike as they are when the line is short.
+        The uncertainty is that of the two ends along the line as it lies now, alike as they are when the line is short,
+        but not across what is not measured, as a crack: no window reaches from one side to the other.
         """
         x, y = np.array([self.x1, self.x2]), np.array([self.y1, self.y2])
         u, v, sigma_u, sigma_v = (sample(layers, name, x, y) for name in LENGTHS)
@@ -156,7 +157,7 @@ class Line(Probe):
         length = math.hypot(across, down)
         along = np.array([across, down]) / length if length else np.full(2, math.nan)
         first, second = np.sqrt((along[0] * sigma_u) ** 2 + (along[1] * sigma_v) ** 2)
-        alike = float(how.correlation(np.array([self.length_px]))[0])
+        alike = float(how.correlation(np.array([self.length_px]))[0]) if self._lies_in_one_piece(layers) else 0.0
         sigma = math.sqrt(first**2 + second**2 - 2 * alike * first * second)
         return {
             "length": length,
@@ -169,6 +170,13 @@ class Line(Probe):
             "u2": float(u[1]),
             "v2": float(v[1]),
         }
+
+    def _lies_in_one_piece(self, layers: Layers) -> bool:
+        """Whether all that it goes over is measured."""
+        at = np.linspace(0.0, 1.0, math.ceil(self.length_px) + 1)
+        x = np.floor(self.x1 + at * (self.x2 - self.x1)).astype(int) - layers.box.left
+        y = np.floor(self.y1 + at * (self.y2 - self.y1)).astype(int) - layers.box.top
+        return bool(layers.valid[y, x].all())
 
 
 @dataclass(frozen=True)
@@ -213,11 +221,25 @@ class Rectangle(Probe):
         reading = {name: _mean(parts[name]) for name in READINGS}
         for name in ("sigma_u", "sigma_v"):
             reading[name] = sigma_of_mean(parts[name], how)
+        # Euler-Almansi strain lies along the axes of the deformed image, and these along others of the reference.
+        turn = _turn(parts["u"], parts["v"]) if how.measure == "euler-almansi" else 0.0
+        along_x = {"exx": math.cos(turn) ** 2, "eyy": math.sin(turn) ** 2, "exy": 0.5}
         for name in COMPONENTS:
-            doubts = (parts[f"{doubt}_{name}"] for doubt in ("noise", "missed"))
-            noise, missed = (doubt.T for doubt in doubts) if name == "eyy" else doubts
-            reading[f"sigma_{name}"] = sigma_of_mean_strain(noise, missed, how, shear=name == "exy")
+            noise, missed = (parts[f"{doubt}_{name}"] for doubt in ("noise", "missed"))
+            reading[f"sigma_{name}"] = sigma_of_mean_strain(noise, missed, how, along_x[name])
         return reading | {"points": float(layers.valid[rows, columns].sum())}
+
+
+def _turn(u: FloatArray, v: FloatArray) -> float:
+    """By what angle, rad, the longer side of a rectangle has turned, by displacements (h, w), px, that are not NaN."""
+    if u.shape[0] > u.shape[1]:
+        return -_turn(v.T, u.T)
+    known = np.isfinite(u)
+    x = np.broadcast_to(np.arange(u.shape[1], dtype=np.float64), u.shape)[known]
+    if x.size == 0 or np.ptp(x) == 0:
+        return 0.0
+    along, across = (float(np.polyfit(x, part[known], 1)[0]) for part in (u, v))
+    return math.atan2(across, 1.0 + along)
 
 
 def check_followed(probes: Sequence[Probe]) -> None:

@@ -204,6 +204,16 @@ class TestMoved:
         out = moved(x, u.astype(np.float32), (0.3 * np.sin(y / 3) * np.exp(-(((x - 200) / 9) ** 2))).astype(np.float32))
         assert np.isfinite(out[8:-8, 180:220]).all()
 
+    @pytest.mark.parametrize("stretch", [1.5, 2.0, 2.2, 2.9])
+    def test_stretch_opens_no_gaps(self, stretch: float) -> None:
+        x = np.mgrid[:20, :80][1].astype(np.float32)
+        u = ((stretch - 1) * (x - 2.25)).astype(np.float32)
+        u[:, 40:] = np.nan
+        out = moved(np.where(np.isfinite(u), x, np.nan), u, 0 * u)
+        reached = slice(2, int(2.25 + stretch * (39 - 2.25)))
+        assert np.isfinite(out[:, reached][:, :77]).mean() > 0.97
+        assert np.isnan(out[:, reached.stop + 3 :]).all()
+
     def test_a_crack_stays_open(self) -> None:
         x = np.mgrid[:30, :60][1].astype(np.float32)
         u = np.where(x < 30, 0.0, 12.0).astype(np.float32)

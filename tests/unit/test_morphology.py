@@ -63,3 +63,12 @@ def test_squares_of_a_set_are_kept_and_lines_are_not() -> None:
     kept = in_squares(points, 3)
     assert bool(kept[5:12, 5:12].all())
     assert int(kept.sum()) == 49
+
+
+def test_parts_that_share_a_corner_may_count_as_one() -> None:
+    diagonal = torch.eye(6, dtype=torch.bool)
+    both = torch.cat([diagonal, torch.zeros(6, 1, dtype=torch.bool), diagonal.flip(1)], 1)
+    assert int(labelled(both).max()) == 12
+    numbers = labelled(both, by_corners=True)
+    assert int(numbers.max()) == 2
+    assert bool((numbers[:, :6] == diagonal).all()) and bool((numbers[:, 7:] == 2 * diagonal.flip(1)).all())

@@ -46,7 +46,7 @@ def longest(points: Tensor, gap_cells: int = GAP_CELLS) -> Tensor:
     A line may lack twice `gap_cells` cells of 4 px.
     """
     cells = _cells(points) > 0
-    names = labelled(dilated(cells, gap_cells))
+    names = labelled(dilated(cells, gap_cells), by_corners=True)
     sizes = names[cells].bincount()
     if not len(sizes) or int(sizes.max()) < SHORTEST_CELLS:
         return torch.zeros_like(points)

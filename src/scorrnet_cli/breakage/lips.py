@@ -11,15 +11,19 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.breakage.bodies import APART_PX
-from scorrnet_cli.breakage.breaks import longest, sides
+from scorrnet_cli.breakage.breaks import BLUNT_PX, longest, sides
 from scorrnet_cli.numerics.consensus import nearer, nearest_part, owned
 from scorrnet_cli.numerics.continuation import extrapolate_slopes
-from scorrnet_cli.numerics.morphology import dilated, eroded, meeting
+from scorrnet_cli.numerics.filters import plane_through
+from scorrnet_cli.numerics.morphology import dilated, eroded, labelled, meeting
 from scorrnet_cli.numerics.tiles import Box, bounds
 
 WIDEST_PX = 8  # half of the widest gap between two lips
 AROUND_PX = 64  # of a crack, within which its lips are looked at
 LEAST_PX = 12  # of a crack's length
+BANK_PX, END_PX = 16, 2  # of what lies along a gap, and of the gap's ends
+MOST_ELSE = 0.2  # of the smaller bank, what is of neither
+RIM_PX = 16  # of a lip beside the gap, of which the field does not tell whose it is
 MOST_GAPS = 8  # looked at, the longest first
 
 
@@ -68,18 +72,63 @@ def _opened(lip: Lip, field: Tensor, gap: Tensor) -> list[Lip]:
     """The two lips of a gap (H, W) bool, or the one that it lies in if nothing opens there."""
     known = lip.sees
     near = bounds(gap).grown(AROUND_PX).within(Box(0, 0, *known.shape))
-    both = sides(near.of(field), near.of(known), near.of(gap))
-    if sum(bool(side.any()) for side in both) < 2:
+    moved, there, hole = near.of(field), near.of(known), near.of(gap)
+    both = _banks(there, hole)
+    if not both:  # what a turn or a stretch of the whole adds is no difference between its sides
+        both = sides(moved - plane_through(moved, there.float()), there, hole)
+    clear = ~dilated(hole, BLUNT_PX)
+    if sum(bool((side & clear).any()) for side in both) < 2:
         return [lip]
-    one, other = (extrapolate_slopes(near.of(field), side) for side in both)
+    one, other = (extrapolate_slopes(moved, side & clear) for side in both)
     jumps = (one - other).norm(dim=0) > APART_PX
-    broken = _border(nearest_part(both)) & near.of(gap) & jumps
+    both = _as_far_as_the_gap(both, there)
+    broken = _border(_side_of(both)) & hole & jumps
     if int(broken.sum()) < LEAST_PX:
         return [lip]
-    number = nearest_part([_placed(side, near, known) for side in both])
-    shared = known & nearer(_border(number) & known, _placed(broken, near, known))
+    number = _side_of([_placed(side, near, known) for side in both])
+    whole = _border(number) & known & ~dilated(gap, BLUNT_PX)
+    shared = known & nearer(whole, _placed(broken, near, known))
     pieces = [Lip(mine | shared, lip.owned & mine) for mine in owned(number, known, 2)]
     return [piece for piece in pieces if bool(piece.owned.any())]
+
+
+def _banks(known: Tensor, gap: Tensor) -> list[Tensor]:
+    """What lies along a gap (h, w) bool on either side, away from its ends; none if that is not two pieces."""
+    y, x = gap.nonzero(as_tuple=True)
+    places = torch.stack([x - x.double().mean(), y - y.double().mean()])
+    along = torch.linalg.eigh(places @ places.T).eigenvectors[:, -1] @ places
+    at_an_end = (along < along.min() + END_PX) | (along > along.max() - END_PX)
+    ends = torch.zeros_like(gap)
+    ends[y[at_an_end], x[at_an_end]] = True
+    names = labelled(known & dilated(gap, BANK_PX) & ~dilated(ends, BANK_PX + END_PX))
+    sizes, order = names.flatten().bincount()[1:].sort(descending=True)
+    if len(sizes) < 2 or int(sizes[1]) < LEAST_PX * BANK_PX or int(sizes[2:].sum()) > MOST_ELSE * int(sizes[1]):
+        return []
+    return [names == int(number) + 1 for number in order[:2]]
+
+
+def _as_far_as_the_gap(both: list[Tensor], known: Tensor) -> list[Tensor]:
+    """Let two sides (h, w) bool grow over what is known until they meet, but not across the gap, however thin."""
+    one, other = both
+    for _ in range(RIM_PX):
+        one, other = one | (_next_to(one) & known & ~other), other | (_next_to(other) & known & ~one)
+    return [one & ~other, other & ~one]
+
+
+def _next_to(points: Tensor) -> Tensor:
+    """Points (h, w) bool that share a side with those of a set, so that a slanted line of pixels cannot be crossed."""
+    found = torch.zeros_like(points)
+    for axis in (0, 1):
+        length = points.shape[axis] - 1
+        found.narrow(axis, 0, length).logical_or_(points.narrow(axis, 1, length))
+        found.narrow(axis, 1, length).logical_or_(points.narrow(axis, 0, length))
+    return found
+
+
+def _side_of(both: list[Tensor]) -> Tensor:
+    """Number (h, w) of the side that each point is of, or else of that which is nearer to it."""
+    number = nearest_part(both)
+    return number.where(~both[0], 0).where(~both[1], 1)
 
 
 def _border(number: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -64,13 +64,14 @@ def in_squares(points: Tensor, half_px: int) -> Tensor:
     return points & dilated(eroded(points, half_px), half_px + 2)
 
 
-def labelled(points: Tensor) -> Tensor:
+def labelled(points: Tensor, *, by_corners: bool = False) -> Tensor:
     """Number the connected parts of a set.
 
     Parameters
     ----------
     points : (H, W) bool
-        Neighbours share a side.
+    by_corners : bool
+        Whether neighbours need to share a corner only, not a side.
 
     Returns
     -------
@@ -80,9 +81,7 @@ def labelled(points: Tensor) -> Tensor:
     numbers = torch.zeros(points.shape, dtype=torch.int64, device=points.device)
     own = torch.arange(int(points.sum()), device=points.device)
     numbers[points] = own
-    above, left = points[1:] & points[:-1], points[:, 1:] & points[:, :-1]
-    first = torch.cat([numbers[:-1][above], numbers[:, :-1][left]])
-    second = torch.cat([numbers[1:][above], numbers[:, 1:][left]])
+    first, second = map(torch.cat, zip(*_neighbours(numbers, points, by_corners=by_corners), strict=True))
     leader = own  # of each point: who leads is their own leader
     while True:
         ones, others = leader[first], leader[second]
@@ -93,3 +92,14 @@ def labelled(points: Tensor) -> Tensor:
         leader = leader.scatter_reduce(0, torch.maximum(ones, others), torch.minimum(ones, others), "amin")
         while not torch.equal(leader, further := leader[leader]):
             leader = further
+
+
+def _neighbours(numbers: Tensor, points: Tensor, *, by_corners: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    """Numbers (N,) of points (H, W) bool and of their neighbours, each pair of them once."""
+    later, sooner, every = slice(1, None), slice(None, -1), slice(None)
+    pairs = [((later, every), (sooner, every)), ((every, later), (every, sooner))]
+    if by_corners:
+        pairs += [((later, later), (sooner, sooner)), ((later, sooner), (sooner, later))]
+    for one, other in pairs:
+        both = points[one] & points[other]
+        yield numbers[one][both], numbers[other][both]

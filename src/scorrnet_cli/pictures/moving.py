@@ -35,16 +35,16 @@ def moved(values: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
         source = _grown(source)
     y, x = np.nonzero(source >= 0)
     from_y, from_x = np.divmod(source[y, x], width)
-    back_x = x - u[from_y, from_x]
-    back_y = y - v[from_y, from_x]
-    near_x, near_y = np.rint(back_x).astype(int), np.rint(back_y).astype(int)
-    inside = (near_x >= 0) & (near_x < width) & (near_y >= 0) & (near_y < height)
-    x, y, near_x, near_y = x[inside], y[inside], near_x[inside], near_y[inside]
-    with np.errstate(invalid="ignore"):
-        miss = np.hypot(near_x + u[near_y, near_x] - x, near_y + v[near_y, near_x] - y)
-        there = miss < _NEAR_PX * (1.0 + _stretch(u, v)[near_y, near_x])
+    reach = _NEAR_PX * (1.0 + _stretch(u, v))
     out = np.full((height, width), np.nan, np.float32)
-    out[y[there], x[there]] = values[near_y[there], near_x[there]]
+    back_x, back_y = (np.rint(each).astype(int) for each in (x - u[from_y, from_x], y - v[from_y, from_x]))
+    for near_x, near_y in ((from_x, from_y), (back_x, back_y)):  # the latter, which is nearer, has the last word
+        inside = (near_x >= 0) & (near_x < width) & (near_y >= 0) & (near_y < height)
+        to_x, to_y, near_x, near_y = x[inside], y[inside], near_x[inside], near_y[inside]
+        with np.errstate(invalid="ignore"):
+            miss = np.hypot(near_x + u[near_y, near_x] - to_x, near_y + v[near_y, near_x] - to_y)
+            there = miss < reach[near_y, near_x]
+        out[to_y[there], to_x[there]] = values[near_y[there], near_x[there]]
     return out
 
 
