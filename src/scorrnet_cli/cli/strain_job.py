@@ -17,6 +17,7 @@ from scorrnet_cli.gauge import Strain
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.strain import strain_of
 from scorrnet_cli.writers import add_strain, open_result
+from scorrnet_cli.writers.names import is_hdf5
 
 _GAUGE = ("strain_window_px", "strain_measure", "strain_order", "strain_weights")
 
@@ -47,9 +48,8 @@ def run(
     OutputError
         If it cannot be written.
     """
-    for name in (path, output):
-        if name and name.suffix.lower() not in (".h5", ".hdf5"):
-            raise UsageError("Strain is stored in HDF5 results only", str(name), "Measure again with -o NAME.h5")
+    if not is_hdf5(path):
+        raise UsageError("Strain is stored in HDF5 results only", str(path), "Measure again with -o NAME.h5")
     with open_result(path) as result:
         frames = result.shape[0]
         measured = result.process.settings
