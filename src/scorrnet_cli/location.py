@@ -65,10 +65,10 @@ def seen_without_glints(network: CorrNet, reference: Tensor, mask: Tensor, plain
     return _seen_but(network, bare.image, mask, bare.glints) if bool(bare.glints.any()) else plain
 
 
-def _seen_but(network: CorrNet, painted: Tensor, mask: Tensor, hidden: Tensor) -> Seen:
+def _seen_but(network: CorrNet, painted: Tensor, mask: Tensor, covering: Tensor) -> Seen:
     """Prepare a reference image that was painted over where something hides the surface, (H, W) bool."""
     found = seen(network, painted, mask)
-    core = found.surface.core * ~dilated(hidden, BLUR_PX)
+    core = found.surface.core * ~dilated(covering, BLUR_PX)
     return found._replace(surface=found.surface._replace(core=core))
 
 
@@ -119,7 +119,7 @@ class _Without(NamedTuple):
 
     reference: Seen
     deformed: Tensor
-    hidden: Tensor  # (H, W) bool, where it was in the deformed image
+    covering: Tensor  # (H, W) bool, where it was in the deformed image
     start: Tensor | None  # for the search
     more: float  # share of the surface that must match besides
 
@@ -135,7 +135,7 @@ def _without_glints(plain: Seen, bare: Seen, deformed: Tensor, start: Tensor | N
 def _cover(plain: Seen, glints: _Without) -> float:
     """Share of a surface that glints cover in the image that has more of them."""
     there = int(plain.surface.core.sum())
-    return max(int(glints.hidden.sum()), there - int(glints.reference.surface.core.sum())) / max(1, there)
+    return max(int(glints.covering.sum()), there - int(glints.reference.surface.core.sum())) / max(1, there)
 
 
 def _resting(plain: Seen, found: Located, known: Tensor, glints: _Without) -> Located | None:
@@ -143,8 +143,8 @@ def _resting(plain: Seen, found: Located, known: Tensor, glints: _Without) -> Lo
 
     Where the surface moves by less than a few pixels all matches, with them and without, but is held back by them.
     """
-    reference, deformed, hidden, *_ = glints
-    points = ((plain.surface.core - reference.surface.core) > 0) | (hidden & (plain.surface.core > 0))
+    reference, deformed, covering, *_ = glints
+    points = ((plain.surface.core - reference.surface.core) > 0) | (covering & (plain.surface.core > 0))
     near = dilated(points, ASTRAY_PX)
     away = known & ~near
     motion = found.field
@@ -153,18 +153,18 @@ def _resting(plain: Seen, found: Located, known: Tensor, glints: _Without) -> Lo
     if not bool(points.any()) or not stays(plain.surface, found.deformed, points, motion):
         return None
     ready = Spline(deformed_spline(reference.surface, deformed))
-    return _uncovered(Located(reference.surface, ready, motion), hidden)
+    return _uncovered(Located(reference.surface, ready, motion), covering)
 
 
 def _without_islands(network: CorrNet, plain: Seen, deformed: Tensor, found: Located, known: Tensor) -> _Without | None:
     """Take what is at rest in the midst of a moving surface, which matches where it is `known`, off both images."""
-    hidden = islands(plain.surface, found.deformed, found.field, known)
-    if int(hidden.sum()) < LEAST * int(plain.surface.core.sum()):
+    covering = islands(plain.surface, found.deformed, found.field, known)
+    if int(covering.sum()) < LEAST * int(plain.surface.core.sum()):
         return None
     mask = plain.surface.mask
-    reference = _seen_but(network, painted_over(plain.surface.grey, hidden, mask), mask, hidden)
-    around = extrapolate(found.field, moving(found.field, known) & ~dilated(hidden, ASTRAY_PX))
-    return _Without(reference, painted_over(deformed, hidden, mask), hidden, around, ISLANDS_MORE)
+    reference = _seen_but(network, painted_over(plain.surface.grey, covering, mask), mask, covering)
+    around = extrapolate(found.field, moving(found.field, known) & ~dilated(covering, ASTRAY_PX))
+    return _Without(reference, painted_over(deformed, covering, mask), covering, around, ISLANDS_MORE)
 
 
 def _better(network: CorrNet, found: Located, known: Tensor, images: _Without, *, always_ask: bool) -> Located | None:
@@ -172,7 +172,7 @@ def _better(network: CorrNet, found: Located, known: Tensor, images: _Without, *
 
     `known` (H, W) bool is where the images match as they are, at the field that was found in them.
     """
-    reference, deformed, hidden, start, more = images
+    reference, deformed, covering, start, more = images
     ready = Spline(deformed_spline(reference.surface, deformed))
 
     def matched_at(field: Tensor) -> Tensor:
@@ -195,13 +195,13 @@ def _better(network: CorrNet, found: Located, known: Tensor, images: _Without, *
     gained, lost = (_share(points, reference, field) for points in (now & ~agreed, agreed & ~now))
     if gained - lost < more:  # noise matches at more points once a field is sought for it, and at other points no more
         return None
-    return _uncovered(Located(reference.surface, ready, field), hidden)
+    return _uncovered(Located(reference.surface, ready, field), covering)
 
 
-def _uncovered(found: Located, hidden: Tensor) -> Located:
+def _uncovered(found: Located, covering: Tensor) -> Located:
     """Leave out what of a surface is hidden in the deformed image, (H, W) bool."""
     place, arrives = landing(found.field)
-    back = dilated(arrives & hidden.flatten()[place], NEAR_PX)
+    back = dilated(arrives & covering.flatten()[place], NEAR_PX)
     return found._replace(surface=found.surface._replace(core=found.surface.core * ~back))
 
 

@@ -125,7 +125,7 @@ class Result(Field):
             If there is no quantity of a name, or matplotlib is not installed.
         """
         from scorrnet_cli.pictures.layout import arrangement
-        from scorrnet_cli.pictures.paper import Look, Panel, check_matplotlib, draw
+        from scorrnet_cli.pictures.paper import Panel, Style, check_matplotlib, draw
         from scorrnet_cli.pictures.quantities import chosen_quantities, values_of
         from scorrnet_cli.pictures.scale import choose_scale, ends_of
         from scorrnet_cli.snapshots import Snapshot
@@ -141,8 +141,8 @@ class Result(Field):
             shown = values * np.float32(quantity.factor(mm_per_px))
             panels.append(Panel(one.name, None, shown, scale, quantity.symbol))
         shape = self.shape[1:]
-        look = Look(shape, mm_per_px)
-        return draw(panels, arrangement(len(panels), shape, shared=False), look)
+        style = Style(shape, mm_per_px)
+        return draw(panels, arrangement(len(panels), shape, shared=False), style)
 
     def to_xarray(self) -> xarray.Dataset:
         """Return all arrays as an xarray data set, with coordinates and units.

@@ -816,10 +816,10 @@ class TestPicture:
     def test_panels_are_labelled_and_what_is_unknown_is_left_out(
         self, make_field: Callable[[int, int, int], Field]
     ) -> None:
-        from scorrnet_cli.pictures.stills import overview
+        from scorrnet_cli.pictures.stills import preview
 
         field = make_field(1, 40, 50)
-        figure = overview(Frame(np.zeros((40, 50), np.float32), field.reference), field)
+        figure = preview(Frame(np.zeros((40, 50), np.float32), field.reference), field)
         panels = figure.axes
         bars = [bar for panel in panels for bar in panel.child_axes]
         assert [bar.get_ylabel() for bar in bars] == ["$u$ (px)", "$v$ (px)", r"$\mathrm{ZNCC}$"]

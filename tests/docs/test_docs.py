@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,9 +14,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+import tifffile
+from PIL import Image
+from typer.testing import CliRunner
 
 import scorrnet_cli
+from scorrnet_cli.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -141,3 +147,24 @@ def test_examples_use_what_there_is(path: Path) -> None:
 
 def test_the_pages_hold_examples() -> None:
     assert sum(len(list(examples(path))) for path in PAGES) > 30
+
+
+@pytest.mark.parametrize("path", [ROOT / "docs/python.md", ROOT / "README.md"], ids=lambda path: path.name)
+def test_the_python_in_the_pages_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib", reason="the extra plot is not installed")
+    pytest.importorskip("xarray", reason="the extra xarray is not installed")
+    monkeypatch.chdir(tmp_path)
+    with Image.open(ROOT / "examples/plate_hole/reference.png") as image:
+        pixels = np.asarray(image)[150:310, 60:220]
+    for name, shift in (("ref", 0), ("def", 2), ("1", 1), ("2", 3)):
+        tifffile.imwrite(f"{name}.tif", np.roll(pixels, shift, 1))
+    for output in ("def.scorrnet.h5", "deformed.scorrnet.h5", "deformed.tif"):
+        assert CliRunner().invoke(app, ["measure", "ref.tif", "def.tif", "--mask", "all", "-o", output]).exit_code == 0
+    shape = np.asarray(pixels).shape
+    text = path.read_text(encoding="utf-8").replace("252, 450, 252, 60", f"9, 9, 9, {shape[0] - 9}")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) > 2
+    shutil.copy("def.scorrnet.h5", "test.h5")
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(block, names)  # each page is read from top to bottom

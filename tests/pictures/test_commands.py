@@ -21,7 +21,7 @@ from scorrnet_cli.pictures import lettering, paper
 from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.quantities import QUANTITIES
 from scorrnet_cli.pictures.scale import Scale
-from scorrnet_cli.pictures.stills import Artist, Wish, overview
+from scorrnet_cli.pictures.stills import Artist, Wish, preview
 from scorrnet_cli.snapshots import Snapshots
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import open_result
@@ -115,7 +115,7 @@ class TestNames:
         values = np.zeros(shape, np.float32)
         scale = Scale(0.0, 1.0, "px", diverging=False)
         panels = [paper.Panel(name, None, values, scale, "u") for name in names]
-        return paper.draw(panels, columns, paper.Look(shape, shared=shared))
+        return paper.draw(panels, columns, paper.Style(shape, shared=shared))
 
     @pytest.mark.parametrize("shape", [(60, 80), (100, 30)])
     def test_on_a_sheet_they_are_cut_to_the_panel_and_keep_their_end(self, shape: tuple[int, int]) -> None:
@@ -164,7 +164,7 @@ class TestOverview:
         names = ("u", "v", "mask", "valid", "zncc", "sigma_u", "sigma_v", "fallback")
         arrays = {name: getattr(sequence.field, name)[:1] for name in names}
         field = replace(sequence.field, deformed=sequence.field.deformed[:1], calibration=scale, **arrays)
-        _, u, _, zncc = overview(Frame(np.zeros((H, W), np.float32), field.reference), field).axes
+        _, u, _, zncc = preview(Frame(np.zeros((H, W), np.float32), field.reference), field).axes
         unit, factor = ("px", 1.0) if mm_per_px is None else ("mm", mm_per_px)
         np.testing.assert_allclose(shown(u).compressed(), factor * field.u[0][field.valid[0]], rtol=1e-6)
         np.testing.assert_allclose(shown(zncc).compressed(), field.zncc[0][field.valid[0]])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scorrnet_cli.pipeline import Prepared
 
 
-class Doubts(NamedTuple):
+class Cautions(NamedTuple):
     """What may be wrong with the reference image or the surface in it; the sureness is None if the mask was given."""
 
     sureness: Sureness | None
@@ -36,12 +36,12 @@ class Doubts(NamedTuple):
         """How unsure the mask is, see `sureness`; None if it was given."""
         return self.sureness.unsure_share if self.sureness else None
 
-    def after(self, doubt: str) -> Doubts:
+    def after(self, doubt: str) -> Cautions:
         """Return these with another one before them, if it is one."""
         return self._replace(warnings=(doubt, *self.warnings)) if doubt else self
 
     @classmethod
-    def of(cls, prepared: Prepared) -> Doubts:
+    def of(cls, prepared: Prepared) -> Cautions:
         """Return those of a reference image."""
         return cls(prepared.sureness, prepared.warnings)
 
@@ -81,7 +81,7 @@ def _replaces(task: Task) -> bool:
     return os.path.lexists(target) and not was_completing(task.output)
 
 
-def look(task: Task, listener: Listener) -> tuple[Plan, Frame, Callable[[Source, int], float | None]]:
+def survey(task: Task, listener: Listener) -> tuple[Plan, Frame, Callable[[Source, int], float | None]]:
     """Look at the images: say which are measured against which, read the reference, and say what tells their times.
 
     Raises
@@ -104,12 +104,12 @@ def parts_of(task: Task, reference: Frame, process: Process) -> Parts:
     return Parts(task.output, reference.info, reference.shape, process, task.calibration, task.time_source)
 
 
-def tell(doubts: Doubts, say: Callable[[str], None], probability: Path | None) -> None:
+def tell(cautions: Cautions, say: Callable[[str], None], probability: Path | None) -> None:
     """Say what is doubtful, each in words, and show how sure the mask is if there is a file for it."""
-    for why in doubts.warnings:
+    for why in cautions.warnings:
         say(why)
-    if probability and doubts.sureness:
-        write_probability(probability, doubts.sureness.levels)
+    if probability and cautions.sureness:
+        write_probability(probability, cautions.sureness.levels)
 
 
 def finish(
@@ -119,7 +119,7 @@ def finish(
     found: Mapping[int, FrameSummary],
     start: float,
     listener: Listener,
-    doubts: Doubts,
+    cautions: Cautions,
     image: Callable[[int], Frame] | None = None,
 ) -> Report:
     """Put the result of all frames in its place, draw it, and say what it came to.
@@ -151,8 +151,8 @@ def finish(
         mask_area_px=mask_area_px,
         frames=frames,
         time_s=time_s,
-        unsure_share=doubts.unsure_share,
-        warnings=doubts.warnings,
+        unsure_share=cautions.unsure_share,
+        warnings=cautions.warnings,
         probability=task.probability,
         calibration=task.calibration,
         time_source=task.time_source,

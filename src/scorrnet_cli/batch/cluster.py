@@ -17,7 +17,7 @@ from socket import create_connection
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from scorrnet_cli.batch.around import Doubts
+from scorrnet_cli.batch.around import Cautions
 from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import read_pages
@@ -176,10 +176,10 @@ def hand_out(
         client.cancel(list(asked))
 
 
-def described(client: Any, order: Order, reference: str) -> tuple[Process, Doubts]:
+def described(client: Any, order: Order, reference: str) -> tuple[Process, Cautions]:
     """Have a worker say how it measures, and what is doubtful about the surface of the `reference`; errors as below."""
     with _survived(reference):
-        said: tuple[Process, Doubts] = client.submit(_describe, order, pure=False).result()
+        said: tuple[Process, Cautions] = client.submit(_describe, order, pure=False).result()
         return said
 
 
@@ -196,10 +196,10 @@ def _survived(image: str) -> Iterator[None]:
         ) from error
 
 
-def _describe(order: Order) -> tuple[Process, Doubts]:
+def _describe(order: Order) -> tuple[Process, Cautions]:
     """Say how a worker measures, and what is doubtful about the surface; runs there."""
     bench = _bench(order)
-    return bench.instruments.process(), Doubts.of(bench.prepared)
+    return bench.instruments.process(), Cautions.of(bench.prepared)
 
 
 def _measure(order: Order, process: Process, source: Source, at_s: float | None) -> FrameSummary:

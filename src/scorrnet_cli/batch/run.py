@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from scorrnet_cli.batch.around import Doubts, check, finish, look, parts_of, tell
+from scorrnet_cli.batch.around import Cautions, check, finish, parts_of, survey, tell
 from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import Item, read_items
@@ -54,7 +54,7 @@ def run(task: Task, load: Callable[[], Instruments], listener: Listener) -> Outc
         task, what is wrong with a frame.
     """
     resume = check(task)
-    plan, reference, time = look(task, listener)
+    plan, reference, time = survey(task, listener)
     if task.strict:
         _check_images(plan, reference)
     listener.doing("loading the networks")
@@ -109,14 +109,14 @@ class _Run:
         self._compute_s += time.perf_counter() - start
         how = "given" if prepared.sureness is None else "found"
         self._listener.detail(f"surface of {int(prepared.mask.sum())} px, {how}; prepared in {self._compute_s:.2f} s")
-        doubts = Doubts.of(prepared).after(self._plan.doubt)
-        tell(doubts, self._listener.doubted, self._task.probability)
+        cautions = Cautions.of(prepared).after(self._plan.doubt)
+        tell(cautions, self._listener.doubted, self._task.probability)
         if not resume:
             self._parts.begin(self._plan.total)
         try:
             self._measure_frames(prepared)
             report = finish(
-                self._task, self._parts, reference, self._summaries, start, self._listener, doubts, self._image
+                self._task, self._parts, reference, self._summaries, start, self._listener, cautions, self._image
             )
         finally:
             if not self._parts.count():

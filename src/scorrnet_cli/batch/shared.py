@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from scorrnet_cli.batch.around import Doubts, check, finish, look, parts_of, tell
+from scorrnet_cli.batch.around import Cautions, check, finish, parts_of, survey, tell
 from scorrnet_cli.batch.cluster import Order, Workers, connected, described, hand_out
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import recalled
@@ -37,16 +37,16 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
     """
     settings = independent(settings)
     resume = check(task)
-    plan, reference, time = look(task, listener)
+    plan, reference, time = survey(task, listener)
     order = _order(task, plan, settings)
     listener.doing("waiting for the workers")
     with connected(workers) as client:
         listener.doing("finding the speckle")
-        process, doubts = described(client, order, reference.info.name)
+        process, cautions = described(client, order, reference.info.name)
         process = replace(process, settings=settings)
         check_size(task.output, Header(reference.shape, plan.total or 0, reference.info, process), split=task.split)
-        doubts = doubts.after(plan.doubt)
-        tell(doubts, listener.doubted, task.probability)
+        cautions = cautions.after(plan.doubt)
+        tell(cautions, listener.doubted, task.probability)
         parts = parts_of(task, reference, process)
         with closing(parts):
             if resume:
@@ -54,7 +54,7 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
             else:
                 parts.begin(plan.total)
             listener.begun(process, plan.total)
-            return _measure(task, plan, parts, reference, client, order, listener, time, doubts)
+            return _measure(task, plan, parts, reference, client, order, listener, time, cautions)
 
 
 def independent(settings: Settings) -> Settings:
@@ -81,7 +81,7 @@ def _measure(
     order: Order,
     listener: Listener,
     time: Callable[[Source, int], float | None],
-    doubts: Doubts,
+    cautions: Cautions,
 ) -> Outcome:
     start = perf_counter()
     sources = list(plan.deformed)
@@ -100,7 +100,9 @@ def _measure(
             found[index] = summary
             computed_s += summary.time_s
             listener.kept(summary)
-        report = replace(finish(task, parts, reference, found, start, listener, doubts), earlier_points=earlier_points)
+        report = replace(
+            finish(task, parts, reference, found, start, listener, cautions), earlier_points=earlier_points
+        )
     finally:
         if not parts.count():
             parts.remove()

@@ -22,6 +22,6 @@ def save_preview(path: Path, under: Frame, field: Field) -> None:
     OutputError
         If the picture cannot be written.
     """
-    from scorrnet_cli.pictures.stills import overview
+    from scorrnet_cli.pictures.stills import preview
 
-    save_figure(path, overview(under, field))
+    save_figure(path, preview(under, field))

@@ -95,7 +95,7 @@ def of_settings(settings: Settings) -> Method:
     return measure
 
 
-def subsets(order: int, starting: Method, step: int = ICGN_STEP_PX) -> Method:
+def subsets(order: int, starting: Method) -> Method:
     """Make a method of classical subset correlation with 21 x 21 px.
 
     Parameters
@@ -104,17 +104,16 @@ def subsets(order: int, starting: Method, step: int = ICGN_STEP_PX) -> Method:
         1 for affine, 2 for quadratic shape functions.
     starting : callable
         The method that gives the field to start from.
-    step : int
-        Every so many-th pixel is measured.
     """
 
     def measure(reference: Tensor, deformed: Tensor, mask: Tensor) -> Measured:
         begun = starting(reference, deformed, mask)
-        result = nothing(mask)._replace(step=step)
+        result = nothing(mask)._replace(step=ICGN_STEP_PX)
         if not bool(begun.valid.any()):
             return result
         start = filled_by_nearest(begun.displacement, begun.valid)
-        y, x = (step * index for index in torch.nonzero(mask[::step, ::step], as_tuple=True))
+        every = slice(None, None, ICGN_STEP_PX)
+        y, x = (ICGN_STEP_PX * index for index in torch.nonzero(mask[every, every], as_tuple=True))
         found = correlate(reference, deformed, mask, start, torch.stack([x, y]), order)
         result.displacement[:, y, x] = found.displacement.where(found.valid, torch.nan)
         result.sigma[:, y, x] = found.sigma.where(found.valid, torch.nan)

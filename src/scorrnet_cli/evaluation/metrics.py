@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 RIM_PX = 15  # points closer to the border of an image do not count
+STRAIN_WINDOW_PX = 25
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,11 @@ def filled_by_nearest(values: Tensor, known: Tensor) -> Tensor:
                 nearest = torch.where(distance < best, other, nearest)
                 best = torch.minimum(best, distance)
     return values[:, nearest[0], nearest[1]]
+
+
+def strain_window(step_px: int) -> int:
+    """Side of the window over which strain is taken to compare methods, in points `step_px` apart; odd."""
+    return round(STRAIN_WINDOW_PX / step_px) // 2 * 2 + 1
 
 
 def plane_slopes(values: Tensor, window: int, step_px: int = 1) -> tuple[Tensor, Tensor]:

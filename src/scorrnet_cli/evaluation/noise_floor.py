@@ -14,10 +14,8 @@ from torch import Tensor
 
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.evaluation.methods import Measured, Method
-from scorrnet_cli.evaluation.metrics import averaged, plane_slopes, spread
+from scorrnet_cli.evaluation.metrics import averaged, plane_slopes, spread, strain_window
 from scorrnet_cli.field import DISPLACEMENTS, READINGS
-
-STRAIN_WINDOW_PX = 25  # side of the window over which strain is taken
 
 
 @dataclass(frozen=True)
@@ -136,6 +134,5 @@ def noise_floor(
 
 def _quantities(found: Measured) -> dict[str, Tensor]:
     u, v = found.thinned(found.displacement)[0].where(found.thinned(found.valid)[0], math.nan)
-    window = round(STRAIN_WINDOW_PX / found.step) // 2 * 2 + 1
-    (ux, uy), (vx, vy) = (plane_slopes(part, window, found.step) for part in (u, v))
+    (ux, uy), (vx, vy) = (plane_slopes(part, strain_window(found.step), found.step) for part in (u, v))
     return {"u": u, "v": v, "exx": ux, "eyy": vy, "exy": 0.5 * (uy + vx)}

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.errors import ScorrnetError
-from scorrnet_cli.evaluation.speckle import Disks, Paint, scatter_disks, soft_inside
+from scorrnet_cli.evaluation.speckle import USUAL_PAINT, Disks, Paint, scatter_disks, soft_inside
 
 SAMPLES = 4  # per pixel and axis
 HALO_PX = 2  # how far the blur reaches beyond a pixel
@@ -147,7 +147,6 @@ def make_pair(
     shape: tuple[int, int],
     displacement: Displacement,
     seed: int,
-    diameter_px: tuple[float, float] = (3.0, 5.0),
     outline: Outline | None = None,
 ) -> Pair:
     """Render a pair without noise; a specimen with an outline lies before a backdrop that moves by (-9, 14) px.
@@ -159,8 +158,6 @@ def make_pair(
     displacement : callable
     seed : int
         Of the speckle.
-    diameter_px : tuple of float
-        Range of speckle diameters, px.
     outline : callable, optional
         Where the specimen is; everywhere if not given.
 
@@ -171,7 +168,7 @@ def make_pair(
     y, x = torch.meshgrid(*(torch.arange(side, dtype=torch.float64) for side in shape), indexing="ij")
     truth = torch.stack(displacement(x, y))
     margin = 32 + math.ceil(float(truth.abs().max()))
-    disks = scatter_disks(shape, seed, Paint(diameter_px), margin)
+    disks = scatter_disks(shape, seed, USUAL_PAINT, margin)
     backdrop = None if outline is None else scatter_disks(shape, seed + 1, Paint((4.0, 12.0)), 48)
     scene = Scene(disks, outline, backdrop)
     mask = torch.ones(shape, dtype=torch.bool) if outline is None else outline(x, y) < 0

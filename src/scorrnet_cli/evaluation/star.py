@@ -16,12 +16,19 @@ from numpy.polynomial import Polynomial
 from torch import Tensor
 
 from scorrnet_cli.evaluation.methods import Measured, Method
-from scorrnet_cli.evaluation.metrics import RIM_PX, Accuracy, accuracy, counted_points, plane_slopes, spread
+from scorrnet_cli.evaluation.metrics import (
+    RIM_PX,
+    Accuracy,
+    accuracy,
+    counted_points,
+    plane_slopes,
+    spread,
+    strain_window,
+)
 from scorrnet_cli.evaluation.rendering import Pair, make_pair, photograph, photographed
 
 LEVEL = 0.9  # of the amplitude, at which detail counts as resolved
 DEGREE = 12  # of the polynomial through the curve
-STRAIN_WINDOW_PX = 25  # side of the window over which strain is taken
 SEED = 500
 _AMPLITUDE_PX = 0.5
 
@@ -204,16 +211,15 @@ def centre_noise(still: Measured) -> float:
     return spread(_centre_row(still)[RIM_PX:-RIM_PX])
 
 
-def strain_noise(still: Measured, strain_window_px: int = STRAIN_WINDOW_PX) -> float:
-    """Standard deviation of exx of an unmoved scene, of planes fitted to u over windows of `strain_window_px`.
+def strain_noise(still: Measured) -> float:
+    """Standard deviation of exx of an unmoved scene, of planes fitted to u over windows of 25 px.
 
     The window alone is meant, the subset that each point averages over comes on top; `l10_px` tells that.
     """
     (u,) = still.thinned(still.displacement[0])
     rim = -(-RIM_PX // still.step)
     inner = u[rim:-rim, rim:-rim]
-    window = round(strain_window_px / still.step) // 2 * 2 + 1
-    return spread(plane_slopes(inner, window, still.step)[0])
+    return spread(plane_slopes(inner, strain_window(still.step), still.step)[0])
 
 
 def _centre_row(found: Measured) -> Tensor:

@@ -12,7 +12,7 @@ _BAR_MM, _FOOT_MM, _NOTE_MM = 17.0, 8.0, 4.0  # a colour bar, the lowest labels,
 
 
 def arrangement(count: int, shape: tuple[int, int], *, shared: bool) -> int:
-    """Choose into how many columns panels (H, W) are put, so that they are drawn largest; `shared` as in `Look`."""
+    """Choose into how many columns panels (H, W) are put, so that they are drawn largest; `shared` as in `Style`."""
     rows = {columns: math.ceil(count / columns) for columns in range(1, count + 1)}
     return max(rows, key=lambda columns: (_scale_mm(rows[columns], columns, shape, shared), -columns))
 
@@ -31,7 +31,7 @@ def _around_mm(columns: int, shared: bool) -> float:
 
 
 def figure_size(rows: int, columns: int, shape: tuple[int, int], *, shared: bool, note: bool) -> tuple[float, float]:
-    """Return width and height, inch, of a figure of panels (H, W); `shared` as in `Look`, `note` for small print."""
+    """Return width and height, inch, of a figure of panels (H, W); `shared` as in `Style`, `note` for small print."""
     height, width = shape
     scale = max(_scale_mm(rows, columns, shape, shared), _LEAST_MM / max(height, width))
     across = columns * scale * width + _around_mm(columns, shared)

@@ -86,7 +86,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """How a figure looks.
 
     Attributes
@@ -171,7 +171,7 @@ def styled() -> Iterator[None]:
             yield
 
 
-def draw(panels: Sequence[Panel], columns: int, look: Look) -> Figure:
+def draw(panels: Sequence[Panel], columns: int, style: Style) -> Figure:
     """Make a figure of panels in rows of `columns`; all share their axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -179,32 +179,32 @@ def draw(panels: Sequence[Panel], columns: int, look: Look) -> Figure:
     rows = math.ceil(len(panels) / columns)
     with styled():
         figure = Figure(
-            figsize=figure_size(rows, columns, look.shape, shared=look.shared, note=bool(look.note)),
+            figsize=figure_size(rows, columns, style.shape, shared=style.shared, note=bool(style.note)),
             layout="compressed",
         )
         FigureCanvasAgg(figure)
         grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
         for spare in grid[len(panels) :]:
             spare.set_axis_off()
-        unit = "px" if look.mm_per_px is None else "mm"
+        unit = "px" if style.mm_per_px is None else "mm"
         for index, (axes, panel) in enumerate(zip(grid, panels, strict=False)):
-            _fill(axes, panel, look)
+            _fill(axes, panel, style)
             if index % columns == 0:
                 axes.set_ylabel(f"y ({unit})")
             if index + columns >= len(panels):
                 axes.set_xlabel(f"x ({unit})")
                 axes.tick_params(labelbottom=True)
-        _add_bars(figure, grid, panels, look)
-        if look.note:
-            figure.supxlabel(look.note, fontsize=6.5, color="0.35")
-        shorten_titles(figure, grid[: len(panels)], columns, shared_bar=look.shared)
+        _add_bars(figure, grid, panels, style)
+        if style.note:
+            figure.supxlabel(style.note, fontsize=6.5, color="0.35")
+        shorten_titles(figure, grid[: len(panels)], columns, shared_bar=style.shared)
     return figure
 
 
-def _fill(axes: Axes, panel: Panel, look: Look) -> None:
+def _fill(axes: Axes, panel: Panel, style: Style) -> None:
     """Draw a panel."""
-    height, width = look.shape
-    mm = look.mm_per_px or 1.0
+    height, width = style.shape
+    mm = style.mm_per_px or 1.0
     extent = (-0.5 * mm, (width - 0.5) * mm, (height - 0.5) * mm, -0.5 * mm)
     axes.set_title(panel.title, parse_math=False)
     axes.set_facecolor("0.93")
@@ -225,7 +225,7 @@ def _fill(axes: Axes, panel: Panel, look: Look) -> None:
                 va="center",
                 bbox={"facecolor": "white", "edgecolor": "none"},
             )
-        elif look.contours:
+        elif style.contours:
             _add_contours(axes, panel, mm)
     if panel.outline is not None and panel.outline.any() and not panel.outline.all():
         axes.contour(panel.outline, levels=[0.5], colors=["tab:orange"], linewidths=1.0, extent=extent, origin="upper")
@@ -258,7 +258,7 @@ def _add_contours(axes: Axes, panel: Panel, mm: float) -> None:
             label.set_path_effects(rim)
 
 
-def _add_bars(figure: Figure, grid: Sequence[Axes], panels: Sequence[Panel], look: Look) -> None:
+def _add_bars(figure: Figure, grid: Sequence[Axes], panels: Sequence[Panel], style: Style) -> None:
     """Add colour bars: one for each panel, or one for all panels of a column that show the same quantity."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -267,13 +267,13 @@ def _add_bars(figure: Figure, grid: Sequence[Axes], panels: Sequence[Panel], loo
     groups: dict[tuple[str, int], list[int]] = {}
     for index, panel in enumerate(panels):
         if panel.scale is not None:
-            groups.setdefault((panel.symbol, 0 if look.shared else index), []).append(index)
+            groups.setdefault((panel.symbol, 0 if style.shared else index), []).append(index)
     for members in groups.values():
         panel = panels[members[0]]
         assert panel.scale is not None
         colours = ScalarMappable(Normalize(panel.scale.low, panel.scale.high), _colour_map(panel.scale))
         how: dict[str, Any] = {"label": panel.label, "extend": "both", "extendfrac": 0.03}
-        if not look.shared:
+        if not style.shared:
             bar = grid[members[0]].inset_axes((1.03, 0.0, 0.045, 1.0))
             figure.colorbar(colours, cax=bar, **how)
             continue

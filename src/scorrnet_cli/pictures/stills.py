@@ -14,7 +14,7 @@ from scorrnet_cli.frames import Frame
 from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.layout import arrangement
 from scorrnet_cli.pictures.moving import moved
-from scorrnet_cli.pictures.paper import Look, Panel, draw
+from scorrnet_cli.pictures.paper import Panel, Style, draw
 from scorrnet_cli.pictures.quantities import PLAIN, QUANTITIES, Quantity, values_of
 from scorrnet_cli.pictures.scale import Ends, Scale, choose_scale, ends_of
 from scorrnet_cli.pictures.vectors import arrows, longest_px, magnification
@@ -105,8 +105,10 @@ class Artist:
             columns = len(rows[0])
         else:
             columns = arrangement(len(frames) * len(quantities), (height, width), shared=several)
-        look = Look((height, width), self._snapshots.mm_per_px, self._wish.contours, shared=several, note=self._note())
-        return draw([panel for row in rows for panel in row], columns, look)
+        style = Style(
+            (height, width), self._snapshots.mm_per_px, self._wish.contours, shared=several, note=self._note()
+        )
+        return draw([panel for row in rows for panel in row], columns, style)
 
     def _panel(self, shown: Snapshot, quantity: Quantity) -> Panel:
         scale = self.scales[quantity.name]
@@ -144,7 +146,7 @@ def measure_words(measure: str) -> str:
     return "-".join(part.capitalize() for part in measure.split("-")) if measure != "small" else measure
 
 
-def overview(under: Frame, field: Field) -> Figure:
+def preview(under: Frame, field: Field) -> Figure:
     """Draw what a measurement gave in one figure: the mask's outline, u, v and zncc.
 
     Lengths are in mm where the scale is known, as in `Artist`.
@@ -166,4 +168,4 @@ def overview(under: Frame, field: Field) -> Figure:
         shown = values * np.float32(quantity.factor(mm_per_px))
         title = f"{field.deformed[0].name}: {name}"
         panels.append(Panel(title, grey, shown, scale, quantity.symbol))
-    return draw(panels, arrangement(len(panels), grey.shape, shared=False), Look(grey.shape, mm_per_px))
+    return draw(panels, arrangement(len(panels), grey.shape, shared=False), Style(grey.shape, mm_per_px))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -38,11 +38,9 @@ class HoleFigures:
     filled_share: float
 
 
-def hole_figures(
-    instruments: Instruments, perforations: Sequence[tuple[float, float]] = PERFORATIONS
-) -> Iterator[HoleFigures]:
+def hole_figures(instruments: Instruments) -> Iterator[HoleFigures]:
     """Look for perforated plates, upright before a plain wall and turned before clutter."""
-    for number, (dot_px, hole_px) in enumerate(perforations):
+    for number, (dot_px, hole_px) in enumerate(PERFORATIONS):
         filled = total = 0
         centres = _centres(hole_px)
         holes = [outlines.disk(centre, 0.5 * hole_px) for centre in centres]
