@@ -121,6 +121,8 @@ class Report:
         How strain was taken, if it was asked for.
     earlier_points : int
         Valid points of the frames that an earlier run had measured.
+    increments : bool
+        Whether displacement and strain are those from each frame to the next.
     """
 
     output: Path
@@ -138,6 +140,7 @@ class Report:
     time_source: str = ""
     gauge: StrainSettings | None = None
     earlier_points: int = 0
+    increments: bool = False
 
     @property
     def points_per_s(self) -> float:

@@ -18,6 +18,7 @@ from scorrnet_cli.masks.sureness import Sureness, sureness
 from scorrnet_cli.refinement.matching import Surface
 from scorrnet_cli.segment import LIKELY, paint_probability
 from scorrnet_cli.settings import WHOLE_IMAGE
+from scorrnet_cli.strain import too_wide
 
 SMALLEST_SURFACE_PX = 256
 
@@ -49,11 +50,14 @@ class Prepared:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should look at; empty if all is well."""
-        of_mask = self.sureness.warnings if self.sureness else ()
-        if self.period_px is None:
-            return of_mask
-        what = f"the pattern repeats every {self.period_px:.0f} px, and displacements may be wrong by such steps"
-        return (*of_mask, f"{what}; compare them with the motion that you expect, or use a random pattern")
+        said = list(self.sureness.warnings if self.sureness else ())
+        if self.period_px is not None:
+            what = f"the pattern repeats every {self.period_px:.0f} px, and displacements may be wrong by such steps"
+            said.append(f"{what}; compare them with the motion that you expect, or use a random pattern")
+        gauge = self.process.settings.asked_gauge
+        if gauge and (doubt := too_wide(gauge, self.mask)):
+            said.append(doubt)
+        return tuple(said)
 
     @property
     def surface(self) -> Surface:

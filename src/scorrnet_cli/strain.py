@@ -80,6 +80,15 @@ def strain(
     return Strain(**dict(zip(ARRAYS, planes, strict=True)), how=how)
 
 
+def too_wide(how: StrainSettings, mask: BoolArray) -> str:
+    """Say so if the gauge is wider than the surface (H, W) that it is laid on; empty if it is not."""
+    rows, columns = (int(np.ptp(np.flatnonzero(mask.any(axis)))) + 1 if mask.any() else 0 for axis in (1, 0))
+    if min(rows, columns) >= how.window_px:
+        return ""
+    what = f"the strain window of {how.window_px} px is wider than the surface of {columns} x {rows} px"
+    return f"{what}: the gauge is no longer than that, whatever is stated; try a smaller --strain-window"
+
+
 class Whole(NamedTuple):
     """What the strain of a part of a frame depends on of the whole frame.
 

@@ -109,7 +109,7 @@ def steps_in_time(times_s: Sequence[float] | NDArray[np.float64]) -> NDArray[np.
 def short(value: float, width: float) -> str:
     """Write a value with about three digits of `width`, the range of which it is one, positive."""
     digits = max(0, 2 - math.floor(math.log10(width)))
-    return f"{value:.{digits}f}"
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # no minus before a zero
 
 
 def seconds(value: float) -> str:

@@ -241,7 +241,8 @@ def test_resume_of_a_result_that_is_whole_leaves_it(
     go_on(pipeline)
     result = scorrnet("batch", "images", "--resume", *flags)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == f"scorrnet: images has been measured to its end before, see {made}\n"
+    said = f"images has been measured to its end before, see {made}; its images are not looked at again"
+    assert result.stderr == f"scorrnet: {said}\n"
     assert not pipeline.measured
     assert Path(made).stat().st_mtime_ns == written
     assert json.loads(scorrnet("batch", "images", "--resume", *flags, "--json").stdout)["sequences"] == []
@@ -274,6 +275,9 @@ def test_a_run_with_bad_frames_goes_on(folder: Path, scorrnet: Run, pipeline: An
     go_on(pipeline)
     assert scorrnet("batch", folder, "-o", "out.h5", "--resume").exit_code == 6
     assert contents(Path("out.h5")) == contents(Path("whole.h5"))
+    again = scorrnet("batch", folder, "-o", "out.h5", "--resume")
+    assert (again.exit_code, "2 frames could not be measured then" in again.stderr) == (6, True)
+    assert "--overwrite" in again.stderr
 
 
 def test_a_bad_frame_that_was_replaced_is_measured_again(
@@ -518,7 +522,7 @@ def test_another_way_of_measuring_is_refused(
         assert not pipeline.measured
         return result.stderr
 
-    assert "settings.window_px: None, not 6.0" in refused("--window", "6")
+    assert "differs in window px: none then, 6.0 now" in refused("--window", "6")
     assert "settings.refine" in refused("--no-refine")
     assert "another reference" in refused("--start", "1")
     assert "more than the 3 of now" in refused("--stop", "4")

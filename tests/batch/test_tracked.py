@@ -66,7 +66,9 @@ def test_resumed_runs_equal_whole_ones(
     assert contents(images / "scorrnet.h5") == contents(Path("whole.h5"))
     expected = {(): None, ("--update", "2"): [-1, -1, 1, 1, 3, 3, 5, 5, 7]}.get(flags, list(range(-1, 8)))
     assert used == expected if expected else max(used) >= 3
-    if max(used) >= 0:
+    if "previous" in flags:
+        assert "from each frame to the next, not the total" in result.stdout
+    elif max(used) >= 0:
         assert f"{sum(place >= 0 for place in used)} frames with an earlier frame" in result.stdout
 
 
@@ -81,6 +83,11 @@ def test_how_a_sequence_is_tracked_is_kept_and_replayed(images: Path, scorrnet: 
     assert np.array_equal(read_hdf5("again.h5").u, read_hdf5(old).u, equal_nan=True)
     assert scorrnet("batch", images, *FLAGS, *flags, "-o", "b.h5", "--reference", "previous").exit_code == 0
     assert read_process("b.h5").settings.increments
+    said = scorrnet("batch", images, *flags, "--settings", "b.h5", "-o", "d.h5")
+    assert "from each frame to the next, not the total" in said.stdout
+    pair = sorted(images.glob("*.png"))[:3]
+    assert scorrnet("measure", *pair, "--settings", "b.h5", "-o", "e.h5").exit_code == 0  # promises that of REF
+    assert not read_process("e.h5").settings.increments
     assert scorrnet("batch", images, *flags, "--settings", "b.h5", "-o", "c.h5", "--reference", "first").exit_code == 0
     assert not read_process("c.h5").settings.increments
 

@@ -295,6 +295,7 @@ class TestResult:
             "mm_per_px": None,
             "scale_source": None,
             "time_source": None,
+            "increments": False,
             "strain": None,
             "frames": [
                 {"name": "def.png", "sha256": hashes[1], **frame},

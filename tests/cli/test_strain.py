@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from typer.testing import CliRunner, Result
 from scorrnet_cli.cli import app
 from scorrnet_cli.gauge import MEASURES
 from scorrnet_cli.strain import strain_of
-from scorrnet_cli.writers import read_hdf5
+from scorrnet_cli.writers import Header, open_writer, read_hdf5
 
 ROOT = Path(__file__).parents[2]
 FLAGS = ("--no-refine", "--device", "cpu")
@@ -120,7 +121,7 @@ def test_batch_takes_strain_and_units(images: Path, suffix: str) -> None:
     assert result.exit_code == 6, result.stderr
     rows = rows_of(result)
     assert rows["v"].endswith(" mm")
-    assert "; sigma -" in rows["eyy"]
+    assert ", its sigma -" in rows["eyy"]
     path = Path("a.h5") if suffix == ".h5" else sorted(Path("a.frames").iterdir())[0]
     field = read_hdf5(path)
     assert [info.at_s for info in field.deformed] == ([1.0, 2.5, 3.0] if suffix == ".h5" else [1.0])
@@ -200,6 +201,33 @@ def test_strain_needs_an_hdf5_result(old: Path, name: str, words: str) -> None:
     assert result.exit_code == 2
     assert words in result.stderr
     assert name in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("reference", "images", "numbers"),
+    [
+        ("img_0.png", ["img_2.png", "img_10.png"], [1, 2]),
+        ("img_2.png", ["img_1.png", "img_10.png"], [0, 2]),  # as batch --reference img_2.png counts
+        ("reference.png", ["a_1.png", "a_2.png"], [1, 2]),
+        ("b.png", ["c.png", "a.png"], [1, 2]),  # in an order of their own
+        ("a.tif[0]", ["a.tif[1]", "a.tif[2]"], [1, 2]),
+    ],
+)
+def test_a_rate_counts_from_the_first_image(old: Path, reference: str, images: list[str], numbers: list[int]) -> None:
+    field = read_hdf5(old)
+    infos = tuple(replace(info, name=name) for info, name in zip(field.deformed, images, strict=True))
+    field = replace(field, reference=replace(field.reference, name=reference), deformed=infos)
+    with open_writer(Path("a.h5"), Header(field.shape[1:], 2, field.reference, field.process)) as writer:
+        writer.append(field)
+    assert scorrnet("units", "a.h5", "--fps", "10").exit_code == 0
+    assert [info.at_s for info in read_hdf5("a.h5").deformed] == [number / 10 for number in numbers]
+
+
+def test_a_window_wider_than_the_surface_is_told_of(old: Path) -> None:
+    result = scorrnet("strain", old, "--strain-window", "101")
+    assert result.exit_code == 0, result.stderr
+    assert "the strain window of 101 px is wider than the surface" in result.stderr
+    assert "wider" not in scorrnet("strain", old, "--strain-window", "11").stderr
 
 
 def test_units_are_stated_and_shown(old: Path) -> None:

@@ -108,7 +108,7 @@ def test_the_report_shows_the_surface_of_every_frame_and_says_it(increments: Seq
         "Each field lies at the pixels of the frame before",
         "Points: displacement from frame to frame (px)",
         "Mean displacement of the surface from frame to frame (px)",
-        "Mean strain of the surface from frame to frame (%)",
+        "Mean Green-Lagrange strain of the surface from frame to frame (%)",
     ):
         assert text in page.content
 

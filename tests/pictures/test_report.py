@@ -320,8 +320,10 @@ class TestCharts:
     def test_a_point_that_stands_alone_is_drawn(self) -> None:
         nan = float("nan")
         svg = chart("t", "frame", [0, 1, 2, 3, 4], [Curve("a", [nan, 1.0, nan, 2.0, 3.0])])
-        drawn = re.findall(r' d="([^"]*)"', svg)
-        assert any(re.fullmatch(r"M[\d.]+ [\d.]+h0M[\d.]+ [\d.]+L[\d.]+ [\d.]+", path) for path in drawn), drawn
+        (path,) = re.findall(r' d="([^"]*)"', svg)
+        alone, first, last = re.findall(r"([\d.]+ [\d.]+)", path)
+        assert path == f"M{alone}M{first}L{last}"
+        assert [f"{x} {y}" for x, y in re.findall(r'<circle [^>]*cx="([\d.]+)" cy="([\d.]+)"', svg)] == [alone]
 
     def test_many_names_are_put_below_each_other(self) -> None:
         curves = [Curve(f"a rather long name {index}", [0.0, 1.0]) for index in range(6)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -132,6 +132,8 @@ def finish(
     if parts.count() > len(frames):
         what = f"The earlier run had {parts.count()} frames, and now there are {len(frames)}"
         raise FrameError(what, task.where, "Give the same images")
+    if copies := _copies(reference, frames):
+        listener.doubted(copies)
     listener.doing("writing the result")
     mask_area_px = int(read_hdf5(parts.shard(0)).mask.sum())
     written = complete(parts, task.output, frames, split=task.split, shards=task.shards)
@@ -152,9 +154,18 @@ def finish(
         frames=frames,
         time_s=time_s,
         unsure_share=cautions.unsure_share,
-        warnings=cautions.warnings,
+        warnings=(*cautions.warnings, *((copies,) if copies else ())),
         probability=task.probability,
         calibration=task.calibration,
         time_source=task.time_source,
         gauge=parts.process.settings.asked_gauge,
+        increments=parts.process.settings.increments and len(frames) > 1,
     )
+
+
+def _copies(reference: Frame, frames: Sequence[FrameSummary]) -> str:
+    """Say which deformed images are the reference image itself; empty if none is."""
+    own = reference.info.sha256, reference.info.place[1]
+    same = [frame.image.name for frame in frames if (frame.image.sha256, frame.image.place[1]) == own]
+    more = f" and {len(same) - 1} more" if len(same) > 1 else ""
+    return f"{same[0]}{more} has the same bytes as the reference image: no motion is measured there" if same else ""

@@ -10,7 +10,7 @@ from pathlib import Path
 from scorrnet_cli.batch.order import in_natural_order
 from scorrnet_cli.errors import FrameError
 from scorrnet_cli.images import videos
-from scorrnet_cli.writers.names import FRAMES, PARTS, SHARDS
+from scorrnet_cli.naming import FRAMES, PARTS, SHARDS
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm")
 

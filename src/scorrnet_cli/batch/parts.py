@@ -43,9 +43,9 @@ from scorrnet_cli.batch.records import add_figures, compare, end_last_line, hold
 from scorrnet_cli.errors import FrameError, OutputError, UsageError
 from scorrnet_cli.field import Field, FrameInfo, Process
 from scorrnet_cli.figures import FrameSummary, summarise
+from scorrnet_cli.naming import PARTS
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, explained, open_writer, read_hdf5, write_view, written_whole
-from scorrnet_cli.writers.names import PARTS
 
 _FORMAT = 2
 _SMALLEST_VIEW = 64  # frames, of a folder that is watched; doubled when it gets too small

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from scorrnet_cli.errors import OutputError, UsageError
+from scorrnet_cli.naming import FRAMES, PARTS, SHARDS, beside, is_hdf5
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.writers import explained, open_result
 from scorrnet_cli.writers.hdf5_read import RUN as RUN
-from scorrnet_cli.writers.names import FRAMES, PARTS, SHARDS, beside, is_hdf5
 from scorrnet_cli.writers.own import is_ours
 
 VIEW = "so_far.h5"

@@ -98,8 +98,16 @@ def compare(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
         return
     old, new = flat(before), flat(now)
     name = next(name for name in sorted({*old, *new}) if old.get(name) != new.get(name))
+    what = name.removeprefix("settings.").replace(".", " ").replace("_", " ")
     raise UsageError(
-        f"The run to go on with had another {name}: {old.get(name)}, not {new.get(name)}",
+        f"The run to go on with differs in {what}: {_said(old.get(name))} then, {_said(new.get(name))} now",
         str(folder),
         "Ask for the same, or begin anew with --overwrite",
     )
+
+
+def _said(value: object) -> str:
+    """Write a value as a person does."""
+    if value is None or value == "":
+        return "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

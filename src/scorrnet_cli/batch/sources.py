@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 
@@ -125,14 +126,14 @@ class Plan:
             If an image does not tell its time, or was taken no later than the one before, of those that are there:
             better known before anything is measured.
         """
-        start = 0.0
+        start = Fraction(0)
         if clock and clock.stamps:
             start = clock.read(self.reference.path, self.reference.pages[0], 0)
 
         def time(source: Source, page: int) -> float | None:
             if clock is None or (clock.stamps == "tiff" and None in source.shapes):  # no image, and no tags
                 return None
-            return clock.read(source.path, page, source.number + page) - start
+            return float(clock.read(source.path, page, source.number + page) - start)
 
         if self.total is not None:
             sources = [*([self.reference] if self.is_from_first else []), *self.deformed]

@@ -20,6 +20,7 @@ from scorrnet_cli.batch.places import (
 )
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.figures import FrameSummary
+from scorrnet_cli.naming import is_hdf5, suffix_of
 from scorrnet_cli.writers import (
     SUFFIXES,
     Header,
@@ -32,7 +33,6 @@ from scorrnet_cli.writers import (
     written_whole,
 )
 from scorrnet_cli.writers.atomic import behind_link, bring_to_disk, keep_mode
-from scorrnet_cli.writers.names import is_hdf5, suffix_of
 
 _FRAME_FILES = rf"\d{{6,}}_.*({'|'.join(map(re.escape, SUFFIXES))})"
 

@@ -36,7 +36,7 @@ from scorrnet_cli.errors import (
     WeightsError,
 )
 from scorrnet_cli.frames import count_frames
-from scorrnet_cli.writers.names import PICTURE, PROBABILITY, beside
+from scorrnet_cli.naming import PICTURE, PROBABILITY, beside
 from scorrnet_cli.writers.own import is_ours
 
 _DEFAULT = "scorrnet.h5"

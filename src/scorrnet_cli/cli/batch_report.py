@@ -54,7 +54,7 @@ def table(outcome: Outcome) -> Table:
         *units(report),
     ]
     updated = sum(frame.image.reference_frame >= 0 for frame in good)
-    if updated:
+    if updated and not report.increments:
         rows.append(("compared", f"{updated} frames with an earlier frame, the others with the reference"))
     if good:
         rows += _quantities(good, report.calibration)
@@ -75,7 +75,6 @@ def _quantities(frames: Sequence[FrameSummary], scale: Calibration | None) -> li
     poorest = min(frames, key=lambda frame: frame.zncc)
     shares = statistics.median(frame.valid_share for frame in frames)
     zncc = statistics.median(frame.zncc for frame in frames)
-    sigmas = (statistics.median(getattr(frame, name) for frame in frames) for name in ("sigma_u", "sigma_v"))
     spreads = [
         (
             name,
@@ -94,10 +93,19 @@ def _quantities(frames: Sequence[FrameSummary], scale: Calibration | None) -> li
         ("valid", f"median {shares:.1%} of the mask, least {worst.valid_share:.1%} in {worst.image.name}"),
         *spreads,
         ("zncc", f"median {number(zncc, 4)}, least {number(poorest.zncc, 4)} in {poorest.image.name}"),
-        sigma_row(*sigmas),
+        _sigma_row(frames),
         *_strains(frames),
         *([("fallback", _fallback(frames))] if any(frame.fallback_share for frame in frames) else []),
     ]
+
+
+def _sigma_row(frames: Sequence[FrameSummary]) -> tuple[str, str]:
+    """Write the standard uncertainties of the last frame, whose displacement is told, and of the least sure one."""
+    name, said = sigma_row(frames[-1].sigma_u, frames[-1].sigma_v)
+    worst = max(frames, key=lambda frame: math.hypot(frame.sigma_u, frame.sigma_v))
+    if not math.isfinite(worst.sigma_u):
+        return name, said
+    return name, f"{said} in the last frame, most {number(max(worst.sigma_u, worst.sigma_v), 4)} in {worst.image.name}"
 
 
 def _fallback(frames: Sequence[FrameSummary]) -> str:
@@ -115,9 +123,8 @@ def _strains(frames: Sequence[FrameSummary]) -> list[tuple[str, str]]:
     for name in COMPONENTS if strains else ():
         spreads = [getattr(strain, name) for strain in strains]
         least, most = number(min(part.least for part in spreads), 6), number(max(part.most for part in spreads), 6)
-        sigma = number(statistics.median(getattr(strain, f"sigma_{name}") for strain in strains), 6)
-        median = number(spreads[-1].median, 6)
-        rows.append((name, f"{least} to {most}, median of the last frame {median}; sigma {sigma}"))
+        median, sigma = number(spreads[-1].median, 6), number(getattr(strains[-1], f"sigma_{name}"), 6)
+        rows.append((name, f"{least} to {most}, median of the last frame {median}, its sigma {sigma}"))
     return rows
 
 

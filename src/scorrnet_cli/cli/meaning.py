@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scorrnet_cli.errors import UsageError
-from scorrnet_cli.writers.names import is_hdf5
+from scorrnet_cli.naming import is_hdf5
 
 if TYPE_CHECKING:
     from scorrnet_cli.images.clock import Clock

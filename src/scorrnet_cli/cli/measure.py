@@ -60,7 +60,7 @@ def measure(
         strain_window=strain_window,
         strain_measure=strain_measure,
         strain_order=strain_order,
-    )
+    ).but(increments=False)  # every DEF is compared with REF, whatever the settings were of
     from scorrnet_cli.cli.console import Talk
     from scorrnet_cli.cli.measure_jobs import run
     from scorrnet_cli.cli.tasks import Asked

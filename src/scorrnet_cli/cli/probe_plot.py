@@ -86,8 +86,9 @@ def _panels(
     probes: Sequence[Probe], result: LayeredResult, *, profiles: bool
 ) -> list[tuple[dict[str, str], str, float]]:
     """Return what each panel shows: quantities and their labels, its title, and what values are multiplied by."""
-    gauge = f"{result.gauge.measure} strain (%)\nVSG {result.gauge.vsg_size_px} px"
-    moved = "displacement\nfrom frame to frame" if result.stored.is_incremental else "displacement"
+    between = "\nfrom frame to frame" if result.stored.is_incremental else ""
+    gauge = f"{result.gauge.measure} strain{between} (%)\nVSG {result.gauge.vsg_size_px} px"
+    moved = f"displacement{between}"
     panels: list[tuple[dict[str, str], str, float]] = []
     if profiles or not all(isinstance(probe, Line) for probe in probes):
         panels += [(_LENGTHS, f"{moved} ({result.unit})", 1.0), (_STRAINS, gauge, _PERCENT)]

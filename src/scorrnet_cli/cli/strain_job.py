@@ -9,15 +9,15 @@ from typing import Any
 
 from scorrnet_cli.cli import console
 from scorrnet_cli.cli.console import Talk
-from scorrnet_cli.cli.summary import gauge_line, grid, strain_rows
+from scorrnet_cli.cli.summary import INCREMENTS, gauge_line, grid, strain_rows
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import Field
 from scorrnet_cli.figures import FrameSummary, summarise
 from scorrnet_cli.gauge import Strain
+from scorrnet_cli.naming import is_hdf5
 from scorrnet_cli.settings import Settings
-from scorrnet_cli.strain import strain_of
+from scorrnet_cli.strain import strain_of, too_wide
 from scorrnet_cli.writers import add_strain, open_result
-from scorrnet_cli.writers.names import is_hdf5
 
 _GAUGE = ("strain_window_px", "strain_measure", "strain_order", "strain_weights")
 
@@ -52,15 +52,18 @@ def run(
         raise UsageError("Strain is stored in HDF5 results only", str(path), "Measure again with -o NAME.h5")
     with open_result(path) as result:
         frames = result.shape[0]
-        measured = result.process.settings
+        measured, increments = result.process.settings, result.is_incremental
     if settings:
         measured = replace(measured, **{name: getattr(settings, name) for name in _GAUGE})
     asked = measured.but(**said)
     last: list[FrameSummary] = []
+    doubts: list[str] = []
 
     def take(field: Field) -> Strain:
         talk.doing(field.deformed[0].name)
         strain = strain_of(field, asked.gauge)
+        if not doubts and (doubt := too_wide(asked.gauge, field.mask[0])):
+            doubts.append(doubt)
         if not (last and field.deformed[0].failure):
             last[:] = [summarise(replace(field, strain_field=strain), 0.0)]
         talk.advance()
@@ -68,11 +71,18 @@ def run(
 
     with talk.progress(frames):
         add_strain(path, asked.gauge, take, output, overwrite=overwrite)
+    for doubt in doubts:
+        talk.doubt(doubt)
     if talk.quiet:
         return
     summary = last[0]
     assert summary.strain is not None
     which = f"the last measured: {summary.image.name}" if summary.error is None else "none of them measured"
     values = strain_rows(summary.strain) if summary.error is None else []
-    rows = [("strain", gauge_line(asked.gauge)), ("frames", f"{frames}, {which}"), *values]
+    rows = [
+        *([INCREMENTS] if increments else ()),
+        ("strain", gauge_line(asked.gauge)),
+        ("frames", f"{frames}, {which}"),
+        *values,
+    ]
     console.show(grid([*rows, ("written to", str(output or path))]))

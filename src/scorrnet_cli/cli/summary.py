@@ -14,6 +14,7 @@ from scorrnet_cli.gauge import COMPONENTS, StrainSettings
 from scorrnet_cli.units import Calibration, seconds
 
 SCHEMA = 2
+INCREMENTS = ("displacement", "from each frame to the next, not the total; so is strain")
 
 
 def to_json(report: Report) -> str:
@@ -37,6 +38,7 @@ def to_json(report: Report) -> str:
         mm_per_px       scale of the images
         scale_source    where that is known from, such as "--mm-per-px"
         time_source     where the times of the images are known from
+        increments      whether u, v and strain are those from each frame to the next, not the total
         strain          null, or {measure, window_px, order, weights, vsg_size_px}
         frames          for each deformed image
             name, sha256
@@ -73,6 +75,7 @@ def content(report: Report) -> dict[str, Any]:
         "mm_per_px": report.calibration and report.calibration.mm_per_px,
         "scale_source": report.calibration and report.calibration.source,
         "time_source": report.time_source or None,
+        "increments": report.increments,
         "strain": report.gauge and _gauge_content(report.gauge),
         "frames": [_frame_content(frame) for frame in report.frames],
     }
@@ -136,8 +139,10 @@ def tables(report: Report) -> list[Table]:
 
 
 def units(report: Report) -> list[tuple[str, str]]:
-    """Say what is known of scale and time, and how strain was taken."""
+    """Say what displacement is meant, what is known of scale and time, and how strain was taken."""
     rows = []
+    if report.increments:
+        rows.append(INCREMENTS)
     if report.calibration:
         rows.append(("scale", f"{report.calibration.mm_per_px:.6g} mm per px ({report.calibration.source})"))
     if report.time_source:
@@ -276,4 +281,4 @@ def _seconds(value: float | None) -> str:
 
 def number(value: float, digits: int = 3) -> str:
     """Write a number, or a dash if it is not known."""
-    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
+    return f"{round(value, digits) + 0.0:.{digits}f}" if math.isfinite(value) else "-"  # no minus before a zero

@@ -21,14 +21,15 @@ from scorrnet_cli.batch.task import Outcome, Task
 from scorrnet_cli.cli import preview
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.progress import Progress
-from scorrnet_cli.errors import ScorrnetError
-from scorrnet_cli.field import Field
+from scorrnet_cli.errors import MeasurementError, ScorrnetError
+from scorrnet_cli.field import Field, FrameInfo
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.images.clock import Clock
+from scorrnet_cli.naming import PICTURE, PROBABILITY, beside, is_hdf5
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
+from scorrnet_cli.writers import open_result
 from scorrnet_cli.writers.atomic import behind_link
-from scorrnet_cli.writers.names import PICTURE, PROBABILITY, beside
 from scorrnet_cli.writers.own import is_ours
 from scorrnet_cli.writers.probability import check_probability
 
@@ -95,15 +96,34 @@ class Asked:
 
 
 def left(tasks: list[Task], talk: Talk) -> list[Task]:
-    """Return the sequences that an earlier run has not measured to their end."""
+    """Return the sequences that an earlier run has not measured to their end.
+
+    Raises
+    ------
+    MeasurementError
+        If none is left, and some frames of what has been measured could not be: that it is over does not make it well.
+    """
     found = [task for task in tasks if is_unfinished(task.output) or not has_result(task.output, split=task.split)]
     if len(tasks) == 1 and not found:
         task = tasks[0]
         result = frames_folder(task.output) if task.split else task.output
-        talk.note(f"{task.where} has been measured to its end before, see {result}")
+        talk.note(f"{task.where} has been measured to its end before, see {result}; its images are not looked at again")
     elif done := len(tasks) - len(found):
         talk.note(f"{done} of {len(tasks)} folders have been measured before")
+    failed = [] if found else [sum(bool(info.failure) for info in _deformed(task)) for task in tasks]
+    if any(failed):
+        where = str(tasks[0].output) if len(tasks) == 1 else f"{sum(map(bool, failed))} folders"
+        what = f"{sum(failed)} frames could not be measured then"
+        raise MeasurementError(what, where, "--overwrite, in place of --resume, measures anew")
     return found
+
+
+def _deformed(task: Task) -> tuple[FrameInfo, ...]:
+    """Return what a result tells of its deformed images; nothing if it is not one HDF5 file."""
+    if task.split or not is_hdf5(task.output):
+        return ()
+    with open_result(task.output) as result:
+        return tuple(result.deformed)
 
 
 def measured(task: Task, measure: Callable[[Task], Outcome], progress: Progress, talk: Talk) -> Outcome:

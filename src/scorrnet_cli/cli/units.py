@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +25,8 @@ def units(
     mm_per_px: options.MmPerPx = None,
     scale_bar: options.ScaleBar = None,
     fps: Annotated[
-        float | None, typer.Option(metavar="N", help="Frames of the result per second; the reference is at 0 s.")
+        float | None,
+        typer.Option(metavar="N", help="Frames of the result per second; the first image is at 0 s."),
     ] = None,
     times: Annotated[
         str | None, typer.Option(metavar="names", help="Time stamps from the names of the images in the result.")
@@ -73,12 +76,24 @@ def _source(clock: Clock | None) -> str:
 
 
 def _seconds(path: Path, clock: Clock) -> list[float]:
-    """Times of the frames of a result after its reference, by its names and numbers."""
+    """Times of the frames of a result, by the names and numbers of its images."""
     from scorrnet_cli.images.clock import check_rising
     from scorrnet_cli.writers import open_result
 
     with open_result(path) as result:
-        places = [info.place for info in (result.reference, *result.deformed)]
-    start, *rest = (clock.read(Path(name), page, number) for number, (name, page) in enumerate(places))
-    check_rising((name, time) for (name, _), time in zip(places[1:], rest, strict=True))  # the reference may be later
-    return [time - start for time in rest]
+        reference, *others = [info.place for info in (result.reference, *result.deformed)]
+    numbers = _numbers(reference[0], [name for name, _ in others])
+    times = [clock.read(Path(name), page, number) for number, (name, page) in zip(numbers, others, strict=True)]
+    check_rising((name, float(time)) for (name, _), time in zip(others, times, strict=True))
+    start = Fraction(0) if clock.fps else clock.read(Path(reference[0]), reference[1], 0)  # the reference may be later
+    return [float(time - start) for time in times]
+
+
+def _numbers(reference: str, others: list[str]) -> list[int]:
+    """Places of deformed images in the sequence: the reference is its first unless its number is in the midst."""
+    from scorrnet_cli.batch.order import in_natural_order
+
+    before = in_natural_order([reference, *others]).index(reference)
+    is_amid = 0 < before < len(others) and reference not in others and in_natural_order(others) == others
+    is_amid &= len({re.sub(r"\d+", "0", name) for name in (reference, *others)}) == 1  # numbered all alike
+    return [number + (not is_amid or number >= before) for number in range(len(others))]

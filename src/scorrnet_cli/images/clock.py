@@ -8,6 +8,7 @@ import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -62,11 +63,11 @@ class Clock:
     def source(self) -> str:
         """What is used, for people."""
         if self.fps is not None:
-            return f"{self.fps:g} images per second"
+            return "one image per second" if self.fps == 1 else f"{self.fps:g} images per second"
         return "time stamps in file names" if self.stamps == "names" else "TIFF tag DateTime"
 
-    def read(self, path: Path, page: int, number: int) -> float:
-        """Time of an image, s, from a zero that all images of a sequence share.
+    def read(self, path: Path, page: int, number: int) -> Fraction:
+        """Time of an image, s, from a zero that all images of a sequence share; exact, so that differences are.
 
         Parameters
         ----------
@@ -83,7 +84,7 @@ class Clock:
             If it carries no time stamp, or more than one.
         """
         if self.fps is not None:
-            return number / self.fps
+            return number / Fraction(self.fps)
         return _name_time(path, page) if self.stamps == "names" else _tiff_time(path, page)
 
 
@@ -107,7 +108,7 @@ def check_rising(times: Iterable[tuple[str, float | None]]) -> None:
             raise FrameError(what, f"{before}, {name}", "Check the time stamps and the order, or give --fps")
 
 
-def _name_time(path: Path, page: int) -> float:
+def _name_time(path: Path, page: int) -> Fraction:
     if page > 0:
         what = "The file holds several images, and its name tells the time of one"
         raise FrameError(what, str(path), "Give --fps, or --times tiff")
@@ -125,10 +126,10 @@ def _name_time(path: Path, page: int) -> float:
     if _MINUS.search(path.stem):
         raise FrameError("The file name tells a time with a minus", str(path), "Give --fps, or name it like 12.5s")
     value, unit = stamps[0]
-    return float(value.replace(",", ".")) * (0.001 if unit == "ms" else 1.0)
+    return Fraction(value.replace(",", ".")) / (1000 if unit == "ms" else 1)
 
 
-def _tiff_time(path: Path, page: int) -> float:
+def _tiff_time(path: Path, page: int) -> Fraction:
     try:
         text = _tiff_dates(path, path.stat().st_mtime_ns)[page]
     except (OSError, ValueError, IndexError, struct.error) as error:
@@ -147,11 +148,11 @@ def _tiff_dates(path: Path, _changed_ns: int) -> tuple[str, ...]:
         return tuple("" if tag is None else str(tag.value) for tag in tags)
 
 
-def _timestamp(parts: tuple[str, ...], path: Path) -> float:
+def _timestamp(parts: tuple[str, ...], path: Path) -> Fraction:
     """Seconds since 1970 of year, month, day, hour, minute, second and digits of its fraction."""
     try:
         year, month, day, hour, minute, second = (int(part) for part in parts[:6])
         date = datetime.datetime(year, month, day, hour, minute, second, tzinfo=datetime.UTC)
     except ValueError as error:
         raise FrameError(f"The time stamp is no time: {error}", str(path), "Give --fps instead") from error
-    return date.timestamp() + (float(f"0.{parts[6]}") if parts[6] else 0.0)
+    return Fraction(date.timestamp()) + (Fraction(f"0.{parts[6]}") if parts[6] else 0)

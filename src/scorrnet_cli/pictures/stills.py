@@ -166,6 +166,7 @@ def preview(under: Frame, field: Field) -> Figure:
         values = values_of(quantity, Snapshot(0, field))
         scale = choose_scale(quantity, [ends_of(values)], mm_per_px)
         shown = values * np.float32(quantity.factor(mm_per_px))
-        title = f"{field.deformed[0].name}: {name}"
+        between = ", from the frame before" if field.lies_at >= 0 and quantity.kind != PLAIN else ""
+        title = f"{field.deformed[0].name}: {name}{between}"
         panels.append(Panel(title, grey, shown, scale, quantity.symbol))
     return draw(panels, arrangement(len(panels), grey.shape, shared=False), Style(grey.shape, mm_per_px))

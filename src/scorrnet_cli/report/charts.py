@@ -6,6 +6,7 @@ import html
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 WIDTH, HEIGHT = 480, 270
@@ -90,6 +91,10 @@ def chart(title: str, x_label: str, x: Sequence[float], curves: Sequence[Curve])
         style = f'stroke="{_COLOURS[index % len(_COLOURS)]}" stroke-dasharray="{_DASHES[index % len(_DASHES)]}"'
         y = 14 + line * _LEGEND_LINE_PX
         parts.append(f'<path class="curve" {style} d="{_path(x, curve.values, across, down)}"/>')
+        parts.extend(
+            f'<circle fill="{_COLOURS[index % len(_COLOURS)]}" cx="{across(place):.1f}" cy="{down(value):.1f}" r="3"/>'
+            for place, value in _alone(x, curve.values)
+        )
         parts.append(f'<line class="curve" {style} x1="{start}" x2="{start + 24}" y1="{y}" y2="{y}"/>')
         parts.append(f'<text x="{start + 30}" y="{y + 4.5}">{html.escape(curve.name)}</text>')
     return "".join([*parts, "</svg>"])
@@ -112,15 +117,20 @@ def _path(x: Sequence[float], values: Sequence[float], across: _Axis, down: _Axi
     """Return the points of a line; a gap where a value is missing."""
     steps = []
     pen = "M"
-    for index, (place, value) in enumerate(zip(x, values, strict=True)):
+    for place, value in zip(x, values, strict=True):
         if not math.isfinite(value):
             pen = "M"
             continue
         steps.append(f"{pen}{across(place):.1f} {down(value):.1f}")
-        if pen == "M" and not math.isfinite((*values, math.nan)[index + 1]):
-            steps.append("h0")  # with round ends a point that stands alone is a dot
         pen = "L"
     return "".join(steps)
+
+
+def _alone(x: Sequence[float], values: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the points that have no neighbour to which a line could be drawn."""
+    known = [False, *map(math.isfinite, values), False]
+    points = zip(x, values, pairwise(known[:-1]), known[2:], strict=True)
+    return [(place, value) for place, value, (before, here), after in points if here and not (before or after)]
 
 
 def _ticks(low: float, high: float, least: float = 0.0) -> list[float]:

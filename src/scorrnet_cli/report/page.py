@@ -12,10 +12,10 @@ from pathlib import Path
 from string import Template
 
 from scorrnet_cli.field import DISPLACEMENTS, READINGS, FloatArray
-from scorrnet_cli.gauge import COMPONENTS
+from scorrnet_cli.gauge import COMPONENTS, StrainSettings
 from scorrnet_cli.pictures.images import Images
 from scorrnet_cli.pictures.quantities import LENGTH, QUANTITIES, Quantity
-from scorrnet_cli.pictures.stills import gauge_words
+from scorrnet_cli.pictures.stills import gauge_words, measure_words
 from scorrnet_cli.probes import Probe
 from scorrnet_cli.report.charts import Curve, chart
 from scorrnet_cli.report.content import Album
@@ -85,15 +85,16 @@ def page(snapshots: Snapshots, images: Images, order: Order, step: Callable[[], 
     strain = snapshots.at(len(snapshots) - 1).strain
     noise = _noise(snapshots, order, frames)
     increments = snapshots.result.is_incremental
+    mm_per_px = snapshots.mm_per_px
     grey = None if increments else images.grey(snapshots.result.reference)
     parts = {
         "title": html.escape(order.title),
         "summary": html.escape(_summary(snapshots)),
         "last": str(len(frames) - 1),
         "sampling": html.escape(f"{_sampling(album.grid.step, gauge_words(strain))}{_below(grey, increments)}"),
-        "curves": _curves(frames, probes, snapshots) if len(frames) > 1 else _readings(probes, snapshots.mm_per_px),
+        "curves": _curves(frames, probes, snapshots, strain.how) if len(frames) > 1 else _readings(probes, mm_per_px),
         "practice": _practice(sections(snapshots, strain.how, noise)),
-        "frames": _frames(frames, snapshots.mm_per_px),
+        "frames": _frames(frames, mm_per_px),
         "footer": f"Made by scorrnet {__version__}.",
         "data": album.to_json(frames, grey, probes.marks()),
         "style": _read("report.css"),
@@ -111,11 +112,13 @@ def _noise(snapshots: Snapshots, order: Order, frames: Sequence[FrameMeans]) -> 
 
 def _summary(snapshots: Snapshots) -> str:
     count, height, width = snapshots.result.shape
+    good = sum(not info.failure for info in snapshots.result.deformed)
     images = "one deformed image" if count == 1 else f"{count} deformed images"
+    measured = "" if good == count else f" ({good} of them could be measured)"
     process = snapshots.result.process
     to = "from frame to frame, beginning with" if snapshots.result.is_incremental else "to"
     return (
-        f"Displacement and strain of {images} of {width} x {height} px {to} the reference "
+        f"Displacement and strain of {images}{measured} of {width} x {height} px {to} the reference "
         f"{snapshots.result.reference.name}; "
         f"measured {process.date[:10]} by scorrnet {process.version} on {process.device}."
     )
@@ -150,7 +153,7 @@ def _readings(probes: Probes, mm_per_px: float | None) -> str:
     return f'<section>\n<h2>Probes</h2>\n<div class="wide">\n{"".join(lines)}\n</div>\n</section>'
 
 
-def _curves(frames: Sequence[FrameMeans], probes: Probes, snapshots: Snapshots) -> str:
+def _curves(frames: Sequence[FrameMeans], probes: Probes, snapshots: Snapshots, gauge: StrainSettings) -> str:
     """Draw means and probes over the frames, two or more."""
     mm_per_px = snapshots.mm_per_px
     between = " from frame to frame" if snapshots.result.is_incremental else ""
@@ -161,13 +164,14 @@ def _curves(frames: Sequence[FrameMeans], probes: Probes, snapshots: Snapshots) 
     charts = probes.curves(mm_per_px)
     for title, names in (
         ("Mean displacement of the surface", DISPLACEMENTS),
-        ("Mean strain of the surface", COMPONENTS),
+        (f"Mean {measure_words(gauge.measure)} strain of the surface", COMPONENTS),
     ):
         quantity = QUANTITIES[names[0]]
         factor = quantity.factor(mm_per_px)
         curves = [Curve(name, [factor * frame.means[name] for frame in frames]) for name in names]
         charts.append((f"{title}{between} ({quantity.unit(mm_per_px)})", curves))
-    shares = [100 * frame.summary.valid_share for frame in frames]
+    told = [frame.summary for frame in frames]
+    shares = [100 * each.valid_share if each.error is None else math.nan for each in told]
     charts.append(("Measured share of the surface (%)", [Curve("valid", shares)]))
     drawn = [
         f"<figure><figcaption>{html.escape(title)}</figcaption>{chart(title, x_label, x, curves)}</figure>"

@@ -66,9 +66,11 @@ def _set_up(snapshots: Snapshots) -> tuple[Fact, ...]:
     scale = result.calibration
     masked = int(snapshots.at(0).field.mask.sum())
     last = f" to {result.deformed[-1].name}" if count > 1 else ""
+    bad = sum(bool(info.failure) for info in result.deformed)
+    failed = f"; {bad} of them could not be measured" if bad else ""
     return (
         Fact("Reference image", f"{result.reference.name}, sha256 {result.reference.sha256}"),
-        Fact("Deformed images", f"{count}: {result.deformed[0].name}{last}"),
+        Fact("Deformed images", f"{count}: {result.deformed[0].name}{last}{failed}"),
         Fact("Image size", f"{width} x {height} px"),
         Fact("Measured surface", f"{masked} px, {masked / (height * width):.1%} of the image; {_mask(result.process)}"),
         Fact("Scale", f"{scale.mm_per_px:.6g} mm per px ({scale.source})" if scale else ""),

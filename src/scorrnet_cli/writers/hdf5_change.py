@@ -12,6 +12,7 @@ import h5py
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import Field
 from scorrnet_cli.gauge import Strain, StrainSettings
+from scorrnet_cli.naming import is_hdf5
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
@@ -19,7 +20,6 @@ from scorrnet_cli.writers.hdf5_file import CalmFile, uninterrupted
 from scorrnet_cli.writers.hdf5_read import DATA, FORMAT_VERSION, open_result
 from scorrnet_cli.writers.hdf5_strain import create_strain, write_strain
 from scorrnet_cli.writers.hdf5_units import create_times, write_scale, write_times
-from scorrnet_cli.writers.names import is_hdf5
 
 _SETTINGS = "entry/process/settings"
 
