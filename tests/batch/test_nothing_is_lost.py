@@ -523,12 +523,12 @@ def test_another_way_of_measuring_is_refused(
         return result.stderr
 
     assert "differs in window px: none then, 6.0 now" in refused("--window", "6")
-    assert "settings.refine" in refused("--no-refine")
-    assert "another reference" in refused("--start", "1")
+    assert "differs in refine: yes then, no now" in refused("--no-refine")
+    assert "differs in reference" in refused("--start", "1")
     assert "more than the 3 of now" in refused("--stop", "4")
     mask = Path("mask.png").read_bytes()
     Image.new("L", (60, 40), 254).save("mask.png")
-    assert "another mask" in refused()
+    assert "differs in mask" in refused()
     Path("mask.png").write_bytes(mask)
     with monkeypatch.context() as patched:
         before = pipeline.load
@@ -539,7 +539,7 @@ def test_another_way_of_measuring_is_refused(
             return instruments
 
         patched.setattr(pipeline, "load", load)
-        assert "another device: cpu, not cuda:0" in refused()
+        assert "differs in device: cpu then, cuda:0 now" in refused()
     assert scorrnet("batch", folder, "--mask", "mask.png", "--resume").exit_code == 0
 
 
