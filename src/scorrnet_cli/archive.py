@@ -24,6 +24,7 @@ _FORMAT_VERSION = 1
 _LARGEST_MANIFEST_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_FETCH = "Fetch it again"
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ def _guarded(data: bytes, where: str, folder: Path | None) -> Manifest:
         with zipfile.ZipFile(io.BytesIO(data)) as bundle:
             return _read(bundle, where, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"Not a sound weights archive: {error}", where, "Fetch it again") from error
+        raise WeightsError(f"Not a sound weights archive: {error}", where, _FETCH) from error
 
 
 def _read(bundle: zipfile.ZipFile, where: str, folder: Path | None) -> Manifest:
@@ -242,15 +243,17 @@ def _read(bundle: zipfile.ZipFile, where: str, folder: Path | None) -> Manifest:
             raise WeightsError(f"{info.filename!r} is compressed in a way that weights are not", where)
     names = bundle.namelist()
     if MANIFEST not in names:
-        raise WeightsError(f"The archive has no {MANIFEST}", where)
+        raise WeightsError(f"The archive has no {MANIFEST}", where, "Give the archive of scorrnet's weights")
     text = b"".join(_bounded(bundle, MANIFEST, _LARGEST_MANIFEST_BYTES, where))
     manifest = Manifest.from_json(text, where)
     known = {MANIFEST, *(member.file for member in manifest.members)}
     for name in names:
         if name not in known or names.count(name) > 1:
-            raise WeightsError(f"The archive holds {name!r} more often than its manifest says", where)
+            raise WeightsError(
+                f"The archive holds {name!r} more often than its manifest says, or unsaid", where, _FETCH
+            )
     if absent := sorted(known - set(names)):
-        raise WeightsError(f"The archive lacks {absent[0]!r}", where)
+        raise WeightsError(f"The archive lacks {absent[0]!r}", where, _FETCH)
     if folder is not None:
         for member in manifest.members:
             _unpack_member(bundle, member, where, folder)
@@ -265,7 +268,9 @@ def _unpack_member(bundle: zipfile.ZipFile, member: Member, where: str, folder: 
             digest.update(chunk)
             sink.write(chunk)
     if digest.hexdigest() != member.sha256:
-        raise WeightsError(f"{member.file} has sha256 {digest.hexdigest()}, its manifest says {member.sha256}", where)
+        raise WeightsError(
+            f"{member.file} has sha256 {digest.hexdigest()}, its manifest says {member.sha256}", where, _FETCH
+        )
 
 
 def _bounded(bundle: zipfile.ZipFile, name: str, most_bytes: int, where: str) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ CACHE_VARIABLE = "SCORRNET_CACHE"
 
 _PACKAGE = Path(__file__).resolve().parent
 _HOMES = (_PACKAGE / "_weights", _PACKAGE.parents[1] / "weights")
+_OURS = "Give a file that scorrnet train wrote for this network, or none for the bundled weights"
 _ARCHITECTURES = {"segmentation": "enet", "displacement": "corrnet", "refinement": "fusion"}
 
 
@@ -165,6 +166,7 @@ def load_network(role: Role, device: torch.device, path: Path | None = None) -> 
         raise WeightsError(
             f"The weights are for the architecture {entry.architecture!r}, not {_ARCHITECTURES[role]!r}",
             str(path),
+            "Install scorrnet again",
         )
     return _build(role, data, str(path), device), entry.sha256
 
@@ -176,10 +178,10 @@ def _build(role: Role, data: bytes, where: str, device: torch.device) -> nn.Modu
     try:
         tensors = safetensors.torch.load(data)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:  # of kinds of numbers that torch has not
-        raise WeightsError(f"Not a safetensors file that can be read: {error}", where) from error
+        raise WeightsError(f"Not a safetensors file that can be read: {error}", where, _OURS) from error
     network = _new_network(role, tensors)
     if difference := _difference(network.state_dict(), tensors):
-        raise WeightsError(f"The weights were made for another {role} network: {difference}", where)
+        raise WeightsError(f"The weights were made for another {role} network: {difference}", where, _OURS)
     network.load_state_dict(tensors, strict=True)
     return _convolving_fast(network.to(device).eval())
 
@@ -258,7 +260,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise WeightsError(f"The weights cannot be read: {error.strerror}", str(path)) from error
+        raise WeightsError(f"The weights cannot be read: {error.strerror}", str(path), "Check the name") from error
 
 
 def _is_whole(folder: Path) -> bool:

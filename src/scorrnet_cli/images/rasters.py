@@ -114,7 +114,8 @@ def _reading(path: Path) -> Iterator[None]:
     except ScorrnetError:
         raise
     except MemoryError as error:
-        raise FrameError(f"There is too little memory for the image: {error}", str(path)) from error
+        what = "Is it as large as its header says? Then take a machine with more memory"
+        raise FrameError(f"There is too little memory for the image: {error}", str(path), what) from error
     except Exception as error:  # decoders stumble in many ways: struct, zlib, key, value, ...
         if "imagecodecs" in str(error):
             raise FrameError(

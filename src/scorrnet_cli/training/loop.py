@@ -106,7 +106,9 @@ class Trainer:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"Cannot make the folder: {error.strerror}", str(folder)) from error
+            raise OutputError(
+                f"Cannot make the folder: {error.strerror}", str(folder), "Choose another with --to"
+            ) from error
         if (folder / CHECKPOINT).exists():
             self._resume(folder / CHECKPOINT)
 
@@ -191,7 +193,11 @@ class Trainer:
             beside.write_bytes(save({name: value.contiguous().cpu() for name, value in self.averaged.items()}))
             beside.replace(self.averaged_file)
         except (OSError, RuntimeError, SafetensorError) as error:
-            raise OutputError(f"The checkpoint cannot be written: {error}", str(self.folder)) from error
+            raise OutputError(
+                f"The checkpoint cannot be written: {error}",
+                str(self.folder),
+                "Free space, then train on with the same --to",
+            ) from error
 
     def _advance(self) -> None:
         recipe = self.recipe
