@@ -249,9 +249,7 @@ def _read(bundle: zipfile.ZipFile, where: str, folder: Path | None) -> Manifest:
     known = {MANIFEST, *(member.file for member in manifest.members)}
     for name in names:
         if name not in known or names.count(name) > 1:
-            raise WeightsError(
-                f"The archive holds {name!r} more often than its manifest says, or unsaid", where, _FETCH
-            )
+            raise WeightsError(f"The archive holds {name!r} otherwise than its manifest says", where, _FETCH)
     if absent := sorted(known - set(names)):
         raise WeightsError(f"The archive lacks {absent[0]!r}", where, _FETCH)
     if folder is not None:

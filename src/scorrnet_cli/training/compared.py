@@ -76,7 +76,9 @@ def _nearly(rng: Rng, truth: Tensor) -> Tensor:
 
 @torch.no_grad()
 def refinement_figures(network: Fuser, recipe: SynthRecipe, part: int, count: int) -> dict[str, float]:
-    """Measure a refinement network on pairs that training never draws.
+    """Measure a refinement network on pairs that training never draws, as training sees them.
+
+    That is in float32, and without the one window that stands in where `refine` knows that the images are unlike these.
 
     Parameters
     ----------
