@@ -160,7 +160,7 @@ class TestChoices:
         assert arrangement(4, (1000, 300), shared=True) == 4
         assert arrangement(4, (500, 500), shared=False) == 2
 
-    @pytest.mark.parametrize(("longest", "expected"), [(0.0, 1.0), (19.0, 1.0), (21.0, 0.5), (0.05, 200.0)])
+    @pytest.mark.parametrize(("longest", "expected"), [(0.0, 1.0), (25.0, 1.0), (27.0, 0.7), (0.05, 500.0)])
     def test_arrows_are_magnified_by_a_round_number(self, longest: float, expected: float) -> None:
         assert magnification(longest, (520, 100)) == pytest.approx(expected)
 

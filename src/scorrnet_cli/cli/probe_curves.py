@@ -16,7 +16,7 @@ from scorrnet_cli.cli.probe_plot import draw
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.layers import LayeredResult, Layers, open_layers
 from scorrnet_cli.pictures.charts import check_chart
-from scorrnet_cli.probes import Line, Point, Probe, check_followed, profile
+from scorrnet_cli.probes import Line, Point, Probe, Rectangle, check_followed, profile
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
 from scorrnet_cli.writers.own import check_spares
 
@@ -166,6 +166,8 @@ def _tell_of_gaps(probes: Sequence[Probe], rows: list[Row], talk: Talk, *, profi
         if points and min(points) < ALIKE_SHARE * max(points):
             what = f"{min(points):.0f} to {max(points):.0f} points are valid, so that means are of different parts"
             talk.note(f"{probe.name}: {what}")
+        elif isinstance(probe, Rectangle) and points and max(points) < ALIKE_SHARE * probe.width * probe.height:
+            talk.note(f"{probe.name}: {max(points):.0f} of its {probe.width * probe.height} points are valid")
 
 
 def _cell(value: Any) -> Any:

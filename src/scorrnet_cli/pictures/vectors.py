@@ -13,7 +13,7 @@ from scorrnet_cli.field import Field, FloatArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_ACROSS = 26  # arrows along the longer side
+_ACROSS = 20  # arrows along the longer side
 _OUTLINE_PX = 1.2
 
 
@@ -56,10 +56,11 @@ class Arrows:
             scale_units="xy",
             scale=1.0,
             pivot=self.pivot,
-            width=0.0035,
-            headwidth=4.0,
-            headlength=4.5,
-            headaxislength=4.0,
+            width=0.003,
+            headwidth=3.6,
+            headlength=4.0,
+            headaxislength=3.6,
+            minshaft=2.5,  # short ones have a small head, so that all show how long they are
             zorder=3,
         )
         quiver.set_path_effects([Stroke(linewidth=_OUTLINE_PX, foreground="white"), Normal()])
@@ -85,7 +86,7 @@ def magnification(longest: float, shape: tuple[int, int]) -> float:
         return 1.0
     fitting = _step(shape) / longest
     power = 10.0 ** math.floor(math.log10(fitting))
-    return power * max(digit for digit in (1.0, 2.0, 5.0) if digit * power <= fitting * (1 + 1e-9))
+    return power * max(digit for digit in (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if digit * power <= fitting * (1 + 1e-9))
 
 
 def arrows(field: Field, magnified: float, *, to_moved: bool) -> Arrows:
