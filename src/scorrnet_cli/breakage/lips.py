@@ -22,7 +22,6 @@ WIDEST_PX = 8  # half of the widest gap between two lips
 AROUND_PX = 64  # of a crack, within which its lips are looked at
 LEAST_PX = 12  # of a crack's length
 BANK_PX, END_PX = 16, 2  # of what lies along a gap, and of the gap's ends
-MOST_ELSE = 0.2  # of the smaller bank, what is of neither
 RIM_PX = 16  # of a lip beside the gap, of which the field does not tell whose it is
 MOST_GAPS = 8  # looked at, the longest first
 
@@ -93,7 +92,7 @@ def _opened(lip: Lip, field: Tensor, gap: Tensor) -> list[Lip]:
 
 
 def _banks(known: Tensor, gap: Tensor) -> list[Tensor]:
-    """What lies along a gap (h, w) bool on either side, away from its ends; none if that is not two pieces."""
+    """What lies along a gap (h, w) bool on either side, away from its ends; none if that is one piece."""
     y, x = gap.nonzero(as_tuple=True)
     places = torch.stack([x - x.double().mean(), y - y.double().mean()])
     along = torch.linalg.eigh(places @ places.T).eigenvectors[:, -1] @ places
@@ -102,7 +101,7 @@ def _banks(known: Tensor, gap: Tensor) -> list[Tensor]:
     ends[y[at_an_end], x[at_an_end]] = True
     names = labelled(known & dilated(gap, BANK_PX) & ~dilated(ends, BANK_PX + END_PX))
     sizes, order = names.flatten().bincount()[1:].sort(descending=True)
-    if len(sizes) < 2 or int(sizes[1]) < LEAST_PX * BANK_PX or int(sizes[2:].sum()) > MOST_ELSE * int(sizes[1]):
+    if len(sizes) < 2 or int(sizes[1]) < LEAST_PX * BANK_PX:
         return []
     return [names == int(number) + 1 for number in order[:2]]
 
@@ -112,7 +111,7 @@ def _as_far_as_the_gap(both: list[Tensor], known: Tensor) -> list[Tensor]:
     one, other = both
     for _ in range(RIM_PX):
         one, other = one | (_next_to(one) & known & ~other), other | (_next_to(other) & known & ~one)
-    return [one & ~other, other & ~one]
+    return [one, other]
 
 
 def _next_to(points: Tensor) -> Tensor:
