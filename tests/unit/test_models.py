@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from scorrnet_cli.displace import displace, guide
-from scorrnet_cli.masks.looks import EMPTY_TRUST, LEAST_TRUST, TILE_PX, Look, _places, look
+from scorrnet_cli.masks.looks import EMPTY_TRUST, LEAST_TRUST, TILE_PX, Look, _places, agreed, look
 from scorrnet_cli.models import enet
 from scorrnet_cli.models.correlation import correlate
 from scorrnet_cli.models.corrnet import CorrNet, expected_offset, least_squares_step, normalise, warp
@@ -243,9 +243,18 @@ def test_what_fills_a_tile_or_shows_no_paint_is_trusted_less() -> None:
     image = torch.full((64, 2 * TILE_PX), -9.0)
     image[:, TILE_PX:] = 9.0
     trust = look(_Levels(), image, 1.0).trust
-    assert float(trust[:, 0].mean()) == pytest.approx(EMPTY_TRUST, rel=0.02)
-    assert float(trust[:, TILE_PX].mean()) == pytest.approx(0.5, rel=0.05)  # the tile in the middle sees both
-    assert float(trust[:, -1].mean()) == pytest.approx(LEAST_TRUST, rel=0.02)
+    assert float(trust[:, 0].mean()) == pytest.approx(EMPTY_TRUST**2, rel=0.04)
+    assert float(trust[:, TILE_PX].mean()) == pytest.approx(0.5**2, rel=0.1)  # the tile in the middle sees both
+    assert float(trust[:, -1].mean()) == pytest.approx(LEAST_TRUST**2, rel=0.04)
+
+
+def test_a_look_that_is_unsure_is_trusted_less() -> None:
+    image = torch.full((64, TILE_PX), -9.0)
+    image[:, TILE_PX // 2 :] = 9.0
+    sure, unsure, ignorant = (look(_Levels(), level * image, 1.0) for level in (1.0, 0.1, 0.0))
+    assert float(unsure.trust.mean()) < 0.25 * float(sure.trust.mean())
+    assert bool(agreed([ignorant, ignorant]).isfinite().all())
+    assert torch.equal(agreed([sure, unsure]) > LIKELY, sure.probability > LIKELY)
 
 
 def test_a_look_that_finds_no_paint_anywhere_is_trusted_least() -> None:
@@ -254,7 +263,7 @@ def test_a_look_that_finds_no_paint_anywhere_is_trusted_least() -> None:
     found = look(_Levels(), image, 1.0)
     assert float(found.trust.max()) < LEAST_TRUST
     image[:128] = 2.0
-    assert float(look(_Levels(), image, 1.0).trust.min()) > 0.4
+    assert float(look(_Levels(), image, 1.0).trust.min()) > 0.05
 
 
 @pytest.mark.parametrize(("trusted", "is_paint"), [((0.5,), False), ((1.0, 1.5, 2.0), True)])

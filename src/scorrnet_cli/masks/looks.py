@@ -1,7 +1,7 @@
 """How the segmentation networks look at an image: in tiles, reduced, as it is, or magnified; what each look is worth.
 
 A network asked about a tile that one pattern fills does not know whether that is paint or a rough wall; where it sees
-both, it does. So looks that disagree count by what else their tiles show.
+both, it does. So looks that disagree count by what else their tiles show, and by how sure the network is there.
 """
 
 from __future__ import annotations
@@ -57,20 +57,22 @@ def look(network: Segmenter, image: Tensor, magnification: float) -> Look:
         seen = _seen(network, tiles, turned=bool(first // AT_ONCE % 2))
         for part, probability in zip(parts, F.interpolate(seen[None], size, mode="bilinear")[0], strict=True):
             total[part] += weight * probability
-            trusted[part] += weight * _trust(probability.mean())
+            trusted[part] += weight * _trust(probability)
             weights[part] += weight
     probability, trust = total / weights, trusted / weights
     is_blind = int((probability > SURE).sum()) < LEAST_PX
     return Look(probability, LEAST_TRUST * trust if is_blind else trust)
 
 
-def _trust(share: Tensor) -> Tensor:
-    """How much () a tile is to be trusted in which a share () seems to be paint.
+def _trust(probability: Tensor) -> Tensor:
+    """How much () a tile (h, w) is to be trusted: by what it shows beside paint, and by how sure the network is there.
 
     What fills a tile may be paint or a rough wall; before something else the network knows.
     """
+    share, sureness = probability.mean(), (2 * probability - 1).abs().mean().clamp_min(LEAST_TRUST)
     alone = LEAST_TRUST + (1 - LEAST_TRUST) * (1 - share)
-    return alone * (EMPTY_TRUST + (1 - EMPTY_TRUST) * (share / LITTLE).clamp(max=1.0))
+    told = alone * (EMPTY_TRUST + (1 - EMPTY_TRUST) * (share / LITTLE).clamp(max=1.0))
+    return (sureness * told) ** 2  # who knows better is to be heard, not outvoted
 
 
 def mean(looks: Sequence[Look]) -> Tensor:
