@@ -243,9 +243,9 @@ def test_what_fills_a_tile_or_shows_no_paint_is_trusted_less() -> None:
     image = torch.full((64, 2 * TILE_PX), -9.0)
     image[:, TILE_PX:] = 9.0
     trust = look(_Levels(), image, 1.0).trust
-    assert float(trust[:, 0].mean()) == pytest.approx(EMPTY_TRUST**2, rel=0.04)
-    assert float(trust[:, TILE_PX].mean()) == pytest.approx(0.5**2, rel=0.1)  # the tile in the middle sees both
-    assert float(trust[:, -1].mean()) == pytest.approx(LEAST_TRUST**2, rel=0.04)
+    assert float(trust[:, 0].mean()) == pytest.approx(EMPTY_TRUST, rel=0.02)
+    assert float(trust[:, TILE_PX].mean()) == pytest.approx(0.5, rel=0.05)  # the tile in the middle sees both
+    assert float(trust[:, -1].mean()) == pytest.approx(LEAST_TRUST, rel=0.02)
 
 
 def test_a_look_that_is_unsure_is_trusted_less() -> None:

@@ -72,7 +72,7 @@ def _trust(probability: Tensor) -> Tensor:
     share, sureness = probability.mean(), (2 * probability - 1).abs().mean().clamp_min(LEAST_TRUST)
     alone = LEAST_TRUST + (1 - LEAST_TRUST) * (1 - share)
     told = alone * (EMPTY_TRUST + (1 - EMPTY_TRUST) * (share / LITTLE).clamp(max=1.0))
-    return (sureness * told) ** 2  # who knows better is to be heard, not outvoted
+    return sureness**2 * told
 
 
 def mean(looks: Sequence[Look]) -> Tensor:
