@@ -21,6 +21,7 @@ from scorrnet_cli.numerics.tiles import Box, bounds
 WIDEST_PX = 8  # half of the widest gap between two lips
 AROUND_PX = 64  # of a crack, within which its lips are looked at
 LEAST_PX = 12  # of a crack's length
+ACROSS = 3.0  # times its width; a border that crosses a gap, not along it, has some two
 BANK_PX, END_PX = 16, 2  # of what lies along a gap, and of the gap's ends
 RIM_PX = 16  # of a lip beside the gap, of which the field does not tell whose it is
 MOST_GAPS = 8  # looked at, the longest first
@@ -82,7 +83,11 @@ def _opened(lip: Lip, field: Tensor, gap: Tensor) -> list[Lip]:
     jumps = (one - other).norm(dim=0) > APART_PX
     both = _as_far_as_the_gap(both, there)
     broken = _border(_side_of(both)) & hole & jumps
-    if int(broken.sum()) < LEAST_PX:
+    box = bounds(gap)
+    wide_px = int(gap.sum()) / max(box.height, box.width)
+    if int(broken.sum()) < max(
+        LEAST_PX, ACROSS * wide_px
+    ):  # as of a dent in a rim, whose ends were taken for its sides
         return [lip]
     number = _side_of([_placed(side, near, known) for side in both])
     whole = _border(number) & known & ~dilated(gap, BLUNT_PX)

@@ -113,7 +113,7 @@ def left(tasks: list[Task], talk: Talk) -> list[Task]:
     failed = [] if found else [sum(bool(info.failure) for info in _deformed(task)) for task in tasks]
     if any(failed):
         where = str(tasks[0].output) if len(tasks) == 1 else f"{sum(map(bool, failed))} folders"
-        what = f"{sum(failed)} frames could not be measured then"
+        what = f"{sum(failed)} of the frames could not be measured then"
         raise MeasurementError(what, where, "--overwrite, in place of --resume, measures anew")
     return found
 
