@@ -21,6 +21,8 @@ KINDS = {
     "defocused": 0.4,
     "grain": 0.8,
     "leaves": 2.4,
+    "stones": 2.0,
+    "relief": 2.0,
     "strokes": 1.2,
     "mesh": 2.4,
     "marks": 4.5,

@@ -1,4 +1,4 @@
-"""Backgrounds as rough as speckle: things that lie over each other, strokes, meshes, repeated motifs and print.
+"""Backgrounds as rough as speckle: heaps of things, stones, relief in slanting light, strokes, meshes, motifs, print.
 
 Each is drawn at one sample a pixel on a plain background, (size, size) float32, grey of 0 to 1; the result may leave
 that range.
@@ -50,6 +50,58 @@ def _leaf_layer(rng: Rng, base: Tensor, cell: float, light: tuple[float, float],
             highest = torch.where(seen, depth[at], highest)
             image = torch.where(seen, grey[at] + (light[0] * dx + light[1] * dy) / cell, image)
     return image
+
+
+def stones(rng: Rng, base: Tensor) -> Tensor:
+    """Round things that touch, each of its own grey, with dark gaps: pebbles, cobbles, grains, bubbles, scales.
+
+    A cellular texture (Worley, A cellular texture basis function, 1996): how much nearer a point is to the centre of
+    its own stone than to the next one's tells how far inside it is.
+    """
+    cell = rng.log_uniform(6.0, 40.0)
+    count = math.ceil(len(base) / cell) + 2
+    right, down, grey, reach = rng.rand(4, count, count)
+    reach = 1 + rng.uniform(0.0, 0.5) * (2 * reach - 1)
+    stretch, angle = rng.uniform(0.6, 1.0), rng.uniform(0.0, math.pi)
+    axis = torch.arange(float(len(base)), device=base.device)
+    x, y = axis[None, :], axis[:, None]
+    column, row = (x / cell).long() + 1, (y / cell).long() + 1
+    nearest, second = torch.full_like(base, math.inf), torch.full_like(base, math.inf)
+    tone = torch.zeros_like(base)
+    for i in (-1, 0, 1):
+        for j in (-1, 0, 1):
+            at = (row + i).clamp(0, count - 1), (column + j).clamp(0, count - 1)
+            dx, dy = x - (at[1] - 1 + right[at]) * cell, y - (at[0] - 1 + down[at]) * cell
+            across = dy * math.cos(angle) - dx * math.sin(angle)
+            distance = torch.hypot(dx * math.cos(angle) + dy * math.sin(angle), across / stretch) / (cell * reach[at])
+            tone = torch.where(distance < nearest, grey[at], tone)
+            second = torch.minimum(second, torch.maximum(distance, nearest))
+            nearest = torch.minimum(nearest, distance)
+    inside = ((second - nearest - rng.uniform(0.0, 0.2)) / rng.uniform(0.2, 0.9)).clamp(0.0, 1.0)
+    dome = (1 - (1 - inside) ** 2).sqrt()
+    shade = rng.uniform(0.0, 0.5) * (2 * tone - 1) + rng.uniform(0.0, 0.6) * dome
+    shade = shade + rng.uniform(0.0, 0.3) * _slope(rng, dome) + rng.uniform(0.0, 0.12) * power_law(rng, len(base), 1.0)
+    return base + rng.uniform(0.3, 1.0) * (shade - shade.mean())
+
+
+def relief(rng: Rng, base: Tensor) -> Tensor:
+    """A rough surface in slanting light: plaster, stucco, leather, bark, crumpled sheet."""
+    height = power_law(rng, len(base), rng.uniform(1.0, 2.4))
+    shape = rng.pick({"smooth": 1.0, "ridged": 1.0, "trowelled": 1.0})
+    if shape == "ridged":
+        height = -height.abs()
+    elif shape == "trowelled":
+        height = torch.sigmoid(rng.log_uniform(2.0, 12.0) * (height - rng.uniform(-0.7, 0.7)))
+    slope = torch.tanh(rng.uniform(0.5, 2.0) * _slope(rng, height))
+    return base + rng.log_uniform(0.04, 0.3) * (slope + rng.uniform(-0.5, 0.5) * height / height.std().clamp_min(1e-6))
+
+
+def _slope(rng: Rng, height: Tensor) -> Tensor:
+    """Slope (H, W) of a surface towards some light, of unit standard deviation."""
+    angle = rng.uniform(0.0, 2 * math.pi)
+    down, right = torch.gradient(height)
+    slope = math.cos(angle) * right + math.sin(angle) * down
+    return slope / slope.std().clamp_min(1e-6)
 
 
 def strokes(rng: Rng, base: Tensor) -> Tensor:
@@ -174,6 +226,8 @@ def _alphabet(rng: Rng, rows: int, columns: int) -> Tensor:
 
 ROUGH = {
     "leaves": leaves,
+    "stones": stones,
+    "relief": relief,
     "strokes": strokes,
     "mesh": mesh,
     "marks": marks,
