@@ -65,3 +65,8 @@ class OutputError(ScorrnetError):
     """A result exists already, or cannot be written."""
 
     exit_code = 7
+
+
+def not_installed(what: str, extra: str) -> UsageError:
+    """Return the error that says `what` is not installed, and with which extra of this package it is."""
+    return UsageError(what, "", f"Install it with pip install -e '.[{extra}]' in the folder of scorrnet")

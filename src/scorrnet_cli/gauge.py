@@ -23,7 +23,7 @@ DEFAULT_PASSES = 4
 ADAPTIVE_AVERAGING_PX = 10.0
 """What the refinement with several windows averages over: a Gaussian of 13 px where nothing moves, as measured on the
 unmoved star of `benchmarks/strain.py`, and less where the field varies. With 10 px the stated uncertainty of strain is
-some 40 % too large on the one, and as much too small about a hole."""
+up to 2.4 times too large on the one (`docs/windows.md`), and too small where the window is narrow, as about a hole."""
 NETWORK_AVERAGING_PX = 2.5
 """The same of the network's own field, not refined."""
 BLUNTED = 1.5
@@ -44,7 +44,7 @@ class StrainSettings:
     window_px : int
         Side of the square that a polynomial is fitted to about each point, px; odd, so that the point is its middle.
     measure : str
-        One of `MEASURES`; see `strain.py`.
+        One of `MEASURES`; see `strain_measures`.
     order : int
         Degree of the polynomial, 1 or 2.
     weights : str

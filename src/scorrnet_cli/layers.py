@@ -133,9 +133,18 @@ class LayeredResult:
         return self.stored.mask(self.frames)
 
     def layers(self, index: int, box: Extent | None = None, *, strain: bool = True, for_means: bool = False) -> Layers:
-        """Read the layers of one frame, of all of it or of what a box holds.
+        """Read the layers of one frame.
 
-        Those of strain are left out if not wanted, and those that only means need unless they are.
+        Parameters
+        ----------
+        index : int
+            Which, counted from 0.
+        box : Extent, optional
+            What is read of it; all if not given.
+        strain : bool
+            Whether to read the layers of strain.
+        for_means : bool
+            Whether to read those that only means need, `NOISE` and `MISSED`.
 
         Raises
         ------
@@ -150,7 +159,7 @@ class LayeredResult:
 
 
 def layers_of(shown: Snapshot, box: Extent, *, strain: bool, for_means: bool) -> Layers:
-    """Take the layers of a frame within a box; see `LayeredResult.layers`."""
+    """Take the layers of a frame within a box that lies in the image; see `LayeredResult.layers` for the parameters."""
     field, part = shown.field, box.slices
     arrays = {name: getattr(field, name)[0][part] for name in (*LENGTHS, "zncc")}
     if strain:

@@ -54,13 +54,25 @@ class Located(NamedTuple):
 
 
 def seen(network: CorrNet, reference: Tensor, mask: Tensor) -> Seen:
-    """Prepare a reference image (H, W) with its mask (H, W) bool, as it is."""
+    """Prepare a reference image as it is.
+
+    Parameters
+    ----------
+    network : CorrNet
+    reference : (H, W) float32
+        Grey levels.
+    mask : (H, W) bool
+        True where the surface is measured.
+    """
     ready = surface(reference, mask)
     return Seen(guide(network, ready.grey, mask), ready)
 
 
 def seen_without_glints(network: CorrNet, reference: Tensor, mask: Tensor, plain: Seen) -> Seen:
-    """Prepare a reference image (H, W) without what shines on it; `plain`, the one as it is, if nothing does."""
+    """Prepare a reference image (H, W) without what shines on it; `plain`, the one as it is, if nothing does.
+
+    The other parameters are those of `seen`.
+    """
     bare = cleared(reference, eroded(mask, SHINE_PX))
     return _seen_but(network, bare.image, mask, bare.glints) if bool(bare.glints.any()) else plain
 

@@ -58,7 +58,7 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, 
     FrameError
         If the shapes differ.
     MeasurementError
-        If next to no point could be measured.
+        If the deformed image has no contrast, or next to no point could be measured.
     """
     check_same_shape(prepared.frame, deformed)
     settings = instruments.settings
@@ -78,6 +78,13 @@ def measure_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, 
 
 def assess_pair(instruments: Instruments, prepared: Prepared, deformed: Frame, field: Tensor) -> Field:
     """Say how well a displacement (2, H, W), px, matches reference and deformed image; u and v stay as they are.
+
+    The other parameters are those of `measure_pair`.
+
+    Returns
+    -------
+    Field
+        With T = 1. As always, u and v are NaN where it is not valid; the uncertainties are so everywhere.
 
     Raises
     ------
@@ -131,7 +138,22 @@ def _stage(instruments: Instruments, noise: Tensor) -> Stage:
 
 
 def field_of(prepared: Prepared, deformed: FrameInfo, result: Refined) -> Field:
-    """Return what was measured, (2, H, W) and (H, W), as a result of one frame."""
+    """Return what was measured as a result of one frame.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The reference image.
+    deformed : FrameInfo
+        Which image was measured.
+    result : Refined
+        (2, H, W) and (H, W), of the whole image.
+
+    Returns
+    -------
+    Field
+        With T = 1: displacement and uncertainty NaN where `result` is not valid, zncc outside the mask.
+    """
     mask, valid = prepared.surface.mask, result.valid
     u, v = result.displacement.where(valid, math.nan)
     sigma_u, sigma_v = result.sigma.where(valid, math.nan)

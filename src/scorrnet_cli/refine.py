@@ -183,7 +183,10 @@ def approach(reference: Surface, coefficients: Tensor, start: Tensor, noise: Ten
 
 
 def come_close(reference: Surface, coefficients: Tensor, start: Tensor) -> tuple[Tensor, Comparison]:
-    """Take a field (2, H, W), px, to within a few hundredths of a pixel, and compare the images there."""
+    """Take a field (2, H, W), px, to within a few hundredths of a pixel, and compare the images there.
+
+    Parameters are those of `approach`.
+    """
     window = MIDDLE[0]
     field = _smooth_start(start, reference.mask.float(), compare(reference, coefficients, start, None, window), window)
     for narrower in APPROACH_PX:
@@ -195,7 +198,24 @@ def come_close(reference: Surface, coefficients: Tensor, start: Tensor) -> tuple
 def look_again(
     reference: Surface, coefficients: Tensor, field: Tensor, stated: Tensor, noise: Tensor
 ) -> tuple[Evidence, Comparison]:
-    """Compare the images at a field of stated uncertainty (2, H, W), px, and find what is left to correct."""
+    """Compare the images at a field, and find what is left to correct.
+
+    Parameters
+    ----------
+    reference, coefficients, noise
+        As for `approach`.
+    field : (2, H, W) float32
+        Displacement so far, px.
+    stated : (2, H, W) float32
+        Its standard uncertainty, px, as the networks state it.
+
+    Returns
+    -------
+    Evidence
+        Of `corrections`: its field in the middle is `field`.
+    Comparison
+        The images at `field`.
+    """
     state = compare(reference, coefficients, field, None, MIDDLE[0])
     slope = moved_slope(reference, field, MIDDLE[0])
     return corrections(field, slope, state, uncertainty(slope, state, MIDDLE[0], 1), stated, noise), state
@@ -212,7 +232,10 @@ def _known(weighers: Sequence[Weigher], found: Evidence) -> Tensor:
 
 
 def assess(reference: Surface, deformed: Tensor | Spline, field: Tensor) -> Refined:
-    """Say how well a field (2, H, W), px, matches the images, without changing it; sigma is NaN."""
+    """Say how well a field (2, H, W), px, matches the images, without changing it; sigma is NaN.
+
+    The other parameters are those of `refine`.
+    """
     coefficients = deformed_spline(reference, deformed)
     state = compare(reference, coefficients, field, None, ASSESSMENT_WINDOW_PX)
     zncc, matched = judge(reference, field, state, ASSESSMENT_WINDOW_PX)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scorrnet_cli.errors import UsageError
+from scorrnet_cli.errors import not_installed
 from scorrnet_cli.field import PER_PIXEL, Field
 from scorrnet_cli.gauge import Strain
 from scorrnet_cli.units import Calibration
@@ -159,7 +159,7 @@ class Result(Field):
             If xarray is not installed.
         """
         if importlib.util.find_spec("xarray") is None:
-            raise UsageError("to_xarray needs xarray", "", "Install it with pip install 'scorrnet[xarray]'")
+            raise not_installed("to_xarray needs xarray", "xarray")
         import xarray
 
         axes = ("frame", "y", "x")
@@ -189,6 +189,7 @@ class Result(Field):
             "version": self.process.version,
             "reference": self.reference.name,
             "settings": self.process.settings.to_json(),
+            "increments": int(self.process.settings.increments),  # no flags in netCDF
         }
         if self.calibration is not None:
             facts |= {"mm_per_px": self.calibration.mm_per_px, "scale_source": self.calibration.source}

@@ -149,7 +149,10 @@ class Doubts(NamedTuple):
 
 
 def doubts_within(field: Field, how: StrainSettings, rows: slice, columns: slice, whole: Whole) -> Doubts:
-    """Say why the strain of a part of a frame, as `strain_within` takes it, is uncertain."""
+    """Say why the strain of a part of a frame, as `strain_within` takes it, is uncertain.
+
+    Parameters are those of `strain_within`.
+    """
     noise, missed = np.split(_within(field, how, rows, columns, whole, reasons, 9)[3:], 2)
     return Doubts(tuple(noise), tuple(missed))
 

@@ -42,7 +42,22 @@ def strain_of_slopes(gradient: Tensor, measure: str) -> Tensor:
 
 
 def derivative(gradient: Tensor, part: int, axis: int, measure: str) -> Tensor:
-    """Derivative (3, H, W) of strain by one slope."""
+    """Derivative of strain by one slope of the displacement, by a central difference.
+
+    Parameters
+    ----------
+    gradient : (2, 2, H, W) float64
+        As for `strain_of_slopes`.
+    part, axis : int
+        Which slope: that of u (0) or v (1), along x (0) or y (1).
+    measure : str
+        One of `gauge.MEASURES`.
+
+    Returns
+    -------
+    (3, H, W) float64
+        Of exx, eyy, exy, without unit.
+    """
     step = torch.zeros(2, 2, 1, 1, dtype=torch.float64)
     step[part, axis] = STEP
     return (strain_of_slopes(gradient + step, measure) - strain_of_slopes(gradient - step, measure)) / (2 * STEP)

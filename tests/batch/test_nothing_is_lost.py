@@ -280,6 +280,32 @@ def test_a_run_with_bad_frames_goes_on(folder: Path, scorrnet: Run, pipeline: An
     assert "--overwrite" in again.stderr
 
 
+@pytest.mark.parametrize("options", [("-o", "a.tif"), ("-o", "a.ome.tif"), ("--split",), ("--split", "-o", "a.tif")])
+def test_bad_frames_of_every_kind_of_result_are_told_of_again(
+    folder: Path, scorrnet: Run, pipeline: Any, options: tuple[str, ...]
+) -> None:
+    Image.new("L", (60, 40), 2).save(folder / "img_2.png")
+    assert scorrnet("batch", folder, *options).exit_code == 6
+    again = scorrnet("batch", folder, *options, "--resume")
+    assert (again.exit_code, "1 of the frames could not be measured then" in again.stderr) == (6, True)
+
+
+def test_bad_frames_of_a_folder_that_is_over_are_told_of_when_others_go_on(
+    folder: Path, scorrnet: Run, pipeline: Any, draw: Draw
+) -> None:
+    campaign = folder.parent / "campaign"
+    for name in ("one", "two"):
+        (campaign / name).mkdir(parents=True)
+        for number in range(3):
+            draw(campaign / name / f"img_{number}.png", number)
+    Image.new("L", (60, 40), 2).save(campaign / "one" / "img_2.png")
+    assert scorrnet("batch", campaign, "--recursive").exit_code == 6
+    (campaign / "two" / "scorrnet.h5").unlink()
+    again = scorrnet("batch", campaign, "--recursive", "--resume")
+    assert (again.exit_code, "1 of the frames could not be measured then" in again.stderr) == (6, True)
+    assert (campaign / "two" / "scorrnet.h5").exists()
+
+
 def test_a_bad_frame_that_was_replaced_is_measured_again(
     folder: Path, scorrnet: Run, pipeline: Any, draw: Draw, whole: Any, contents: Read
 ) -> None:

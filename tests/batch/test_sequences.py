@@ -643,7 +643,7 @@ def test_a_video_without_pyav(tmp_path: Path, scorrnet: Run, monkeypatch: pytest
     (tmp_path / "a.avi").write_bytes(b"RIFF\0\0\0\0AVI LIST" + bytes(100))
     result = scorrnet("batch", tmp_path / "a.avi")
     assert result.exit_code == 2
-    assert "pip install 'scorrnet[video]'" in result.stderr
+    assert "pip install -e '.[video]'" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -566,7 +566,7 @@ class TestErrors:
 
     def test_a_plot_without_matplotlib(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-        assert_fails(scorrnet("measure", "ref.png", "def.png", "--plot"), 2, "pip install 'scorrnet[plot]'")
+        assert_fails(scorrnet("measure", "ref.png", "def.png", "--plot"), 2, "pip install -e '.[plot]'")
 
 
 @pytest.mark.usefixtures("folder")

@@ -169,7 +169,9 @@ class TestProbe:
         assert all(row["strain"] == "" for row in rows_of(result.stdout) if row["probe"] == "gauge")
         assert "warning: gauge: its two ends are not valid together" in result.stderr
         assert "good" not in result.stderr
-        assert scorrnet("probe", "px.h5", "--profile", "cut=15,15,55,30").stderr == ""
+        told = scorrnet("probe", "px.h5", "--profile", "cut=15,15,55,30").stderr
+        assert (told.count("scorrnet: "), told.startswith("scorrnet: strain: ")) == (1, True)
+        assert "virtual strain gauge" in " ".join(told.split())
 
     def test_the_example_of_the_documentation_runs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MPLBACKEND", "agg")
@@ -244,7 +246,7 @@ class TestProbe:
         place = "30,25" if kind == "point" else "0,30,59,30"
         names = ("b$\\foo$", "_试样")
         probes = [part for name in names for part in (f"--{kind}", f"{name}={place}")]
-        result = scorrnet("probe", "odd.h5", *probes, "--plot", "a.png")
+        result = scorrnet("probe", "odd.h5", *probes, "--plot", "a.png", "-q")
         assert (result.exit_code, result.stderr) == (0, "")
         (figure,) = drawn
         legend = figure.axes[0].get_legend()

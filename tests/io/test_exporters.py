@@ -94,8 +94,6 @@ def test_csv(result: Path, step: int) -> None:
 
 def test_lengths_are_scaled_once_and_strains_not(result: Path) -> None:
     _, frames, opened = exported(result, "csv")
-    stored = opened.layers
-    del stored
     with open_layers(result) as again:
         plain = again.layers(0)
     factor = MM_PER_PX if opened.unit == "mm" else 1.0

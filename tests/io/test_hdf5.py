@@ -282,7 +282,7 @@ def test_a_stack_is_taken_as_a_whole(tmp_path: Path, result: Path, field: Field)
     header = Header((H, W), 2 * T, field.reference, field.process)
     for name in ("b.h5", "b.tif"):
         with open_writer(tmp_path / name, header) as writer:
-            writer.take(result, T)
+            writer.take(result)
             writer.append(field)
     assert_equal(cut(read_hdf5(tmp_path / "b.h5"), slice(0, T)), field)
     assert_equal(cut(read_hdf5(tmp_path / "b.h5"), slice(T, None)), field)

@@ -285,7 +285,7 @@ class TestPlot:
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else find(name))
         result = scorrnet("plot", sequence.result, "-o", sequence.folder / f"out.{suffix}")
         assert result.exit_code == 2
-        assert f"pip install 'scorrnet[{extra}]'" in result.stderr
+        assert f"pip install -e '.[{extra}]'" in result.stderr
 
     def test_colours_of_small_values_are_told(self, sequence: Sequence) -> None:
         write(sequence.result, replace(sequence.field, calibration=Calibration(0.001, "test")))

@@ -79,9 +79,7 @@ def test_the_deformed_image_at_the_displaced_points_is_the_reference(
     assert np.std((moved - reference)[inner]) < 0.07 * np.std(reference[inner])
     assert np.abs(_least_squares_error(reference, moved)).max() < most
     shifted = _resampled(pair._replace(truth=pair.truth + 0.01))
-    assert _least_squares_error(reference, shifted) == pytest.approx([-0.01, -0.01], abs=0.002) or (
-        _least_squares_error(reference, shifted) == pytest.approx([0.01, 0.01], abs=0.002)
-    )
+    assert _least_squares_error(reference, shifted) == pytest.approx([0.01, 0.01], abs=0.002)
 
 
 def test_more_samples_change_nothing() -> None:

@@ -81,7 +81,15 @@ def _replaces(task: Task) -> bool:
     return os.path.lexists(target) and not was_completing(task.output)
 
 
-def survey(task: Task, listener: Listener) -> tuple[Plan, Frame, Callable[[Source, int], float | None]]:
+class Survey(NamedTuple):
+    """Which images are measured against which, the reference, and what tells when a page of a source was taken (s)."""
+
+    plan: Plan
+    reference: Frame
+    time: Callable[[Source, int], float | None]
+
+
+def survey(task: Task, listener: Listener) -> Survey:
     """Look at the images: say which are measured against which, read the reference, and say what tells their times.
 
     Raises
@@ -96,7 +104,7 @@ def survey(task: Task, listener: Listener) -> tuple[Plan, Frame, Callable[[Sourc
     reference = read_frame(plan.reference.path, plan.reference.pages[0])
     if task.calibration:
         task.calibration.check_within(reference.shape)
-    return plan, reference, plan.times(task.clock)
+    return Survey(plan, reference, plan.times(task.clock))
 
 
 def parts_of(task: Task, reference: Frame, process: Process) -> Parts:
@@ -105,7 +113,21 @@ def parts_of(task: Task, reference: Frame, process: Process) -> Parts:
 
 
 def tell(cautions: Cautions, say: Callable[[str], None], probability: Path | None) -> None:
-    """Say what is doubtful, each in words, and show how sure the mask is if there is a file for it."""
+    """Say what is doubtful, each in words, and show how sure the mask is if there is a file for it.
+
+    Parameters
+    ----------
+    cautions : Cautions
+    say : callable
+        Hears each warning.
+    probability : Path or None
+        The picture (PNG) of how sure the mask is; not written if the mask was given.
+
+    Raises
+    ------
+    OutputError
+        If the picture cannot be written.
+    """
     for why in cautions.warnings:
         say(why)
     if probability and cautions.sureness:
@@ -124,7 +146,33 @@ def finish(
 ) -> Report:
     """Put the result of all frames in its place, draw it, and say what it came to.
 
-    `start` is when it began; `image` reads a deformed image again, over which increments are drawn.
+    Parameters
+    ----------
+    task : Task
+    parts : Parts
+        Where all frames lie.
+    reference : Frame
+        The reference image.
+    found : mapping of int to FrameSummary
+        Figures of all frames, failed ones included, by their number, counted from 0.
+    start : float
+        When it began, s of `time.perf_counter`.
+    listener : Listener
+    cautions : Cautions
+        Of the reference image.
+    image : callable, optional
+        Reads the deformed image of a number again: increments are drawn over it. All else is drawn over the reference.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    FrameError
+        If there is no frame, or there are fewer than an earlier run had.
+    OutputError
+        As `complete` does, or if the picture cannot be written.
     """
     frames = tuple(found[index] for index in sorted(found))
     if not frames:

@@ -25,6 +25,24 @@ def attempted(
 ) -> Field:
     """Measure a frame, and its strain; one that fails, or could not be read, gives an empty field that says why.
 
+    Parameters
+    ----------
+    measure : callable
+        Gives the field of an image, without strain.
+    prepared : Prepared
+        The reference image.
+    info : FrameInfo
+        Which image it is; its `failure` says why it could not be read.
+    frame : Frame or None
+        The image, None if it could not be read.
+    strict : bool
+        Whether an error of the measurement is raised, and not recorded.
+
+    Returns
+    -------
+    Field
+        With T = 1.
+
     Raises
     ------
     FrameError, MeasurementError

@@ -111,7 +111,11 @@ def connected(workers: Workers) -> Iterator[Any]:
         from distributed import Client, LocalCluster
         from distributed.comm.addressing import get_address_host_port
     except ImportError as error:
-        raise UsageError("Several workers need dask.distributed", "", "pip install 'scorrnet[cluster]'") from error
+        raise UsageError(
+            "Several workers need dask.distributed",
+            "",
+            "Install it with pip install -e '.[cluster]' in the folder of scorrnet",
+        ) from error
     with dask.config.set(_CONFIG):
         if workers.scheduler is not None:
             try:
@@ -142,18 +146,38 @@ def hand_out(
     client: Any,
     order: Order,
     process: Process,
+    run: str,
     sources: list[Source],
     known: set[int],
     time: Callable[[Source, int], float | None],
 ) -> Iterator[tuple[int, FrameSummary]]:
     """Have all frames measured that are not known; give their figures as they come, in any order.
 
-    `time` tells when a page of a source was taken, s.
+    Parameters
+    ----------
+    client : distributed.Client
+        From `connected`.
+    order : Order
+    process : Process
+        How all workers must measure, and what results say of it; its version, device and weights are compared.
+    run : str
+        Of the `Parts` that the frames are for: a worker that is late writes none into those of a later run.
+    sources : list of Source
+        All deformed images.
+    known : set of int
+        Numbers of those that need not be measured, counted from 0.
+    time : callable
+        Tells when a page of a source was taken, s; None if that is not known.
+
+    Yields
+    ------
+    int, FrameSummary
+        The number of a frame, which its worker has written, and its figures.
 
     Raises
     ------
     DeviceError
-        If one worker after the other dies over a frame.
+        If one worker after the other dies over a frame, or the workers differ.
     ScorrnetError
         Whatever keeps a worker from measuring and writing at all.
     """
@@ -164,7 +188,7 @@ def hand_out(
         for index, page in enumerate(source.pages, source.first):
             if index not in known:
                 alone = replace(source, path=source.path.absolute(), pages=(page,), shapes=(), first=index)
-                asked[client.submit(_measure, order, process, alone, time(source, page), pure=False)] = alone
+                asked[client.submit(_measure, order, process, run, alone, time(source, page), pure=False)] = alone
     try:
         for future in as_completed(list(asked), loop=client.loop):
             source = asked.pop(future)
@@ -177,7 +201,23 @@ def hand_out(
 
 
 def described(client: Any, order: Order, reference: str) -> tuple[Process, Cautions]:
-    """Have a worker say how it measures, and what is doubtful about the surface of the `reference`; errors as below."""
+    """Have a worker say how it measures, and what is doubtful about the surface.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        From `connected`.
+    order : Order
+    reference : str
+        Name of the reference image, for errors.
+
+    Raises
+    ------
+    DeviceError
+        If one worker after the other dies over the reference image.
+    ScorrnetError
+        Whatever keeps a worker from preparing it.
+    """
     with _survived(reference):
         said: tuple[Process, Cautions] = client.submit(_describe, order, pure=False).result()
         return said
@@ -202,7 +242,7 @@ def _describe(order: Order) -> tuple[Process, Cautions]:
     return bench.instruments.process(), Cautions.of(bench.prepared)
 
 
-def _measure(order: Order, process: Process, source: Source, at_s: float | None) -> FrameSummary:
+def _measure(order: Order, process: Process, run: str, source: Source, at_s: float | None) -> FrameSummary:
     """Measure one frame and write it; runs on a worker."""
     from scorrnet_cli import pipeline
 
@@ -212,7 +252,7 @@ def _measure(order: Order, process: Process, source: Source, at_s: float | None)
         if getattr(own, what) != getattr(process, what):
             todo = "Give workers of one kind, with the same version of scorrnet"
             raise DeviceError(f"The workers differ in {what}: {getattr(own, what)}", process.device, todo)
-    bench.parts.process = process
+    bench.parts.process, bench.parts.run = process, run
     ((info, frame),) = read_pages(source, source.pages)
     info = replace(info, at_s=at_s)
     start = perf_counter()

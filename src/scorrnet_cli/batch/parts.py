@@ -27,6 +27,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 from scorrnet_cli.batch.places import (
     COMPLETE,
@@ -68,6 +69,11 @@ class Parts:
         The scale of the images.
     time_source : str
         Where the times of the images are known from.
+
+    Attributes
+    ----------
+    run : str
+        What tells this run from others in the same place: a worker that is late must not write into the next one.
     """
 
     def __init__(
@@ -89,6 +95,7 @@ class Parts:
         self._known: frozenset[int] = frozenset()
         self._viewed = 0
         self._lock: IO[bytes] | None = None
+        self.run = ""
 
     def shard(self, index: int) -> Path:
         """Return the file of frame `index`."""
@@ -129,8 +136,15 @@ class Parts:
             self.folder.mkdir()  # not in what follows: one that is there belongs to another run
         try:
             with explained(self.folder):
-                _write(self.folder / RUN, json.dumps(self._identity() | {"date": self.process.date}, indent=1))
-                self._lock = hold(self.folder / RUN)
+                self.run = uuid4().hex
+                about = self._identity() | {"date": self.process.date, "run": self.run}
+                _write(self.folder / RUN, json.dumps(about, indent=1))
+        except BaseException:
+            remove(self.folder)
+            raise
+        with explained(self.folder):
+            self._lock = hold(self.folder / RUN)  # what another run has got hold of meanwhile is not removed
+        try:
             self._view(total or _SMALLEST_VIEW)
         except BaseException:
             remove(self.folder)
@@ -150,7 +164,7 @@ class Parts:
             self._lock = hold(self.folder / RUN)
             try:
                 before = json.loads((self.folder / RUN).read_text(encoding="utf-8"))
-                date = str(before.pop("date"))
+                date, self.run = str(before.pop("date")), str(before.pop("run"))
             except (ValueError, KeyError) as error:
                 raise OutputError("The run to go on with is damaged", str(self.folder), "Remove the folder") from error
             compare(before, self._identity(), self.folder)
@@ -216,10 +230,24 @@ class Parts:
         return summary
 
     def write(self, index: int, field: Field, time_s: float) -> FrameSummary:
-        """Do the part of `keep` that several processes may do at once, each for its own frame."""
+        """Do the part of `keep` that several processes may do at once, each for its own frame.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written, or another run has taken the place of this one.
+        """
         with open_writer(self.shard(index), self.header(1), overwrite=True) as writer:
             writer.append(field)
+            self._check_run()
         return summarise(field, time_s)
+
+    def _check_run(self) -> None:
+        """Raise OutputError if what lies there is of another run."""
+        with explained(self.folder):
+            now = json.loads((self.folder / RUN).read_text(encoding="utf-8")).get("run")
+        if now != self.run:
+            raise OutputError("Another run has taken the place of the one that this frame is of", str(self.folder))
 
     def note(self, index: int, summary: FrameSummary) -> None:
         """Do the rest of `keep`, in the process that began or resumed the run."""

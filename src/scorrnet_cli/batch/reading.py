@@ -48,7 +48,10 @@ class Memory(Protocol):
         """Tell whether image `index` was looked at before."""
 
     def recall(self, index: int, name: str, digest: str) -> FrameSummary | None:
-        """Return what image `index` gave, None if it must be measured; FrameError if it is another one now."""
+        """Return what image `index` gave, None if it must be measured; FrameError if it is another one now.
+
+        Parameters are those of `parts.Parts.recall`.
+        """
 
 
 def read_items(

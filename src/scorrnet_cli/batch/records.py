@@ -49,7 +49,21 @@ def hold(path: Path) -> IO[bytes]:
 
 
 def add_figures(path: Path, index: int, summary: FrameSummary) -> None:
-    """Append the figures of a frame, as a line of JSON."""
+    """Append the figures of a frame, as a line of JSON.
+
+    Parameters
+    ----------
+    path : Path
+        A file of such lines; made if there is none.
+    index : int
+        Which frame, counted from 0.
+    summary : FrameSummary
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"index": index, **asdict(summary)}) + "\n")
 
@@ -88,7 +102,15 @@ def _strain(content: dict[str, Any] | None) -> StrainSummary | None:
 
 
 def compare(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
-    """Raise UsageError if two runs differ, and say in what."""
+    """Raise UsageError if two runs differ, and say in what.
+
+    Parameters
+    ----------
+    before, now : dict
+        What must be the same when a run goes on, as JSON has it; ``settings`` and ``weights`` are dicts.
+    folder : Path
+        Of the run, for the error.
+    """
 
     def flat(content: dict[str, Any]) -> dict[str, Any]:
         nested = {f"{name}.{key}": item for name in ("settings", "weights") for key, item in content[name].items()}

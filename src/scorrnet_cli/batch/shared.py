@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from scorrnet_cli.batch.around import Cautions, check, finish, parts_of, survey, tell
+from scorrnet_cli.batch.around import Cautions, Survey, check, finish, parts_of, survey, tell
 from scorrnet_cli.batch.cluster import Order, Workers, connected, described, hand_out
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import recalled
-from scorrnet_cli.batch.sources import Plan, Source
+from scorrnet_cli.batch.sources import Plan
 from scorrnet_cli.batch.task import Listener, Outcome, Task
 from scorrnet_cli.batch.whole import check_size
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.figures import FrameSummary
-from scorrnet_cli.frames import Frame, digest_of
+from scorrnet_cli.frames import digest_of
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.writers import Header
 
@@ -37,10 +36,12 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
     """
     settings = independent(settings)
     resume = check(task)
-    plan, reference, time = survey(task, listener)
+    seen = survey(task, listener)
+    plan, reference, _ = seen
     order = _order(task, plan, settings)
     listener.doing("waiting for the workers")
     with connected(workers) as client:
+        start = perf_counter()
         listener.doing("finding the speckle")
         process, cautions = described(client, order, reference.info.name)
         process = replace(process, settings=settings)
@@ -54,7 +55,7 @@ def run_shared(task: Task, settings: Settings, workers: Workers, listener: Liste
             else:
                 parts.begin(plan.total)
             listener.begun(process, plan.total)
-            return _measure(task, plan, parts, reference, client, order, listener, time, cautions)
+            return _measure(task, seen, parts, client, order, listener, cautions, start)
 
 
 def independent(settings: Settings) -> Settings:
@@ -74,17 +75,16 @@ def independent(settings: Settings) -> Settings:
 
 def _measure(
     task: Task,
-    plan: Plan,
+    seen: Survey,
     parts: Parts,
-    reference: Frame,
     client: Any,
     order: Order,
     listener: Listener,
-    time: Callable[[Source, int], float | None],
     cautions: Cautions,
+    start: float,
 ) -> Outcome:
-    start = perf_counter()
-    sources = list(plan.deformed)
+    """Have all frames measured, and put the result in its place; `start` is when it began, s of `perf_counter`."""
+    sources = list(seen.plan.deformed)
     found: dict[int, FrameSummary] = {}
     for source in sources:
         known = recalled(source, parts)
@@ -95,13 +95,13 @@ def _measure(
     listener.doing("measuring")
     computed_s = 0.0
     try:
-        for index, summary in hand_out(client, order, parts.process, sources, set(found), time):
+        for index, summary in hand_out(client, order, parts.process, parts.run, sources, set(found), seen.time):
             parts.note(index, summary)
             found[index] = summary
             computed_s += summary.time_s
             listener.kept(summary)
         report = replace(
-            finish(task, parts, reference, found, start, listener, cautions), earlier_points=earlier_points
+            finish(task, parts, seen.reference, found, start, listener, cautions), earlier_points=earlier_points
         )
     finally:
         if not parts.count():

@@ -200,7 +200,15 @@ def named_plan(reference: Path, deformed: Sequence[Path]) -> Plan:
 
 
 def make_live_plan(paths: Iterable[Path], selection: Selection, reference: Path | None, where: str) -> Plan:
-    """Do as `make_plan`, of files that come one by one; nothing beyond the reference is looked at yet."""
+    """Do as `make_plan`, of files that come one by one; nothing beyond the reference is looked at yet.
+
+    Parameters are those of `make_plan`; `paths` gives each file when it is there.
+
+    Raises
+    ------
+    FrameError
+        If no image is selected; with a `reference` of its own, only when the deformed images are asked for.
+    """
     sources = _selected(paths, selection, where)
     if reference is None:
         first = next(sources)

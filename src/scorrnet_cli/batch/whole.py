@@ -40,10 +40,19 @@ _FRAME_FILES = rf"\d{{6,}}_.*({'|'.join(map(re.escape, SUFFIXES))})"
 def check_place(output: Path, *, split: bool, overwrite: bool) -> None:
     """Make sure, before anything is measured, that the result can be put in its place.
 
+    Parameters
+    ----------
+    output : Path
+        The result; its suffix picks the format.
+    split : bool
+        Whether it becomes one file a frame, in a folder.
+    overwrite : bool
+        Whether an earlier result may be replaced.
+
     Raises
     ------
     OutputError
-        As `check_output` does.
+        As `check_output` does, or if a folder that the result needs is there and may not be replaced.
     """
     check_output(output, overwrite or split)
     frames, shards = frames_folder(output), shards_folder(output)
@@ -54,8 +63,28 @@ def check_place(output: Path, *, split: bool, overwrite: bool) -> None:
     _check_own(output, split=split)
 
 
+def frame_files(output: Path) -> list[Path]:
+    """Return the files, one a frame and in order, of a result that was split."""
+    return sorted(path for path in frames_folder(output).iterdir() if re.fullmatch(_FRAME_FILES, path.name))
+
+
 def check_size(output: Path, header: Header, *, split: bool) -> None:
-    """Raise OutputError if the format of the result cannot hold so many frames."""
+    """Make sure that the format of the result can hold so many frames.
+
+    Parameters
+    ----------
+    output : Path
+        The result; its suffix picks the format.
+    header : Header
+        Of all frames.
+    split : bool
+        Whether each frame gets a file of its own.
+
+    Raises
+    ------
+    OutputError
+        If it cannot.
+    """
     check_fits(output, replace(header, n_frames=1) if split else header)
 
 

@@ -30,7 +30,23 @@ def steepest(field: Tensor, mask: Tensor) -> float:
 
 
 def ridges(field: Tensor, mask: Tensor, most: float) -> Tensor:
-    """Points (H, W) bool of the mask where a field (2, H, W) changes steeply; `most` is its `steepest` change, px."""
+    """Find the points at which a field is steep.
+
+    Parameters
+    ----------
+    field : (2, H, W) float32
+        Displacement, px.
+    mask : (H, W) bool
+        Where it means something.
+    most : float
+        Its `steepest` change there, px.
+
+    Returns
+    -------
+    (H, W) bool
+        Neighbours on the mask between which the field changes by more than `STEEP` of `most`, or `STEEP_ENOUGH_PX` if
+        that is less.
+    """
     least = min(STEEP * most, STEEP_ENOUGH_PX)
     points = torch.zeros_like(mask)
     for axis in (0, 1):

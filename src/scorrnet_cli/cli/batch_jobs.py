@@ -25,7 +25,7 @@ from scorrnet_cli.cli import console
 from scorrnet_cli.cli.batch_report import table, to_json
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.progress import Progress
-from scorrnet_cli.cli.tasks import Asked, left, measured
+from scorrnet_cli.cli.tasks import Asked, Earlier, left, measured
 from scorrnet_cli.errors import (
     DeviceError,
     FrameError,
@@ -161,8 +161,9 @@ def run(request: Request, talk: Talk, *, json: bool) -> None:
     if request.watch:
         watch = Watch(partial(request.images, Path(request.what), cache(is_ours)), request.idle_s)
     tasks = request.tasks(watch, talk)
+    earlier = Earlier({})
     if request.asked.resume and not (request.asked.overwrite or watch):
-        tasks = left(tasks, talk)
+        tasks, earlier = left(tasks, talk)
     for task in tasks:
         check(task)
     progress = Progress(talk)
@@ -181,6 +182,7 @@ def run(request: Request, talk: Talk, *, json: bool) -> None:
         raise MeasurementError(
             f"{bad} of {all_frames} frames could not be measured", where, "Their reasons are recorded"
         )
+    earlier.check()
 
 
 def _measured_by(request: Request, progress: Progress) -> Callable[[Task], Outcome]:

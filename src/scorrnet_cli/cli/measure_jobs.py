@@ -53,8 +53,11 @@ def run(
     images = (reference, *deformed)
     output = output or Path(f"{images[-1].stem}.scorrnet.h5")
     task = asked.task(lambda: plan, str(reference), output, images, strict=plan.total == 1)
-    if asked.resume and not asked.overwrite and not left([task], talk):
-        return
+    if asked.resume and not asked.overwrite:
+        unfinished, earlier = left([task], talk)
+        if not unfinished:
+            earlier.check()
+            return
     check(task)
     progress = Progress(talk)
     with talk.progress(plan.total, forecast=plan.total > 1):

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.probe_plot import draw
+from scorrnet_cli.cli.summary import gauge_line
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.layers import LayeredResult, Layers, open_layers
 from scorrnet_cli.pictures.charts import check_chart
@@ -92,6 +93,8 @@ def run(request: Request, probes: Sequence[Probe], talk: Talk, *, profiles: bool
             if not profiles:
                 check_followed(probes)
             talk.note("values are from frame to frame, at the pixels of the frame before")
+        if profiles or any(probe.of_strain for probe in probes):
+            talk.note(f"strain: {gauge_line(result.gauge)}")
         rows: list[Row] = []
         with _opened(request.output) as file, talk.progress(len(result.frames)):
             columns = _columns(probes, result, profiles=profiles)

@@ -18,17 +18,18 @@ from scorrnet_cli.batch.places import (
 )
 from scorrnet_cli.batch.sources import Plan
 from scorrnet_cli.batch.task import Outcome, Task
+from scorrnet_cli.batch.whole import frame_files
 from scorrnet_cli.cli import preview
 from scorrnet_cli.cli.console import Talk
 from scorrnet_cli.cli.progress import Progress
 from scorrnet_cli.errors import MeasurementError, ScorrnetError
-from scorrnet_cli.field import Field, FrameInfo
+from scorrnet_cli.field import Field
 from scorrnet_cli.frames import Frame
 from scorrnet_cli.images.clock import Clock
-from scorrnet_cli.naming import PICTURE, PROBABILITY, beside, is_hdf5
+from scorrnet_cli.naming import PICTURE, PROBABILITY, beside
 from scorrnet_cli.settings import Settings
 from scorrnet_cli.units import Calibration
-from scorrnet_cli.writers import open_result
+from scorrnet_cli.writers import count_failures
 from scorrnet_cli.writers.atomic import behind_link
 from scorrnet_cli.writers.own import is_ours
 from scorrnet_cli.writers.probability import check_probability
@@ -95,35 +96,37 @@ class Asked:
         return self.overwrite or (self.resume and is_ours(picture))
 
 
-def left(tasks: list[Task], talk: Talk) -> list[Task]:
-    """Return the sequences that an earlier run has not measured to their end.
+@dataclass(frozen=True)
+class Earlier:
+    """What earlier runs have measured to its end: of each sequence the result, and how many frames of it failed."""
 
-    Raises
-    ------
-    MeasurementError
-        If none is left, and some frames of what has been measured could not be: that it is over does not make it well.
-    """
+    failed: dict[Path, int]
+
+    def check(self) -> None:
+        """Raise MeasurementError if some of the frames could not be measured: that they are over makes none well."""
+        bad = {path: count for path, count in self.failed.items() if count}
+        if bad:
+            where = str(next(iter(bad))) if len(self.failed) == 1 else f"{len(bad)} folders"
+            what = f"{sum(bad.values())} of the frames could not be measured then"
+            raise MeasurementError(what, where, "--overwrite, in place of --resume, measures anew")
+
+
+def left(tasks: list[Task], talk: Talk) -> tuple[list[Task], Earlier]:
+    """Return the sequences that an earlier run has not measured to their end, and what is known of the others."""
     found = [task for task in tasks if is_unfinished(task.output) or not has_result(task.output, split=task.split)]
-    if len(tasks) == 1 and not found:
-        task = tasks[0]
-        result = frames_folder(task.output) if task.split else task.output
-        talk.note(f"{task.where} has been measured to its end before, see {result}; its images are not looked at again")
-    elif done := len(tasks) - len(found):
-        talk.note(f"{done} of {len(tasks)} folders have been measured before")
-    failed = [] if found else [sum(bool(info.failure) for info in _deformed(task)) for task in tasks]
-    if any(failed):
-        where = str(tasks[0].output) if len(tasks) == 1 else f"{sum(map(bool, failed))} folders"
-        what = f"{sum(failed)} of the frames could not be measured then"
-        raise MeasurementError(what, where, "--overwrite, in place of --resume, measures anew")
-    return found
+    done = [task for task in tasks if task not in found]
+    if len(tasks) == 1 and done:
+        result = frames_folder(tasks[0].output) if tasks[0].split else tasks[0].output
+        what = f"{tasks[0].where} has been measured to its end before, see {result}"
+        talk.note(f"{what}; its images are not looked at again")
+    elif done:
+        talk.note(f"{len(done)} of {len(tasks)} folders have been measured before")
+    return found, Earlier({task.output: sum(map(count_failures, _files(task))) for task in done})
 
 
-def _deformed(task: Task) -> tuple[FrameInfo, ...]:
-    """Return what a result tells of its deformed images; nothing if it is not one HDF5 file."""
-    if task.split or not is_hdf5(task.output):
-        return ()
-    with open_result(task.output) as result:
-        return tuple(result.deformed)
+def _files(task: Task) -> list[Path]:
+    """Return the files of a result that is whole."""
+    return frame_files(task.output) if task.split else [task.output]
 
 
 def measured(task: Task, measure: Callable[[Task], Outcome], progress: Progress, talk: Talk) -> Outcome:

@@ -69,7 +69,19 @@ class FieldFigures:
 
 
 def affine(stretch: float, angle_deg: float, shift_px: tuple[float, float], size_px: int = SIZE_PX) -> Displacement:
-    """Make the displacement of a stretch along x, then a turn about the centre of the image, then a shift."""
+    """Make the displacement of a stretch along x, then a turn about the centre of the image, then a shift.
+
+    Parameters
+    ----------
+    stretch : float
+        Without unit: 0.02 is 2 % longer.
+    angle_deg : float
+        From +x towards +y, clockwise on the screen.
+    shift_px : pair of float
+        To the right and down.
+    size_px : int
+        Height and width of the image.
+    """
     centre = (size_px - 1) / 2
     c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
 

@@ -91,17 +91,20 @@ class Format:
     suffix : str
         Of its files.
     write_frame : callable, optional
-        Writes one frame to an empty file; for formats with a file a frame.
+        Writes one frame, given an empty file, the grid, and the frame as `Grid.frame` gives it: arrays (h, w), lengths
+        in the unit of the result. For formats with a file a frame.
     write_all : callable, optional
-        Writes all frames to an empty file, and calls a function after each; for formats of one file.
+        Writes all frames, given an empty file, the grid, and a function to call after each. For formats of one file.
     write_index : callable, optional
-        Writes a file that names the files of all frames, given their names.
+        Writes a file that names the files of all frames, given an empty file, the grid, and their names.
     index_suffix : str
         Of that file.
     has_strain : bool
         Whether strain is written.
     in_px : bool
         Whether lengths are in px even if the result has a scale.
+    one_reference : bool
+        Whether its readers take all displacements for those from the first image, so that increments are refused.
     """
 
     words: str
@@ -112,6 +115,7 @@ class Format:
     index_suffix: str = ""
     has_strain: bool = True
     in_px: bool = False
+    one_reference: bool = False
 
     @property
     def is_folder(self) -> bool:
@@ -153,7 +157,12 @@ def export(kind: Format, grid: Grid, output: Path, *, overwrite: bool, after_fra
     ------
     OutputError
         If a file exists and may not be replaced, cannot be written, or cannot hold so much.
+    UsageError
+        If the displacements are from frame to frame, and the format knows one reference only.
     """
+    if kind.one_reference and grid.result.stored.is_incremental:
+        what = "The displacements are from frame to frame, and programs that read this format take them for the total"
+        raise UsageError(what, str(grid.result.stored.path), "Measure to one reference, or export to npz, mat or gom")
     files = targets(kind, grid, output)
     if kind.is_folder:
         if output.exists() and not output.is_dir():

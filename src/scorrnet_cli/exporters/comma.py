@@ -14,7 +14,7 @@ from scorrnet_cli.layers import LAYERS, LENGTHS, Layers
 
 
 def write_frame(path: Path, grid: Grid, layers: Layers) -> None:
-    """Write one frame: places in px (and mm), then every layer."""
+    """Write one frame: places in px (and mm), then every layer; parameters are those of `Format.write_frame`."""
     rows, columns = np.nonzero(layers.valid)
     x, y = grid.x[columns], grid.y[rows]
     table: dict[str, NDArray[Any]] = {"x_px": x, "y_px": y}

@@ -21,7 +21,10 @@ _FORMS = ("%10d", *["%20.10f"] * 3, *["%20.15f"] * 7)
 
 
 def write_frame(path: Path, grid: Grid, layers: Layers) -> None:
-    """Write one frame: the valid points, numbered by their place so that a number stands for the same point always."""
+    """Write one frame: the valid points, numbered by their place so that a number stands for the same point always.
+
+    Parameters are those of `Format.write_frame`.
+    """
     rows, columns = np.nonzero(layers.valid)
     number = rows * len(grid.x) + columns + 1
     x, y = grid.x[columns] * grid.result.factor, -grid.y[rows] * grid.result.factor

@@ -21,7 +21,10 @@ _STRAINS = {"Exx": "exx", "Eyy": "eyy", "Exy": "exy"}
 
 
 def write_frame(path: Path, grid: Grid, layers: Layers) -> None:
-    """Write one frame; coordinates in mm are there only if the result has a scale."""
+    """Write one frame; coordinates in mm are there only if the result has a scale.
+
+    Parameters are those of `Format.write_frame`.
+    """
     rows, columns = np.nonzero(layers.valid)
     x, y = grid.x[columns], grid.y[rows]
     scaled = grid.result.unit == "mm"
@@ -38,4 +41,6 @@ def write_frame(path: Path, grid: Grid, layers: Layers) -> None:
         write_rows(file, list(table.values()), ["%d", "%d", *["%.7g"] * (len(table) - 2)], ",", missing="NaN")
 
 
-FORMAT = Format("CSV with the columns of MatchID 2024.1, a file a frame", ".csv", write_frame=write_frame)
+FORMAT = Format(
+    "CSV with the columns of MatchID 2024.1, a file a frame", ".csv", write_frame=write_frame, one_reference=True
+)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scorrnet_cli.errors import OutputError, UsageError
+from scorrnet_cli.errors import OutputError, not_installed
 from scorrnet_cli.exporters.base import Format, Grid
 from scorrnet_cli.exporters.spool import about, spooled
 
@@ -18,11 +18,14 @@ LARGEST_BYTES = 2**31 - 2**10
 
 
 def write_all(path: Path, grid: Grid, after_frame: Callable[[], None]) -> None:
-    """Write all frames; OutputError if an array is too large for the format, UsageError without scipy."""
+    """Write all frames; OutputError if an array is too large for the format, UsageError without scipy.
+
+    Parameters are those of `Format.write_all`.
+    """
     try:
         from scipy.io import savemat
     except ImportError as error:
-        raise UsageError("--to mat needs scipy", "", "Install it with pip install 'scorrnet[mat]'") from error
+        raise not_installed("--to mat needs scipy", "mat") from error
     size = 4 * len(grid.result.frames) * len(grid.y) * len(grid.x)
     if size > LARGEST_BYTES:
         raise OutputError("An array would be larger than the 2 GiB of a .mat file", todo="Give a larger --step")

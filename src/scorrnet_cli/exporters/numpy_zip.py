@@ -13,7 +13,7 @@ from scorrnet_cli.exporters.spool import about, spooled
 
 
 def write_all(path: Path, grid: Grid, after_frame: Callable[[], None]) -> None:
-    """Write all frames."""
+    """Write all frames; parameters are those of `Format.write_all`."""
     with (
         spooled(path, grid, after_frame) as arrays,
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,

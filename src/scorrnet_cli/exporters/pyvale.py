@@ -24,7 +24,7 @@ _FORMS = ("%d", "%d", "%.9g", "%.9g", "%.9g", "%d", "%.7g", "%g", "%g", "%d")
 
 
 def write_frame(path: Path, grid: Grid, layers: Layers) -> None:
-    """Write one frame."""
+    """Write one frame; parameters are those of `Format.write_frame`."""
     rows, columns = np.nonzero(grid.result.mask[:: grid.step, :: grid.step])
     valid = layers.valid[rows, columns]
     u, v = (layers.arrays[name][rows, columns] / grid.result.factor for name in ("u", "v"))
@@ -37,5 +37,10 @@ def write_frame(path: Path, grid: Grid, layers: Layers) -> None:
 
 
 FORMAT = Format(
-    "what pyvale's import_2d reads, a file a frame", ".dic2d", write_frame=write_frame, has_strain=False, in_px=True
+    "what pyvale's import_2d reads, a file a frame",
+    ".dic2d",
+    write_frame=write_frame,
+    has_strain=False,
+    in_px=True,
+    one_reference=True,
 )

@@ -18,7 +18,7 @@ from scorrnet_cli.writers.hdf5_file import CalmFile
 
 
 def write_all(path: Path, grid: Grid, after_frame: Callable[[], None]) -> None:
-    """Write all frames; OSError if the disk refuses them."""
+    """Write all frames; OSError if the disk refuses them. Parameters are those of `Format.write_all`."""
     raw = CalmFile(path)
     with raw.writing():
         file = h5py.File(raw, "w")

@@ -21,7 +21,7 @@ _TYPES = {"f4": "Float32", "u1": "UInt8"}
 
 
 def write_frame(path: Path, grid: Grid, layers: Layers) -> None:
-    """Write one frame."""
+    """Write one frame; parameters are those of `Format.write_frame`."""
     arrays = point_arrays(layers)
     width, height = len(grid.x), len(grid.y)
     extent = f'"0 {width - 1} 0 {height - 1} 0 0"'
@@ -49,7 +49,7 @@ def write_frame(path: Path, grid: Grid, layers: Layers) -> None:
 
 
 def write_collection(path: Path, grid: Grid, names: Sequence[str]) -> None:
-    """Write the file that gives each frame its time."""
+    """Write the file that gives each frame its time; parameters are those of `Format.write_index`."""
     items = [
         f'<DataSet timestep="{grid.time(index)!r}" part="0" file={quoteattr(name)}/>'
         for index, name in zip(grid.result.frames, names, strict=True)

@@ -132,7 +132,7 @@ def _name_time(path: Path, page: int) -> Fraction:
 def _tiff_time(path: Path, page: int) -> Fraction:
     try:
         text = _tiff_dates(path, path.stat().st_mtime_ns)[page]
-    except (OSError, ValueError, IndexError, struct.error) as error:
+    except (OSError, tifffile.TiffFileError, ValueError, IndexError, struct.error) as error:
         raise FrameError(f"The TIFF tags cannot be read: {error}", str(path), "Give --fps instead") from error
     match = _TIFF_DATE.fullmatch(text)
     if match is None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scorrnet_cli.errors import UsageError
+from scorrnet_cli.errors import not_installed
 
 SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv")
 """The suffixes that a folder is searched for."""
@@ -114,7 +114,5 @@ def _pixels(frame: Any) -> NDArray[Any]:
 def pyav() -> Any:
     """Return PyAV, or say how to get it."""
     if importlib.util.find_spec("av") is None:
-        raise UsageError(
-            "Videos need PyAV, which is not installed", "", "Install it with pip install 'scorrnet[video]'"
-        )
+        raise not_installed("Videos need PyAV, which is not installed", "video")
     return importlib.import_module("av")

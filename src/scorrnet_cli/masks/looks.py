@@ -40,11 +40,24 @@ def magnified(images: Tensor, magnification: float) -> Tensor:
 
 
 def look(network: Segmenter, image: Tensor, magnification: float) -> Look:
-    """Look at an image (H, W) in overlapping tiles, each magnified or reduced, and put together what is seen.
+    """Look at an image in overlapping tiles, each magnified or reduced, and put together what is seen.
 
     Tiles are about as large as the images that the network was trained on: deep inside a large surface it would
     otherwise miss an edge in sight. Neighbours are turned and mirrored in different ways, which a random pattern does
     not care about, and their mean is taken.
+
+    Parameters
+    ----------
+    network : ENet or ENets
+    image : (H, W) float32
+        Grey levels of any scale.
+    magnification : float
+        Pixels that the network sees for one of the image, along both axes; below 1 it is reduced.
+
+    Returns
+    -------
+    Look
+        At the size of the image.
     """
     side = int(TILE_PX / magnification) // (2 * network.stride) * (2 * network.stride)
     size = (min(side, image.shape[0]), min(side, image.shape[1]))

@@ -92,7 +92,20 @@ class CorrNet(nn.Module):
         )
 
     def forward(self, reference: Tensor, deformed: Tensor, mask: Tensor) -> Tensor:
-        """Return the displacement (N, 2, H, W) in px; see `steps`."""
+        """Find the displacement, that of the last of all `steps`.
+
+        Parameters
+        ----------
+        reference, deformed : (N, 1, H, W) float32
+            Grey images of any scale; H and W are multiples of 8.
+        mask : (N, 1, H, W) float32
+            1 where the surface is speckled, else 0.
+
+        Returns
+        -------
+        (N, 2, H, W) float32
+            u, v, px, to the right and down.
+        """
         return self.steps(self.encode(reference), self.encode(deformed), mask)[-1]
 
     def encode(self, images: Tensor, variance: Tensor | None = None) -> Encoded:

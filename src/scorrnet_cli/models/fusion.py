@@ -56,7 +56,7 @@ class Fusion(NamedTuple):
 
     share: Tensor  # (N, 2, fields, h, w), of the difference between each field and the one they are compared with
     correction: Tensor  # (N, 2, h, w), in units of the spread of the fields
-    log_sigma: Tensor  # (N, 2, h, w), of the mean absolute error in these units
+    log_error: Tensor  # (N, 2, h, w), of the mean absolute error in these units
 
     def of(self, index: int) -> Fusion:
         """Return what it says of one image, N = 1."""
@@ -176,9 +176,9 @@ class Weigher(nn.Module):
         return _flipped(features, view) * signs[:, None, None]
 
     def _held_back(self, said: Fusion, view: View) -> Fusion:
-        share, correction, log_sigma = (_flipped(part, view) for part in said)
+        share, correction, log_error = (_flipped(part, view) for part in said)
         signs = correction.new_tensor([-1.0 if view.across else 1.0, -1.0 if view.down else 1.0])
-        return Fusion(share, correction * signs[:, None, None], log_sigma)
+        return Fusion(share, correction * signs[:, None, None], log_error)
 
 
 def asked(weighers: Sequence[Weigher], features: Tensor, views: Sequence[View]) -> Fusion:

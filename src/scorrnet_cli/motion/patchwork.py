@@ -59,7 +59,10 @@ def by_tiles(
 
 
 def assessed(reference: Surface, deformed: Spline, field: Tensor) -> tuple[Tensor, Tensor]:
-    """Say where a field (2, H, W) matches the images: `zncc` and `valid` (H, W) of `assess`."""
+    """Say where a field (2, H, W), px, matches the images: `zncc` and `valid` (H, W) of `assess`.
+
+    Parameters are those of `by_tiles`.
+    """
     zncc, valid = field.new_zeros(reference.mask.shape), torch.zeros_like(reference.mask)
     _fill(assess, reference, deformed, field, ASSESSMENT_HALO_PX, {"zncc": zncc, "valid": valid})
     return zncc, valid

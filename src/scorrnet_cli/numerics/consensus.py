@@ -116,7 +116,21 @@ def nearest_part(parts: list[Tensor]) -> Tensor:
 
 
 def owned(number: Tensor, points: Tensor, count: int) -> list[Tensor]:
-    """Those of some points (H, W) bool that are of each of some parts, by its number (H, W)."""
+    """Share out points among parts.
+
+    Parameters
+    ----------
+    number : (H, W) int64
+        Of the part that each point is of, from 0, as of `nearest_part`.
+    points : (H, W) bool
+    count : int
+        Of the parts.
+
+    Returns
+    -------
+    list of (H, W) bool
+        Those of the points that are of each part.
+    """
     return [points & (number == each) for each in range(count)]
 
 

@@ -88,13 +88,28 @@ def along_columns(x: Tensor, band: Tensor) -> Tensor:
 
 
 def masked_gaussian(x: Tensor, weight: Tensor, sigma: float) -> Tensor:
-    """Return the Gaussian mean of `x` (C, H, W) over the points of positive `weight` (H, W); 0 where there is none."""
+    """Return the weighted Gaussian mean around each point.
+
+    Parameters
+    ----------
+    x : (C, H, W) float32
+        Finite also where `weight` is 0.
+    weight : (H, W) float32
+        0 where `x` does not count.
+    sigma : float
+        Standard deviation, px.
+
+    Returns
+    -------
+    (C, H, W) float32
+        0 where nothing within reach counts.
+    """
     both = gaussian(torch.cat([x * weight, weight[None]]), sigma)
     return both[:-1] / both[-1:].clamp_min(1e-6)
 
 
 def wide_mean(x: Tensor, weight: Tensor, sigma: float) -> Tensor:
-    """Like `masked_gaussian` for a wide window, at a quarter of the size and interpolated back."""
+    """Like `masked_gaussian`, also in parameters, for a wide window: at a quarter of the size and interpolated back."""
     height, width = weight.shape
     stacked = torch.cat([x * weight, weight[None]])
     fill = (0, -width % 4, 0, -height % 4)

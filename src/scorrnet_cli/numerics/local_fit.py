@@ -128,13 +128,31 @@ def slope_variances(sigmas: Tensor, weight: Tensor, window: Window, alike: Alike
 
 
 def window_mean(x: Tensor, weight: Tensor, window: Window) -> Tensor:
-    """Mean (C, H, W) of (C, H, W) over the window about each point, with weights (H, W); NaN where all are 0."""
+    """Mean (C, H, W) of `x` (C, H, W) over the window about each point; NaN where all weights are 0.
+
+    Parameters are those of `slopes`, with `x` for the fields.
+    """
     (sums,) = _moments(torch.cat([x * weight, weight[None]]), window, [(0, 0)]).values()
     return sums[:-1] / sums[-1]
 
 
 def spread_out(x: Tensor, size: int, shape: tuple[int, int]) -> Tensor:
-    """Interpolate (C, h, w), as `binned` makes it, back to (C, H, W), among the values that are known; else NaN."""
+    """Interpolate bins back to pixels, bilinearly, among the values that are known.
+
+    Parameters
+    ----------
+    x : (C, h, w) float
+        Of bins, as `binned` makes them; NaN where not known.
+    size : int
+        Side of a bin, px.
+    shape : pair of int
+        H and W.
+
+    Returns
+    -------
+    (C, H, W) float
+        NaN where no bin next to the pixel is known.
+    """
     known = torch.isfinite(x)
     both = torch.cat([torch.where(known, x, 0.0), known.to(x.dtype)])[None]
     full = F.interpolate(both, scale_factor=size, mode="bilinear", align_corners=False)[0, :, : shape[0], : shape[1]]

@@ -75,7 +75,21 @@ def _lettered(upper: FloatArray, lower: FloatArray, scale: Scale) -> Text:
 
 
 def scale_lines(scale: Scale, columns: int, *, coloured: bool) -> list[Text]:
-    """Draw a colour scale with its values below it, or what each letter stands for."""
+    """Draw a colour scale with its values below it, or what each letter stands for.
+
+    Parameters
+    ----------
+    scale : Scale
+    columns : int
+        Width of the colour scale, in letters.
+    coloured : bool
+        As for `picture`.
+
+    Returns
+    -------
+    list of Text
+        Two lines, or one line of letters, however long.
+    """
     if not coloured:
         width = (scale.high - scale.low) / len(LETTERS)
         ends = [scale.written(scale.low + width * index) for index in range(1, len(LETTERS))]

@@ -34,6 +34,15 @@ class Images:
     def of(cls, result: str, shape: tuple[int, int], folder: Path | None) -> Images:
         """Look in the folder that the user names; else beside the result, then in the current folder.
 
+        Parameters
+        ----------
+        result : str
+            Path of the result.
+        shape : pair of int
+            (H, W) of its images.
+        folder : Path or None
+            What the user names.
+
         Raises
         ------
         UsageError

@@ -50,7 +50,19 @@ def any_script() -> Iterator[None]:
 
 
 def shorten_titles(figure: Figure, grid: Sequence[Axes], columns: int, *, shared_bar: bool) -> None:
-    """Cut titles that would touch others or the colour bar: the suffix, then the start; names differ at the end."""
+    """Cut titles that would touch others or the colour bar: the suffix, then the start; names differ at the end.
+
+    Parameters
+    ----------
+    figure : Figure
+        Is laid out by this.
+    grid : sequence of Axes
+        The panels, row by row, all of one width.
+    columns : int
+        Number of panels in a row.
+    shared_bar : bool
+        Whether the panels share a colour bar; else each has one beside it, and its title may reach over that.
+    """
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.execute(figure)

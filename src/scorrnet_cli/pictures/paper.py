@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from scorrnet_cli.errors import OutputError, UsageError
+from scorrnet_cli.errors import OutputError, not_installed
 from scorrnet_cli.field import BoolArray, FloatArray
 from scorrnet_cli.pictures.coarse import averaged
 from scorrnet_cli.pictures.layout import INCH_PER_MM, figure_size
@@ -113,6 +113,15 @@ class Style:
 def check_picture(path: Path, overwrite: bool, asked_by: str) -> None:
     """Make sure before working that a picture can be made.
 
+    Parameters
+    ----------
+    path : Path
+        The picture.
+    overwrite : bool
+        Whether a file of that name may be replaced.
+    asked_by : str
+        The command or option that it is for, for the error.
+
     Raises
     ------
     UsageError
@@ -127,7 +136,7 @@ def check_picture(path: Path, overwrite: bool, asked_by: str) -> None:
 def check_matplotlib(asked_by: str) -> None:
     """Raise UsageError if matplotlib is not installed."""
     if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError(f"{asked_by} needs matplotlib", "", "Install it with pip install 'scorrnet[plot]'")
+        raise not_installed(f"{asked_by} needs matplotlib", "plot")
 
 
 def save_figure(path: Path, figure: Figure) -> None:

@@ -17,7 +17,22 @@ GRADIENT_NOISE = 130 / 144  # sum of the squares of the coefficients of the 5-po
 
 
 def moved_slope(reference: Surface, field: Tensor, window_px: float) -> Tensor:
-    """Gradient (2, H, W) of the deformed image at the displaced points: (I + grad u)^-T grad f."""
+    """Gradient of the deformed image at the displaced points: (I + grad u)^-T grad f.
+
+    Parameters
+    ----------
+    reference : Surface
+        f, and where it counts.
+    field : (2, H, W) float32
+        Displacement u, px; smoothed before its slopes are taken.
+    window_px : float
+        Standard deviation of the window that smooths it, px; 4 px if this is less.
+
+    Returns
+    -------
+    (2, H, W) float32
+        Along x and y, in units of the reference's grey per px.
+    """
     fx, fy = reference.slope
     plane = reference.plane_through(field)
     (ux, vx), (uy, vy) = gradient(plane + wide_mean(field - plane, reference.mask.float(), max(window_px, 4.0)))
@@ -27,7 +42,22 @@ def moved_slope(reference: Surface, field: Tensor, window_px: float) -> Tensor:
 
 
 def correction(slope: Tensor, state: Comparison, window_px: float) -> Tensor:
-    """Gauss-Newton correction (2, H, W), px."""
+    """Gauss-Newton correction of a displacement: A^-1 b of `refine`.
+
+    Parameters
+    ----------
+    slope : (2, H, W) float32
+        Gradient J of the deformed image at the displaced points, from `moved_slope`.
+    state : Comparison
+        The images at the field: residual d and weight w.
+    window_px : float
+        Standard deviation of the window G, px.
+
+    Returns
+    -------
+    (2, H, W) float32
+        What is to be added to u and v, px; within `LARGEST_STEP_PX` of 0 each.
+    """
     pull = gaussian(slope * (state.residual * state.weight), window_px)
     step = solve(gaussian(normal_matrix(slope, state.weight), window_px), pull)
     return step.clamp(-LARGEST_STEP_PX, LARGEST_STEP_PX)
@@ -40,11 +70,23 @@ def solve(matrix: Tensor, pull: Tensor) -> Tensor:
 
 
 def uncertainty(slope: Tensor, state: Comparison, window_px: float, averagings: int) -> Tensor:
-    """Standard uncertainty (2, H, W) of u and v, px, of independent noise with the variance of the residual.
+    """Standard uncertainty of u and v, of independent noise with the variance of the residual.
 
-    The estimate is linear in the noise n: u = A^-1 G * (w J n), so its covariance is A^-1 (G^2 * w J J^T s^2) A^-1,
-    and the square of a Gaussian of width s is one of width s / sqrt(2) over 4 pi s^2. More than one averaging widens
-    the band.
+    The estimate is linear in the noise n, of variance v: u = A^-1 G * (w J n), so its covariance is
+    A^-1 (G^2 * w^2 v J J^T) A^-1, and the square of a Gaussian of width s is one of width s / sqrt(2) over 4 pi s^2.
+    More than one averaging widens the band.
+
+    Parameters
+    ----------
+    slope, state, window_px
+        As for `correction`.
+    averagings : int
+        How often the window has averaged, see `gauge.averagings`.
+
+    Returns
+    -------
+    (2, H, W) float32
+        px; infinite where the image does not vary in every direction by more than its noise makes it seem to.
     """
     weight = state.weight
     freedom = 2 * sum(1 / n for n in range(1, averagings + 1)) / (2 * math.pi * window_px**2)  # spent, of each pixel
@@ -60,7 +102,20 @@ def uncertainty(slope: Tensor, state: Comparison, window_px: float, averagings: 
 
 
 def lines(slope: Tensor, state: Comparison, window_px: float) -> Tensor:
-    """True (H, W) where the image varies in one direction by far more than in the other."""
+    """Find where the image varies in one direction by far more than in the other.
+
+    Parameters
+    ----------
+    slope : (2, H, W) float32
+        Gradient of the image.
+    state, window_px
+        As for `correction`; of `state` only the weight counts.
+
+    Returns
+    -------
+    (H, W) bool
+        True where the mean squared slope across is more than `LINES` times that along.
+    """
     xx, xy, yy = gaussian(normal_matrix(slope, state.weight), window_px)
     middle, radius = 0.5 * (xx + yy), torch.hypot(0.5 * (xx - yy), xy)
     varied: Tensor = middle + radius > LINES * (middle - radius)

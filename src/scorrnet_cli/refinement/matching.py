@@ -180,7 +180,26 @@ def _left(
 
 
 def judge(reference: Surface, field: Tensor, state: Comparison, window_px: float) -> tuple[Tensor, Tensor]:
-    """Correlation (H, W), and True (H, W) where the images agree at the field, at the point and around it."""
+    """Judge where the images agree at a field.
+
+    Parameters
+    ----------
+    reference : Surface
+    field : (2, H, W) float32
+        Displacement, px.
+    state : Comparison
+        The images at `field`.
+    window_px : float
+        Standard deviation of the window in which the displacement is sought, px.
+
+    Returns
+    -------
+    (H, W) float32
+        Their `correlation`, -1..1.
+    (H, W) bool
+        True where they agree, at the point and around it: they correlate, enough of the window matches, the point is in
+        sight, and the surface is not stretched beyond what it bears.
+    """
     zncc = correlation(reference.grey, state.moved, (state.weight > 0).float())  # without glints
     trusted, there = gaussian(torch.stack([state.weight, reference.core]), window_px)
     supported: Tensor = trusted >= SMALLEST_SUPPORT * there.clamp_min(1e-3)

@@ -36,7 +36,7 @@ FIT_PX = 3.0  # window over which it is summed up how well a field explains the 
 NOTHING = 1e-9  # keeps logarithms finite where there is no surface; the same for all tiles
 LEAST_MISFIT = 1e-7  # of the surface's variance
 KNOWN_SIGMA_PX = (2e-4, 0.5)  # the range that the networks were trained with
-LAPLACE = 1.2533  # standard deviation over mean absolute error of a normal distribution
+STD_OVER_ERROR = 1.2533  # standard deviation over mean absolute error of a normal distribution
 
 
 class Evidence(NamedTuple):
@@ -140,7 +140,7 @@ def weigh(found: Evidence, said: Fusion) -> tuple[Tensor, Tensor]:
     share = F.interpolate(said.share[0], size, mode="bilinear", align_corners=False)[..., :height, :width]
     correction = doubled(said.correction[0] * found.spread, (height, width))
     field = found.middle + (share * found.differences).sum(1) + correction
-    sigma = LAPLACE * (said.log_sigma[0].exp() * found.spread)
+    sigma = STD_OVER_ERROR * (said.log_error[0].exp() * found.spread)
     up = F.interpolate(sigma[None], size, mode="bilinear", align_corners=False)[0, :, :height, :width]
     return field, up
 

@@ -130,6 +130,8 @@ def _reference(settings: Settings) -> str:
     if settings.increments:
         return "each frame to the one before; displacements from frame to frame, at the pixels of the earlier one"
     where = "displacements from the reference image, at its pixels (Lagrangian)"
+    if not settings.warm_start:
+        return f"{where}; each frame by itself"
     return f"{where}; update of the reference within a sequence: {settings.update}"
 
 

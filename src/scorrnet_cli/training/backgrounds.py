@@ -53,7 +53,21 @@ def scene(rng: Rng, size: int, photographs: Tensor | None, scale: float = 1.0) -
 
 
 def in_greys_of(rng: Rng, scene: Tensor, paint: Tensor) -> Tensor:
-    """Show a background (H, W) about as bright and as rich in contrast as a paint: only patterns tell them apart."""
+    """Show a background about as bright and as rich in contrast as a paint: only patterns tell them apart.
+
+    Parameters
+    ----------
+    rng : Rng
+    scene : (H, W) float32
+        The background, 0 to 1.
+    paint : (P, P) float32
+        Radiance of the paint, 0 to 1.1.
+
+    Returns
+    -------
+    (H, W) float32
+        0 to 1.
+    """
     strength = rng.log_uniform(0.5, 1.5) * paint.std() / scene.std().clamp_min(1e-6)
     centred = (scene - scene.mean()) * strength.clamp_max(MOST_AMPLIFIED)
     return (paint.mean() + rng.uniform(-0.1, 0.1) + centred).clamp_(0, 1)

@@ -118,7 +118,29 @@ class Trainer:
         return self.folder / AVERAGED
 
     def run(self, minutes: float | None, steps: int | None, show: Callable[[Progress], None]) -> Progress:
-        """Train until the schedule ends, or for some minutes or steps, and leave a checkpoint."""
+        """Train until the schedule ends, or for some minutes or steps, and leave a checkpoint.
+
+        Parameters
+        ----------
+        minutes : float or None
+            After which no other step is begun, of wall time; None is no limit. Validation at the end comes on top.
+        steps : int or None
+            Most steps to take from here on; None is no limit but the recipe's.
+        show : callable
+            Hears after every step how far it is.
+
+        Returns
+        -------
+        Progress
+            Where the training stands in the end.
+
+        Raises
+        ------
+        MeasurementError
+            If loss or gradient is no longer finite.
+        OutputError
+            If checkpoint, weights or log cannot be written.
+        """
         end = min(self.recipe.steps, self.step + steps if steps is not None else self.recipe.steps)
         started, first = time.monotonic(), self.step
         figures = dict[str, float]()
@@ -186,12 +208,10 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
         }
         try:
-            beside = self.folder / (CHECKPOINT + ".part")
-            torch.save(state, beside)
-            beside.replace(self.folder / CHECKPOINT)
-            beside = self.folder / (AVERAGED + ".part")
-            beside.write_bytes(save({name: value.contiguous().cpu() for name, value in self.averaged.items()}))
-            beside.replace(self.averaged_file)
+            with written_whole(self.folder / CHECKPOINT) as part:
+                torch.save(state, part)
+            with written_whole(self.averaged_file) as part:
+                part.write_bytes(save({name: value.contiguous().cpu() for name, value in self.averaged.items()}))
         except (OSError, RuntimeError, SafetensorError) as error:
             raise OutputError(
                 f"The checkpoint cannot be written: {error}",

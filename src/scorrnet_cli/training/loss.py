@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorrnet_cli.numerics.morphology import dilated, eroded
-from scorrnet_cli.refinement.windows import LAPLACE
+from scorrnet_cli.refinement.windows import STD_OVER_ERROR
 
 SMALLEST_SPECIMEN = 0.01  # share of an image
 EDGE_WEIGHT, EDGE_REACH_PX = 2.0, 3  # pixels so near to an outline count three times
@@ -87,13 +87,26 @@ def refinement_loss(fields: Sequence[tuple[Tensor, Tensor]], truth: Tensor, seen
     """
     total = truth.new_zeros(())
     for (field, sigma), true, counted in zip(fields, truth, seen, strict=True):
-        spread = (sigma / LAPLACE).clamp_min(1e-5)
+        spread = (sigma / STD_OVER_ERROR).clamp_min(1e-5)
         total = total + (((field - true).abs() / spread + spread.log()) * counted).sum()
     return total / (2 * seen.sum()).clamp_min(1.0)
 
 
 def displacement_figures(field: Tensor, truth: Tensor, seen: Tensor) -> dict[str, float]:
-    """Median and mean end-point error in px, and the share of points below 1 px, over the seen points."""
+    """Median and mean end-point error in px, and the share of points below 1 px, over the seen points.
+
+    Parameters
+    ----------
+    field, truth : (N, 2, H, W) float32
+        Displacement found and true, px.
+    seen : (N, 1, H, W) float32
+        Weight of each point; those above 0 count, all alike.
+
+    Returns
+    -------
+    dict
+        ``median_px``, ``mean_px`` and ``below_1px``.
+    """
     error = torch.hypot(*(field - truth).unbind(1))[seen[:, 0] > 0]
     return {
         "median_px": float(error.median()),

@@ -51,10 +51,20 @@ def whole_frame() -> Specimen:
 
 
 def specimen(rng: Rng, span_px: float, perforated_share: float = 0.0, dot_px: float = 0.0) -> Specimen:
-    """Draw a specimen that covers part of an image of `span_px`.
+    """Draw a specimen that covers part of an image.
 
-    A share of them has rows of holes a few times as wide as the dots of the paint, `dot_px`, are. No hole is narrower
-    than two dots: it could not be told from a gap between them.
+    A share of them has rows of holes a few times as wide as the dots of the paint are. No hole is narrower than two
+    dots: it could not be told from a gap between them.
+
+    Parameters
+    ----------
+    rng : Rng
+    span_px : float
+        Height and width of the image.
+    perforated_share : float
+        Share of the specimens with rows of holes, 0 to 1.
+    dot_px : float
+        Diameter of the dots; 0 sets no limit to the holes.
     """
     outline = _outline(rng, span_px)
     cuts = [_hole(rng, span_px, dot_px) for _ in range(rng.integer(1, MOST_HOLES))] if rng.chance(HOLED_SHARE) else []
@@ -78,7 +88,10 @@ def specimen(rng: Rng, span_px: float, perforated_share: float = 0.0, dot_px: fl
 
 
 def piece(rng: Rng, window_px: float, perforated_share: float = 0.0, dot_px: float = 0.0) -> Specimen:
-    """Draw a specimen larger than the image, and what is seen of it through a window: a part, all or nothing."""
+    """Draw a specimen larger than the image, and what is seen of it through a window: a part, all or nothing.
+
+    The window is the image, `window_px` high and wide. The other parameters are those of `specimen`.
+    """
     span = rng.uniform(1.0, MOST_WINDOWS) * window_px
     corner = torch.tensor([rng.uniform(0.0, span - window_px) for _ in range(2)], device=rng.device)[:, None, None]
     whole = specimen(rng, span, perforated_share, dot_px)

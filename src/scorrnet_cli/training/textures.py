@@ -227,7 +227,21 @@ def softened(paint: Tensor, sigma: float) -> Tensor:
 
 
 def stretched_noise(rng: Rng, period: int, across: float, along: float) -> Tensor:
-    """Make noise (P, P) of unit standard deviation, with grains of so many samples across and along some direction."""
+    """Make noise with grains that are long in some direction.
+
+    Parameters
+    ----------
+    rng : Rng
+    period : int
+        Size P of the torus in texture samples.
+    across, along : float
+        About how wide and how long a grain is, in texture samples; the direction is drawn.
+
+    Returns
+    -------
+    (P, P) float32
+        Unit standard deviation, periodic.
+    """
     fx, fy = _frequencies(period, rng.device)
     angle = rng.uniform(0.0, math.pi)
     c, s = math.cos(angle), math.sin(angle)
@@ -238,6 +252,14 @@ def stretched_noise(rng: Rng, period: int, across: float, along: float) -> Tenso
 
 def power_law(rng: Rng, period: int, exponent: float) -> Tensor:
     """Make noise whose amplitude falls as frequency to the power of -`exponent`, as in natural images.
+
+    Parameters
+    ----------
+    rng : Rng
+    period : int
+        Size P of the torus in texture samples.
+    exponent : float
+        0 is white noise.
 
     Returns
     -------

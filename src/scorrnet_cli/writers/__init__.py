@@ -14,7 +14,7 @@ from scorrnet_cli.writers.base import Header, Sink
 from scorrnet_cli.writers.hdf5 import Hdf5Sink, read_view, write_view
 from scorrnet_cli.writers.hdf5_change import add_strain, set_units
 from scorrnet_cli.writers.hdf5_read import StoredResult, open_result, read_hdf5, read_process
-from scorrnet_cli.writers.tiff import ImageJSink, OmeSink
+from scorrnet_cli.writers.tiff import ImageJSink, OmeSink, read_reasons
 
 __all__ = [
     "SUFFIXES",
@@ -24,6 +24,7 @@ __all__ = [
     "add_strain",
     "check_fits",
     "check_output",
+    "count_failures",
     "explained",
     "open_result",
     "open_writer",
@@ -86,21 +87,25 @@ class Writer:
             self._sink.write(self._written, field)
         self._written += frames
 
-    def take(self, path: Path, frames: int = 1) -> None:
+    def take(self, path: Path) -> None:
         """Write the frames of an HDF5 result next; into HDF5 they are copied without unpacking them.
 
         Parameters
         ----------
         path : Path
             A result of scorrnet.
-        frames : int
-            How many frames it has.
 
         Raises
         ------
         OutputError
-            If the disk is full or a file cannot be read or written.
+            If the disk is full, a file cannot be read or written, or it holds another number of pixels or more frames
+            than announced.
         """
+        with explained(path), open_result(path) as source:
+            frames, *shape = source.shape
+        if tuple(shape) != self._header.shape or self._written + frames > self._header.n_frames:
+            what = f"It has {frames} frames of {shape[1]} x {shape[0]} px, which is not what belongs there"
+            raise OutputError(what, str(path))
         with explained(self._path):
             self._sink.take(self._written, path)
         self._written += frames
@@ -171,6 +176,14 @@ def check_output(path: str | os.PathLike[str], overwrite: bool = False) -> None:
     path = Path(path)
     _sink_type(path)
     check_target(path, overwrite)
+
+
+def count_failures(path: Path) -> int:
+    """Return how many frames of a result of any format could not be measured; 0 if it is not one of scorrnet."""
+    if _sink_type(path) is not Hdf5Sink:
+        return sum(map(bool, read_reasons(path)))
+    with open_result(path) as result:
+        return sum(bool(info.failure) for info in result.deformed)
 
 
 def check_fits(path: str | os.PathLike[str], header: Header) -> None:

@@ -13,7 +13,16 @@ STRAIN = "entry/strain"
 
 
 def create_group(file: h5py.File, name: str, nx_class: str) -> h5py.Group:
-    """Make a group of a NeXus class."""
+    """Make a group of a NeXus class.
+
+    Parameters
+    ----------
+    file : h5py.File
+    name : str
+        Its path in the file; what is missing of that is made.
+    nx_class : str
+        Such as ``NXdata``.
+    """
     group = file.create_group(name)
     group.attrs["NX_class"] = nx_class
     return group
@@ -22,7 +31,22 @@ def create_group(file: h5py.File, name: str, nx_class: str) -> h5py.Group:
 def create_array(
     group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any, parts: Sequence[str], **how: Any
 ) -> h5py.Dataset:
-    """Make an array whose first axis counts frames; `how` goes to h5py unless it is a view of `parts`."""
+    """Make an array whose first axis counts frames, of data of its own or as a view of other files.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    name : str
+        Of the array in the group.
+    shape : tuple of int
+        (T, ...), T being the number of frames.
+    dtype : dtype-like
+        As h5py takes it.
+    parts : sequence of str
+        Empty, or T files of one frame each, as for `hdf5.write_view`: then the array shows theirs of the same path.
+    **how
+        Goes to h5py; of a view, only ``fillvalue`` does, which stands for files that are missing.
+    """
     if not parts:
         return group.create_dataset(name, shape, dtype, **how)
     view = h5py.VirtualLayout(shape, dtype)
@@ -35,7 +59,7 @@ def create_array(
 def create_image(
     group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any, parts: Sequence[str], **how: Any
 ) -> h5py.Dataset:
-    """Make an array (T, H, W), each frame compressed as one chunk."""
+    """Make an array (T, H, W), each frame compressed as one chunk; parameters are those of `create_array`."""
     packing = {"chunks": (1, *shape[1:]), "compression": "gzip", "compression_opts": 1, "shuffle": True}
     array = create_array(group, name, shape, dtype, parts, **packing, **how)
     array.attrs["interpretation"] = "image"

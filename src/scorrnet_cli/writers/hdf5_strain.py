@@ -59,7 +59,17 @@ def create_strain(file: h5py.File, how: StrainSettings, parts: Sequence[str] = (
 
 
 def write_strain(file: h5py.File, frame: int, strain: Strain | None) -> None:
-    """Write the strain of one frame, T = 1; without strain it is NaN."""
+    """Write the strain of one frame.
+
+    Parameters
+    ----------
+    file : h5py.File
+        With the group of `create_strain`.
+    frame : int
+        Which, counted from 0.
+    strain : Strain or None
+        (1, H, W); None writes NaN.
+    """
     for name in ARRAYS:
         file[STRAIN][name][frame] = np.nan if strain is None else getattr(strain, name)[0]
 

@@ -46,7 +46,19 @@ def read_scale(file: Any) -> Calibration | None:
 
 
 def create_times(file: h5py.File, count: int, source: str, parts: Sequence[str] = ()) -> None:
-    """Make room for the times of the images, unknown so far, in place of those that were there."""
+    """Make room for the times of the images, unknown so far, in place of those that were there.
+
+    Parameters
+    ----------
+    file : h5py.File
+        With the group of the deformed images.
+    count : int
+        Number of the deformed images.
+    source : str
+        Where their times are known from; empty if they are not.
+    parts : sequence of str
+        As for `hdf5.write_view`.
+    """
     if _TIME in file:
         del file[_TIME]
     group, _, name = _TIME.rpartition("/")
@@ -55,7 +67,17 @@ def create_times(file: h5py.File, count: int, source: str, parts: Sequence[str] 
 
 
 def write_times(file: h5py.File, first: int, times: Sequence[float | None]) -> None:
-    """Say when images were taken, s; where that is known, VTK has it too."""
+    """Say when images were taken; where that is known, VTK has it too.
+
+    Parameters
+    ----------
+    file : h5py.File
+        With the array of `create_times`.
+    first : int
+        Number of the first of these images, counted from 0.
+    times : sequence of (float or None)
+        One an image, s; None if it is not known.
+    """
     file[_TIME][first : first + len(times)] = _seconds(times)
     tell_vtk(file, file[_TIME][: first + len(times)])
 

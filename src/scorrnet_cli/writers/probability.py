@@ -18,6 +18,15 @@ from scorrnet_cli.writers.atomic import check_target, explained, written_whole
 def check_probability(path: Path, settings: Settings, overwrite: bool) -> None:
     """Make sure before measuring that the picture can be made.
 
+    Parameters
+    ----------
+    path : Path
+        The picture (PNG).
+    settings : Settings
+        Of the measurement.
+    overwrite : bool
+        Whether a file of that name may be replaced.
+
     Raises
     ------
     UsageError

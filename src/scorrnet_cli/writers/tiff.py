@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from abc import abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -163,3 +165,16 @@ class OmeSink(_TiffSink):
     def _tell(self, tiff: tifffile.TiffFile) -> None:
         tag = tiff.pages[0].aspage().tags["ImageDescription"]
         tag.overwrite(tag.value.replace(_PLACEHOLDER, escape(self._header.to_json(self._deformed)), 1))
+
+
+def read_reasons(path: Path) -> list[str]:
+    """Return for each frame of a TIFF result why it could not be measured, empty if it was; nothing of other files."""
+    unlike = (tifffile.TiffFileError, OSError, ValueError, KeyError, TypeError)
+    with suppress(*unlike), tifffile.TiffFile(path) as tiff:
+        if tiff.is_ome:
+            pixels = tifffile.xml2dict(tiff.ome_metadata or "")["OME"]["Image"]
+            told = json.loads(pixels["Description"])
+        else:
+            told = json.loads((tiff.imagej_metadata or {})["Info"])
+        return [frame["reason"] for frame in told["deformed"]]
+    return []

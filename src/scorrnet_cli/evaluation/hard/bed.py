@@ -122,7 +122,21 @@ class Measured(NamedTuple):
 
 
 def measured(instruments: Instruments, pair: Pair, mask: Tensor | None) -> Measured:
-    """Measure a pair with a mask (H, W), or with the one that the program finds; what fails is all NaN."""
+    """Measure a pair with a mask, given or found by the program.
+
+    Parameters
+    ----------
+    instruments : Instruments
+        With the segmentation network if there is no mask.
+    pair : Pair
+    mask : (H, W) bool or None
+        Where to measure; None lets the program find it.
+
+    Returns
+    -------
+    Measured
+        What fails is all NaN; if the reference image does, the mask is empty.
+    """
     nothing = torch.full((2, *pair.mask.shape), math.nan)
     given = None if mask is None else mask.to(instruments.where)
     try:

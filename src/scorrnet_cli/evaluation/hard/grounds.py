@@ -28,7 +28,18 @@ def woven(yarn_px: float, swing: float) -> Ground:
 
 
 def brushed(width_px: float, length_px: float, angle_deg: float, swing: float, seed: int) -> Ground:
-    """Marks of a brush, some px wide and long, along an angle from x; `swing` is their standard deviation."""
+    """Make marks of a brush: plane waves of random wave numbers and phases, summed.
+
+    Parameters
+    ----------
+    width_px, length_px : float
+        Of a mark, about: one over the standard deviation of the wave numbers across and along the marks, rad/px.
+    angle_deg : float
+        Of the marks, from +x towards +y.
+    swing : float
+        Standard deviation, grey levels.
+    seed : int
+    """
     rng = np.random.default_rng(seed)
     across = rng.normal(0.0, 1 / width_px, _WAVES)
     along = rng.normal(0.0, 1 / length_px, _WAVES)

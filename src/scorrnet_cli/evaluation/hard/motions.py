@@ -26,7 +26,19 @@ def shift(u: float, v: float) -> Displacement:
 
 
 def shear_band(point: tuple[float, float], angle_deg: float, slip_px: float, width_px: float) -> Displacement:
-    """Make a band along which the two sides slide by `slip_px` each, with a shear of slip over width in its middle."""
+    """Make a band along which the two sides slide by `slip_px` each, with a shear of slip over width in its middle.
+
+    Parameters
+    ----------
+    point : pair of float
+        x and y of a point in the middle of the band, px.
+    angle_deg : float
+        Of the band, from +x towards +y (y is down).
+    slip_px : float
+        Positive if the side to the right, for one who looks along the band, moves forward, and the other back.
+    width_px : float
+        From the middle to where a side moves by tanh 1 of the slip.
+    """
     c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
 
     def displacement(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -38,7 +50,17 @@ def shear_band(point: tuple[float, float], angle_deg: float, slip_px: float, wid
 
 
 def waves(amplitude_px: float, period_px: float, angle_deg: float) -> Displacement:
-    """Make plane waves of v that run along `angle_deg`."""
+    """Make plane waves of v that run along `angle_deg`.
+
+    Parameters
+    ----------
+    amplitude_px : float
+        Of v; u is 0.
+    period_px : float
+        From crest to crest.
+    angle_deg : float
+        From +x towards +y.
+    """
     c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
 
     def displacement(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,6 +75,17 @@ def lip(tip: tuple[float, float], angle_deg: float, opening_px: float, length_px
 
     The lip moves to its right by half of `opening_px` far from the tip, by less near it, and not at all behind it; a
     negative opening gives the other lip.
+
+    Parameters
+    ----------
+    tip : pair of float
+        x and y, px.
+    angle_deg : float
+        From +x towards +y.
+    opening_px : float
+        Between both lips, far from the tip.
+    length_px : float
+        From the tip to where 1 - 1/e of it is reached.
     """
     c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
 

@@ -16,7 +16,17 @@ def everywhere(x: Tensor, _y: Tensor) -> Tensor:
 
 
 def plate(centre: tuple[float, float], half: tuple[float, float], angle_deg: float = 0.0) -> Outline:
-    """Make a rectangle: half its width and height, px, then a turn about its centre."""
+    """Make a rectangle.
+
+    Parameters
+    ----------
+    centre : pair of float
+        x and y, px.
+    half : pair of float
+        Half its width and height, px, before it is turned.
+    angle_deg : float
+        By which it is turned about its centre, from +x towards +y.
+    """
     c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
 
     def outline(x: Tensor, y: Tensor) -> Tensor:
@@ -38,7 +48,17 @@ def half_plane(point: tuple[float, float], angle_deg: float) -> Outline:
 
 
 def dog_bone(centre: tuple[float, float], waist: float, shoulder: float, length: float) -> Outline:
-    """Make a tensile specimen that stands upright: half widths at the middle and far from it, flaring over `length`."""
+    """Make a tensile specimen that stands upright.
+
+    Parameters
+    ----------
+    centre : pair of float
+        x and y, px.
+    waist, shoulder : float
+        Half widths in the middle and far from it, px.
+    length : float
+        Over which it flares, px; that begins at 0.6 of it from the middle, upward and downward.
+    """
 
     def outline(x: Tensor, y: Tensor) -> Tensor:
         flare = ((y - centre[1]).abs() / length - 0.6).clamp(0.0, 1.0)
@@ -60,5 +80,15 @@ def cut(outline: Outline, *holes: Outline) -> Outline:
 
 
 def ring(centre: tuple[float, float], radius: float, half_width: float) -> Outline:
-    """Make a ring about a circle."""
+    """Make a ring about a circle.
+
+    Parameters
+    ----------
+    centre : pair of float
+        x and y of the circle, px.
+    radius : float
+        Of the circle, px.
+    half_width : float
+        Of the ring on either side of it, px.
+    """
     return lambda x, y: (torch.hypot(x - centre[0], y - centre[1]) - radius).abs() - half_width
