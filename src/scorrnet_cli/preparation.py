@@ -13,10 +13,11 @@ from scorrnet_cli.frames import Frame, read_mask
 from scorrnet_cli.images.levels import standard_levels
 from scorrnet_cli.instruments import Instruments
 from scorrnet_cli.location import Seen, seen, seen_without_glints
+from scorrnet_cli.masks.looks import LIKELY
 from scorrnet_cli.masks.periodicity import period_px
 from scorrnet_cli.masks.sureness import Sureness, sureness
 from scorrnet_cli.refinement.matching import Surface
-from scorrnet_cli.segment import LIKELY, paint_probability
+from scorrnet_cli.segment import paint_probability
 from scorrnet_cli.settings import WHOLE_IMAGE
 from scorrnet_cli.strain import too_wide
 

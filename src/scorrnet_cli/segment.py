@@ -7,7 +7,7 @@ from torch import Tensor
 
 from scorrnet_cli.masks.discriminant import told_apart
 from scorrnet_cli.masks.drops import drops
-from scorrnet_cli.masks.looks import agreed, look, mean
+from scorrnet_cli.masks.looks import LIKELY, agreed, look, mean
 from scorrnet_cli.masks.paint import HALF, compared
 from scorrnet_cli.masks.speckle_size import correlation_length_px
 from scorrnet_cli.models.enet import Segmenter
@@ -20,9 +20,6 @@ MAGNIFICATIONS = (1.5, 2.0)  # the network works at an eighth of what it sees: f
 FINE_PX = 3.0  # correlation length of the pattern below which the strong one is for it: dots of some 7 px
 COARSEST_PX = 6.0  # detail coarser than this counts as light, not as speckle
 NEIGHBOURHOOD_PX = 10.0
-# Probability above which a pixel belongs to the surface: less than a half, for whoever measures an image knows that it
-# shows a surface, and a network asked about a window that a pattern fills does not.
-LIKELY = 0.4
 SMALL_PX = 40  # width of what the closest looks alone decide on
 RIM_PX = 3
 FAINTEST = 0.15  # contrast of a surface, as a share of its best part's, below which there is no paint

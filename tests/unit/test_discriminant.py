@@ -148,3 +148,17 @@ def test_large_images_are_judged_in_parts_alike(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(tiles, "LARGEST_PX", tiles.SMALLEST_PX)
     in_parts = told_apart(image, probability)
     assert float((at_once != in_parts).float().sum()) < 0.005 * float((BESIDE | WITHIN).sum())  # rounding
+
+
+AT_THE_EDGE = block(FIRST, EDGE, EDGE - FIRST, 40)
+
+
+@AROUND
+def test_a_wide_pattern_of_less_contrast_is_left_out_little_by_little(around: Tensor) -> None:
+    """From afar it is between the surface and what lies around, and the first of it that is left out tells the rest."""
+    image, probability = scene(around)
+    image[AT_THE_EDGE] = (130 + 0.45 * (SPECKLE - 130) + 2 * noise(7))[AT_THE_EDGE]
+    probability[AT_THE_EDGE] = DOUBTED
+    told = told_apart(image, probability)
+    assert share(told == 0, AT_THE_EDGE) > 0.75
+    assert torch.equal(told[~AT_THE_EDGE], probability[~AT_THE_EDGE])

@@ -766,6 +766,19 @@ def test_a_checkpoint_of_another_recipe_is_refused_but_a_longer_schedule_goes_on
     assert Trainer(dataclasses.replace(recipe, steps=99), tmp_path, CPU, Material()).step == 1
 
 
+def test_a_checkpoint_of_another_objective_is_refused(tmp_path: Path) -> None:
+    recipe, run = _recipe("segmentation"), tmp_path / "run"
+    other = tmp_path / "other.safetensors"
+    save_file(ENet().state_dict(), other)
+    walls = Material(torch.rand(2, 64, 64))
+    Trainer(recipe, run, CPU, walls, beside=other).run(None, 1, lambda _: None)
+    assert Trainer(recipe, run, CPU, Material(walls.photographs), beside=other).step == 1
+    with pytest.raises(UsageError, match="--beside"):
+        Trainer(recipe, run, CPU, walls)
+    with pytest.raises(UsageError, match="--backgrounds, --speckles"):
+        Trainer(recipe, run, CPU, Material(None, torch.rand(1, 64, 64)), beside=other)
+
+
 def test_a_checkpoint_knows_nothing_of_what_recipes_can_say_since(tmp_path: Path) -> None:
     recipe = _recipe("segmentation")
     Trainer(recipe, tmp_path, CPU, Material()).run(None, 1, lambda _: None)

@@ -3,6 +3,7 @@
 The networks know surfaces and backgrounds of all kinds, and doubt what could be either. But the gravel right beside a
 specimen is that farther off, and what is seen through a hole mostly is what lies around. So a logistic discriminant of
 second order learns from the image itself how its surface differs from the surroundings, and judges what is doubted.
+What it is sure of then is learned from, too, and the rest is judged once more.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scorrnet_cli.masks.looks import LIKELY
 from scorrnet_cli.numerics.filters import masked_gaussian, wide_mean
 from scorrnet_cli.numerics.morphology import dilated, eroded, highest, in_squares
 from scorrnet_cli.numerics.tiles import Tile, cut, fill
@@ -28,7 +30,9 @@ TAKEN = 0.5  # probability of what looked unlikely and is of the surface
 MOST_ODDS = 6.0  # as logarithms, and so are those beyond which a judgement counts
 NOT, SURFACE = -2.0, 1.5
 CLOSE_NOT, CLOSE_SURFACE = -3.0, 0.0  # of what is seen from close by
-SMOOTH_PX, CLOSE_SMOOTH_PX = 3.0, 1.5  # standard deviations of the windows whose means are judged
+WIDE_NOT = 0.5  # of wide windows of what is likely alone: of the surface hardly any is as low
+SMOOTH_PX, CLOSE_SMOOTH_PX, WIDE_SMOOTH_PX = 3.0, 1.5, 8.0  # standard deviations of the windows whose means are judged
+ROUNDS = 2
 HALF_PX = 3  # half the side of the squares that what is changed consists of
 NOISE_PX = 0.8
 WINDOWS_PX = (1.5, 3.0, 6.0)  # standard deviations
@@ -52,10 +56,23 @@ def told_apart(image: Tensor, probability: Tensor) -> Tensor:
     Returns
     -------
     (H, W) float32
-        0 for what is like the surroundings, from afar or from close by; `TAKEN` for what looked unlikely and is like
-        the surface, both ways: from afar a small hole looks like what it is in. All else, and everything if there is
-        too little to learn from, is as it was.
+        0 for what is like the surroundings, from afar or from close by, or hardly like the surface in a wide window;
+        `TAKEN` for what looked unlikely and is like the surface, from afar and from close by: from afar a small hole
+        looks like what it is in. All else, and everything if there is too little to learn from, is as it was.
     """
+    light = image - image.amin().clamp_max(0)
+    mean = float(light.mean())
+    if not mean > 0:
+        return probability
+    for _ in range(ROUNDS):
+        before, probability = probability, _judged(light / mean, probability)
+        if torch.equal(probability, before):
+            break
+    return probability
+
+
+def _judged(light: Tensor, probability: Tensor) -> Tensor:
+    """Do `told_apart` once, on an image (H, W) whose mean is 1."""
     least, most = DOUBTED
     doubted = (probability > least) & (probability < most)
     surface = eroded(probability > SURELY, SURFACE_EDGE_PX)
@@ -64,14 +81,9 @@ def told_apart(image: Tensor, probability: Tensor) -> Tensor:
     others = near if int(near.sum()) >= LEAST else others
     if min(int(surface.sum()), int(others.sum())) < LEAST or not bool(in_squares(doubted, HALF_PX).any()):
         return probability
-    light = image - image.amin().clamp_max(0)
-    mean = float(light.mean())
-    if not mean > 0:
-        return probability
-    light = light / mean
     known = _some(light, surface, lit=True), _some(light, others, lit=False)
     odds, close_odds = _discriminant(*known), _discriminant(*(features[:, :CLOSE] for features in known))
-    seen = dilated(doubted, round(2 * SMOOTH_PX))
+    seen = dilated(doubted, round(2 * WIDE_SMOOTH_PX))
 
     def judged(tile: Tile) -> list[Tensor]:
         there = tile.inner.of(seen)
@@ -83,10 +95,13 @@ def told_apart(image: Tensor, probability: Tensor) -> Tensor:
     told = light.new_zeros(2, *light.shape)
     fill([told], seen, HALO_PX, judged)
     told = told.clamp(-MOST_ODDS, MOST_ODDS)
-    (wide,) = masked_gaussian(told[:1], seen.to(told.dtype), SMOOTH_PX)
-    (close,) = masked_gaussian(told[1:], seen.to(told.dtype), CLOSE_SMOOTH_PX)
-    other = in_squares(doubted & ((wide < NOT) | (close < CLOSE_NOT)), HALF_PX)
-    same = in_squares(doubted & (probability < TAKEN) & (wide > SURFACE) & (close > CLOSE_SURFACE), HALF_PX)
+    weight = seen.to(told.dtype)
+    (middle,) = masked_gaussian(told[:1], weight, SMOOTH_PX)
+    (close,) = masked_gaussian(told[1:], weight, CLOSE_SMOOTH_PX)
+    likely = probability > LIKELY
+    (wide,) = wide_mean(told[:1], weight * likely, WIDE_SMOOTH_PX)
+    other = in_squares(doubted & ((middle < NOT) | (close < CLOSE_NOT) | (likely & (wide < WIDE_NOT))), HALF_PX)
+    same = in_squares(doubted & (probability < TAKEN) & (middle > SURFACE) & (close > CLOSE_SURFACE), HALF_PX)
     return probability.where(~other, 0.0).where(~same, TAKEN)
 
 

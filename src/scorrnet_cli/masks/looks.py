@@ -17,6 +17,9 @@ from torch import Tensor
 from scorrnet_cli.models.enet import Segmenter
 
 TILE_PX = 448  # as in training
+# Probability above which a pixel belongs to the surface: less than a half, for whoever measures an image knows that it
+# shows a surface, and a network asked about a window that a pattern fills does not.
+LIKELY = 0.4
 MIRRORED: tuple[tuple[int, ...], ...] = ((), (0,), (1,), (0, 1))  # axes
 AT_ONCE = len(MIRRORED)  # tiles; so many keep all cores of a small machine busy
 LEAST_TRUST = 0.03  # in a tile that a pattern fills, and in a look that finds no paint anywhere

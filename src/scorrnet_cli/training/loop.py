@@ -5,6 +5,7 @@ sums, and so the last digits, may differ), a log that can be plotted.
 from __future__ import annotations
 
 import csv
+import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -15,11 +16,12 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from scorrnet_cli.allocation import keep_freed_memory
 from scorrnet_cli.device import trains_channels_last
 from scorrnet_cli.errors import MeasurementError, OutputError, UsageError, WeightsError
+from scorrnet_cli.frames import digest_of
 from scorrnet_cli.models.enet import ENets
 from scorrnet_cli.models.fusion import FusionNets
 from scorrnet_cli.training.recipe import Recipe
@@ -69,7 +71,8 @@ class Trainer:
     Raises
     ------
     UsageError
-        If another network than the segmentation is to be trained beside one, or the folder holds another training.
+        If another network than the segmentation is to be trained beside one, or the folder holds another training: of
+        another recipe, beside another network, or with other photographs.
     OutputError, WeightsError
         If the folder cannot be made, or weights do not fit.
     """
@@ -85,6 +88,11 @@ class Trainer:
     ) -> None:
         keep_freed_memory()
         self.recipe, self.folder, self.device, self.material = recipe, folder, device, material
+        self._given = {
+            "backgrounds": _digest(material.photographs),
+            "speckles": _digest(material.speckles),
+            "beside": "" if beside is None else digest_of(beside),
+        }
         torch.manual_seed(recipe.seed)
         self.task = TASKS[recipe.network](recipe, device, material)
         self.network: nn.Module = self.task.network
@@ -201,6 +209,7 @@ class Trainer:
         """Write the checkpoint and the averaged weights, each beside its name first."""
         state = {
             "recipe": self.recipe.to_dict(),
+            "given": self._given,
             "step": self.step,
             "running": self.running,
             "network": self.network.state_dict(),
@@ -263,6 +272,7 @@ class Trainer:
             self.averaged = {name: value.to(self.device) for name, value in state["averaged"].items()}
             self.step, self.running = int(state["step"]), float(state["running"])
             began = Recipe.from_dict(state["recipe"]).to_dict()  # with what recipes had not yet, at its default
+            given = dict(state["given"])
         except Exception as error:
             todo = "Give another --to folder or remove it"
             raise WeightsError("The checkpoint does not fit this training", str(path), todo) from error
@@ -271,6 +281,14 @@ class Trainer:
         if changed:
             what = f"The training began with another recipe; {', '.join(changed)} differ"
             raise UsageError(what, str(path), "Give another --to folder; only steps may change")
+        if others := [f"--{name}" for name in given if given[name] != self._given[name]]:
+            what = f"The training began with something else for {', '.join(others)}"
+            raise UsageError(what, str(path), "Give the same, or another --to folder")
+
+
+def _digest(images: Tensor | None) -> str:
+    """Return the sha256 of images; empty if there are none."""
+    return "" if images is None else hashlib.sha256(images.cpu().numpy().tobytes()).hexdigest()
 
 
 def _first_of(role: Role, device: torch.device, path: Path) -> nn.Module:
