@@ -34,6 +34,10 @@ WIDE_NOT = 0.5  # of wide windows of what is likely alone: of the surface hardly
 SMOOTH_PX, CLOSE_SMOOTH_PX, WIDE_SMOOTH_PX = 3.0, 1.5, 8.0  # standard deviations of the windows whose means are judged
 ROUNDS = 2
 HALF_PX = 3  # half the side of the squares that what is changed consists of
+WIDE_HALF_PX, WIDE_REACH_PX = (
+    9,
+    32,
+)  # of those that what differs in wide windows holds, and how far about them it counts
 NOISE_PX = 0.8
 WINDOWS_PX = (1.5, 3.0, 6.0)  # standard deviations
 CLOSE = 9  # the first of the features, which see no farther than the narrowest window
@@ -100,7 +104,10 @@ def _judged(light: Tensor, probability: Tensor) -> Tensor:
     (close,) = masked_gaussian(told[1:], weight, CLOSE_SMOOTH_PX)
     likely = probability > LIKELY
     (wide,) = wide_mean(told[:1], weight * likely, WIDE_SMOOTH_PX)
-    other = in_squares(doubted & ((middle < NOT) | (close < CLOSE_NOT) | (likely & (wide < WIDE_NOT))), HALF_PX)
+    hardly = doubted & likely & (wide < WIDE_NOT)
+    broad = in_squares(hardly, WIDE_HALF_PX)  # a rim of the surface is seen together with what lies beside it
+    hardly = hardly & dilated(broad, WIDE_REACH_PX)
+    other = in_squares(doubted & ((middle < NOT) | (close < CLOSE_NOT)) | hardly, HALF_PX)
     same = in_squares(doubted & (probability < TAKEN) & (middle > SURFACE) & (close > CLOSE_SURFACE), HALF_PX)
     return probability.where(~other, 0.0).where(~same, TAKEN)
 
