@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from scorrnet_cli.breakage.breaks import longest, parted, ridges, steepest
+from scorrnet_cli.breakage.breaks import longest, parted, ridges, steep_beside, steepest
 
 HEIGHT, WIDTH = 160, 208
 
@@ -24,7 +24,7 @@ def _step(tip: int = 0, gap: int = 0) -> Tensor:
 def _parts(field: Tensor, mask: Tensor) -> list[Tensor]:
     most = steepest(field, mask)
     assert 0.45 < most < 0.6
-    return parted(field, mask, longest(ridges(field, mask, most)))
+    return parted(field, mask, longest(ridges(field, mask, steep_beside(most))))
 
 
 @pytest.mark.parametrize("gap", [0, 106])
@@ -57,6 +57,6 @@ def test_what_changes_outside_the_mask_is_no_ridge() -> None:
     field[0, ~mask] = 50.0
     field[0, 60, 60] = 0.4
     assert steepest(field, mask) == pytest.approx(0.4)
-    found = ridges(field, mask, 0.4)
+    found = ridges(field, mask, steep_beside(0.4))
     assert int(found.sum()) == 5
     assert not any(bool(part.any()) for part in parted(field, mask, longest(found)))

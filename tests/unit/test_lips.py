@@ -128,3 +128,18 @@ def test_a_dent_in_a_rim_is_no_crack() -> None:
     known = ~((y < 8) & ((x - 120).abs() < 16))
     field = torch.stack([0.0 * x, 3.0 * torch.exp(-(((x - 112) / 15) ** 2))])
     assert len(lips(known, field)) == 1
+
+
+def test_what_is_missing_at_the_border_of_the_image_is_no_crack() -> None:
+    y, x = torch.meshgrid(torch.arange(float(HEIGHT)), torch.arange(float(WIDTH)), indexing="ij")
+    known = ~((x >= WIDTH - 8) & ((y - 100).abs() < 36))
+    field = torch.stack([0.0 * x, 6.0 * torch.exp(-(((y - 90) / 15) ** 2))])
+    assert len(lips(known, field)) == 1
+
+
+def test_what_has_left_the_image_says_nothing_of_a_gap() -> None:
+    y, x = torch.meshgrid(torch.arange(float(HEIGHT)), torch.arange(float(WIDTH)), indexing="ij")
+    known = ~(((y - 40).abs() < 3) & (x > 150))
+    field = torch.stack([0.0 * x, torch.where(y < 40, -20.0 - y, -20.0)])  # guessed beyond the border
+    assert len(lips(known, field)) == 1
+    assert len(lips(known, field.abs())) == 2

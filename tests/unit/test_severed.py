@@ -123,6 +123,22 @@ def test_ahead_of_its_tip_a_crack_is_not_torn(seen_moved: Seen) -> None:
         assert bool(part.surface.mask[60, 200]) != bool(part.surface.mask[140, 200])
 
 
+@pytest.mark.parametrize("width_px", [0.5, 2.0, 4.0])
+def test_a_crack_in_a_surface_that_bends_is_cut_and_torn_nowhere_else(seen_moved: Seen, width_px: float) -> None:
+    """Far from the crack its lips still move apart, but little from pixel to pixel; the network may smooth it."""
+    y, x = torch.meshgrid(torch.arange(480.0), torch.arange(300.0), indexing="ij")
+    across, ahead = y - 239.5, (x - 80).clamp_min(0)
+
+    def bent(crack_px: float) -> Tensor:
+        opens = 6 * torch.tanh(across / (crack_px + 0.8 * ahead)) * torch.exp(-x / 60)
+        return torch.stack([-14 * torch.exp(-((across / 150) ** 2)), opens])
+
+    apart = _found(seen_moved(bent(1e-6)), bent(width_px))
+    assert len(apart.parts) == 2
+    assert bool(apart.torn[239:241, 5:60].all())
+    assert not bool((apart.torn & ((across.abs() > 20) | (x > 110))).any())
+
+
 def test_a_turn_of_the_whole_is_no_break(seen_moved: Seen) -> None:
     x, y = _grid()
     c, s = math.cos(0.6) - 1, math.sin(0.6)

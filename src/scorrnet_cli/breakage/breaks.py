@@ -29,7 +29,12 @@ def steepest(field: Tensor, mask: Tensor) -> float:
     return max(float(_changes(field, mask, axis).max()) for axis in (0, 1))
 
 
-def ridges(field: Tensor, mask: Tensor, most: float) -> Tensor:
+def steep_beside(most: float) -> float:
+    """Change from one pixel to the next, px, above which a field is steep whose largest such change is `most`."""
+    return min(STEEP * most, STEEP_ENOUGH_PX)
+
+
+def ridges(field: Tensor, mask: Tensor, least: float) -> Tensor:
     """Find the points at which a field is steep.
 
     Parameters
@@ -38,16 +43,14 @@ def ridges(field: Tensor, mask: Tensor, most: float) -> Tensor:
         Displacement, px.
     mask : (H, W) bool
         Where it means something.
-    most : float
-        Its `steepest` change there, px.
+    least : float
+        Change from one pixel to the next above which it is, px.
 
     Returns
     -------
     (H, W) bool
-        Neighbours on the mask between which the field changes by more than `STEEP` of `most`, or `STEEP_ENOUGH_PX` if
-        that is less.
+        Neighbours on the mask between which the field changes by more.
     """
-    least = min(STEEP * most, STEEP_ENOUGH_PX)
     points = torch.zeros_like(mask)
     for axis in (0, 1):
         steep = _changes(field, mask, axis) > least

@@ -16,6 +16,7 @@ from scorrnet_cli.numerics.consensus import nearer, nearest_part, owned
 from scorrnet_cli.numerics.continuation import extrapolate_slopes
 from scorrnet_cli.numerics.filters import plane_through
 from scorrnet_cli.numerics.morphology import dilated, eroded, labelled, meeting
+from scorrnet_cli.numerics.spline import inside
 from scorrnet_cli.numerics.tiles import Box, bounds
 
 WIDEST_PX = 8  # half of the widest gap between two lips
@@ -23,6 +24,7 @@ AROUND_PX = 64  # of a crack, within which its lips are looked at
 LEAST_PX = 12  # of a crack's length
 ACROSS = 3.0  # times its width; a border that crosses a gap, not along it, has some two
 BANK_PX, END_PX = 16, 2  # of what lies along a gap, and of the gap's ends
+LONG_PX = 2 * (BANK_PX + END_PX) + LEAST_PX  # of a gap that has something along it away from its ends
 RIM_PX = 16  # of a lip beside the gap, of which the field does not tell whose it is
 MOST_GAPS = 8  # looked at, the longest first
 
@@ -57,37 +59,44 @@ def lips(known: Tensor, field: Tensor) -> list[Lip]:
     list of Lip
         One if there is no crack.
     """
-    found = [Lip(known, known)]
+    found, seen = [Lip(known, known)], inside(field)
     gaps = eroded(dilated(known, WIDEST_PX), WIDEST_PX) & ~known
     for _ in range(MOST_GAPS):
         gap = longest(gaps, 0)
         if not bool(gap.any()):
             break
         gaps &= ~gap
-        found = [piece for lip in found for piece in _opened(lip, field, gap)]
+        found = [piece for lip in found for piece in _opened(lip, field, gap, seen)]
     return found
 
 
-def _opened(lip: Lip, field: Tensor, gap: Tensor) -> list[Lip]:
-    """The two lips of a gap (H, W) bool, or the one that it lies in if nothing opens there."""
+def _opened(lip: Lip, field: Tensor, gap: Tensor, seen: Tensor) -> list[Lip]:
+    """The two lips of a gap (H, W) bool, or the one that it lies in if nothing opens there.
+
+    What is not `seen` (H, W) has left the image: of that the field tells nothing.
+    """
     known = lip.sees
     near = bounds(gap).grown(AROUND_PX).within(Box(0, 0, *known.shape))
     moved, there, hole = near.of(field), near.of(known), near.of(gap)
     both = _banks(there, hole)
-    if not both:  # what a turn or a stretch of the whole adds is no difference between its sides
+    box = bounds(gap)
+    long_px = max(box.height, box.width)
+    if not both:
+        if long_px > LONG_PX:  # a dent, with nothing on its other side
+            return [lip]
+        # What a turn or a stretch of the whole adds is no difference between its sides.
         both = sides(moved - plane_through(moved, there.float()), there, hole)
-    clear = ~dilated(hole, BLUNT_PX)
+    clear = near.of(seen) & ~dilated(hole, BLUNT_PX)
     if sum(bool((side & clear).any()) for side in both) < 2:
         return [lip]
     one, other = (extrapolate_slopes(moved, side & clear) for side in both)
     jumps = (one - other).norm(dim=0) > APART_PX
     both = _as_far_as_the_gap(both, there)
     broken = _border(_side_of(both)) & hole & jumps
-    box = bounds(gap)
-    wide_px = int(gap.sum()) / max(box.height, box.width)
-    if int(broken.sum()) < max(
-        LEAST_PX, ACROSS * wide_px
-    ):  # as of a dent in a rim, whose ends were taken for its sides
+    least_px = max(
+        LEAST_PX, ACROSS * int(gap.sum()) / long_px
+    )  # else a dent in a rim, whose ends were taken for its sides
+    if int(broken.sum()) < least_px:
         return [lip]
     number = _side_of([_placed(side, near, known) for side in both])
     whole = _border(number) & known & ~dilated(gap, BLUNT_PX)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from scorrnet_cli.breakage.bodies import bodies
-from scorrnet_cli.breakage.breaks import BLUNT_PX, longest, parted, ridges, steepest
+from scorrnet_cli.breakage.breaks import BLUNT_PX, longest, parted, ridges, steep_beside, steepest
 from scorrnet_cli.breakage.lips import lips
 from scorrnet_cli.breakage.seams import TORN_PX, Owners, Seam, inland
 from scorrnet_cli.motion.patchwork import assessed, by_tiles
@@ -28,6 +28,7 @@ from scorrnet_cli.refine import Refined, Refinement, halo_px, refine
 from scorrnet_cli.refinement.matching import Spline, Surface
 
 JUMP_PX = 4.0  # between neighbouring pixels: far more than any strain that can be measured
+SHARP_PX = 1.0  # the same of a break that the network has not smoothed, whose parts are too small to be told by it
 STEEP_PX = 0.15  # the same of a break that the network may have smoothed, or of a steep field: which, the images tell
 SHARED_PX = 64  # so far windows see what a part goes over into
 MOST_CUTS = 4  # one after the other
@@ -36,6 +37,7 @@ LINE_PX = 12  # from one, which is no other
 NEAR_PX = 24  # from one, where a break may be
 UNCUT = Refinement(5.0, 4)  # what is done with a field that may not be cut
 TORN_SHARE = 0.05  # of the line along which two parts meet: a crack may be short
+LARGE_PX = 2000  # of a part whose slopes are known
 ISLAND_WINDOW_PX = 8.0  # in which the points of a part must be most
 
 
@@ -116,7 +118,7 @@ def _pieces(part: Part, deformed: Spline, cuts: int = MOST_CUTS) -> Severed:
     known = assessed(surface, deformed, field)[1]
     found = None
     if most > JUMP_PX:
-        found = _shown_by_the_field(part, deformed, known)
+        found = _shown_by_the_field(part, deformed, known, dilated(ridges(rest, seen, STEEP_PX), NEAR_PX))
     if found is None:
         found = _shown_by_the_images(part, deformed, rest, known, seen & known)
     if found is None:
@@ -132,15 +134,21 @@ def _together(pieces: list[Severed], torn: Tensor) -> Severed:
     return Severed([part for each in pieces for part in each.parts], torn)
 
 
-def _shown_by_the_field(whole: Part, deformed: Spline, known: Tensor) -> Severed | None:
-    """Cut a surface of which parts move so differently that the field itself jumps; None if they only seem to."""
+def _shown_by_the_field(whole: Part, deformed: Spline, known: Tensor, near: Tensor) -> Severed | None:
+    """Cut a surface of which parts move so differently that the field itself jumps; None if they only seem to.
+
+    Breaks are `near` (H, W) where the field is steep. Elsewhere parts of a field that curves differ as well, by what
+    lies between them, and nothing is broken.
+    """
     surface, _, field = whole
     continued = partial(extrapolate, field)  # parts may be small, and no slopes known of them
-    parts = _united(continued, moving_parts(field, known), surface.mask, JUMP_PX)
+    parts = _united(continued, moving_parts(field, known), surface.mask, JUMP_PX, near)
     if len(parts) < 2:
         return None
-    motions = torch.stack([continued(part) for part in parts])
-    seam = Seam(surface, deformed, motions, nearest_part(parts), JUMP_PX)
+    motions = torch.stack(
+        [extrapolate_slopes(field, part) if int(part.sum()) >= LARGE_PX else continued(part) for part in parts]
+    )
+    seam = Seam(surface, deformed, motions, nearest_part(parts), JUMP_PX, near)
     return _cut(whole, parts, motions, seam, seam.owners())
 
 
@@ -153,7 +161,7 @@ def _shown_by_the_images(whole: Part, deformed: Spline, rest: Tensor, known: Ten
         most = steepest(rest, seen)
         if most <= STEEP_PX:
             break
-        points = ridges(rest, seen, most)
+        points = ridges(rest, seen, steep_beside(most))
         line = longest(points)
         if bool(line.any()):
             found = _cut_along(whole, deformed, rest, known, line)
@@ -167,7 +175,8 @@ def _shown_by_the_images(whole: Part, deformed: Spline, rest: Tensor, known: Ten
 def _cut_along(whole: Part, deformed: Spline, rest: Tensor, known: Tensor, line: Tensor) -> Severed | None:
     """Cut a surface along a line (H, W) where its field is steep, see `_shown_by_the_images`."""
     surface, _, field = whole
-    mask, jump_px = surface.mask, min(steepest(rest, line), JUMP_PX)
+    mask, most = surface.mask, steepest(rest, line)
+    jump_px = min(most, JUMP_PX)
     continued = partial(extrapolate_slopes, field)
     parts = _united(continued, parted(rest, known, line), mask, jump_px)
     if len(parts) < 2:
@@ -177,7 +186,10 @@ def _cut_along(whole: Part, deformed: Spline, rest: Tensor, known: Tensor, line:
     motions = torch.stack([continued(part) for part in parts])
     seam = Seam(surface, deformed, motions, number, jump_px, dilated(line, NEAR_PX))
     roughly = seam.owners()
-    if not seam.is_broken(field, roughly) or not seam.is_broken(_refined(whole, deformed, line), roughly):
+    torn_by_itself = most > SHARP_PX  # beside such a break the field explains as much as the parts do
+    if not (torn_by_itself or seam.is_broken(field, roughly)):
+        return None
+    if not seam.is_broken(_refined(whole, deformed, line), roughly):
         return None
     return _cut(whole, parts, motions, seam, roughly)
 
@@ -204,8 +216,16 @@ def _cut(whole: Part, parts: list[Tensor], motions: Tensor, seam: Seam, roughly:
     return Severed(pieces, seam.torn(found)) if pieces else None
 
 
-def _united(continued: Callable[[Tensor], Tensor], parts: list[Tensor], mask: Tensor, jump_px: float) -> list[Tensor]:
+def _united(
+    continued: Callable[[Tensor], Tensor],
+    parts: list[Tensor],
+    mask: Tensor,
+    jump_px: float,
+    near: Tensor | None = None,
+) -> list[Tensor]:
     """Put together the parts (H, W) that meet without a jump, as the bands do of a field that curves.
+
+    Jumps count where they are `near` (H, W), everywhere if that is not given.
 
     The two that jump least are put together first, and all are judged anew: so the lips of a crack stay apart, though
     ahead of its tip there is no jump.
@@ -216,7 +236,9 @@ def _united(continued: Callable[[Tensor], Tensor], parts: list[Tensor], mask: Te
         jumping = {}
         for one, other in combinations(range(len(parts)), 2):
             seam = meeting([mask & (nearest == one), mask & (nearest == other)], 1)
+            seam &= dilated(parts[one], NEAR_PX) & dilated(parts[other], NEAR_PX)
             jump = (motions[one] - motions[other])[:, seam].norm(dim=0) > jump_px
+            jump = jump if near is None else jump & near[seam]
             jumping[one, other] = float(jump.float().mean()) if len(jump) else 1.0
         one, other = min(jumping, key=jumping.__getitem__)
         if jumping[one, other] >= TORN_SHARE:
