@@ -179,6 +179,12 @@ def median(values: FloatArray) -> float:
     return float(np.median(known)) if known.size else math.nan
 
 
+def mean(values: FloatArray) -> float:
+    """Mean of the known values; NaN if there is none."""
+    known = values[np.isfinite(values)]
+    return float(known.mean(dtype=np.float64)) if known.size else math.nan
+
+
 def _strain_summary(strain: Strain) -> StrainSummary:
     exx, eyy, exy = (_spread(getattr(strain, name)) for name in COMPONENTS)
     sigmas = (median(getattr(strain, f"sigma_{name}")) for name in COMPONENTS)

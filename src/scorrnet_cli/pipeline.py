@@ -13,7 +13,6 @@ from scorrnet_cli.breakage.severed import Part, joined, severed
 from scorrnet_cli.errors import MeasurementError
 from scorrnet_cli.field import PER_PIXEL, Field, FrameInfo
 from scorrnet_cli.frames import Frame, check_same_shape
-from scorrnet_cli.gauge import DEFAULT_PASSES
 from scorrnet_cli.hidden import hidden
 from scorrnet_cli.instruments import Instruments, load
 from scorrnet_cli.location import Located, locate
@@ -133,7 +132,7 @@ def _stage(instruments: Instruments, noise: Tensor) -> Stage:
     if network is not None:
         return lambda reference, deformed, start: refine_adaptively(reference, deformed, start, network, noise)
     assert settings.window_px is not None
-    how = Refinement(settings.window_px, settings.passes or DEFAULT_PASSES)
+    how = Refinement(settings.window_px, settings.passes_taken)
     return lambda reference, deformed, start: refine(reference, deformed, start, how)
 
 

@@ -19,6 +19,7 @@ from scorrnet_cli.arrays import FloatArray
 from scorrnet_cli.averages import sigma_of_mean, sigma_of_mean_strain
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import READINGS
+from scorrnet_cli.figures import mean
 from scorrnet_cli.gauge import ARRAYS, COMPONENTS, StrainSettings
 from scorrnet_cli.layers import LENGTHS, Extent, Layers
 
@@ -218,7 +219,7 @@ class Rectangle(Probe):
         """Read means, their standard uncertainties, and the number of valid points."""
         rows, columns = _within(self.box, layers.box)
         parts = {name: values[rows, columns] for name, values in layers.arrays.items()}
-        reading = {name: _mean(parts[name]) for name in READINGS}
+        reading = {name: mean(parts[name]) for name in READINGS}
         for name in ("sigma_u", "sigma_v"):
             reading[name] = sigma_of_mean(parts[name], how)
         # Euler-Almansi strain lies along the axes of the deformed image, and these along others of the reference.
@@ -306,8 +307,3 @@ def _around(x: tuple[float, ...], y: tuple[float, ...]) -> Extent:
 
 def _within(box: Extent, outer: Extent) -> tuple[slice, slice]:
     return Extent(box.left - outer.left, box.top - outer.top, box.width, box.height).slices
-
-
-def _mean(values: FloatArray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean(dtype=np.float64)) if known.size else math.nan

@@ -116,16 +116,20 @@ class Settings:
         return int(self.update) if self.update.isdecimal() else 0
 
     @property
+    def passes_taken(self) -> int:
+        """Passes of the refinement with one window, given or not."""
+        return self.passes or DEFAULT_PASSES
+
+    @property
     def gauge(self) -> StrainSettings:
         """How strain is taken, whether asked for or not."""
-        passes = self.passes or DEFAULT_PASSES
         return StrainSettings(
             self.strain_window_px,
             self.strain_measure,
             self.strain_order,
             self.strain_weights,
-            averaging_px(refined=self.refine, window_px=self.window_px, passes=passes),
-            averagings(passes) if self.refine and self.window_px is not None else 1,
+            averaging_px(refined=self.refine, window_px=self.window_px, passes=self.passes_taken),
+            averagings(self.passes_taken) if self.refine and self.window_px is not None else 1,
         )
 
     @property

@@ -46,7 +46,8 @@ from scorrnet_cli.field import Field, FrameInfo, Process
 from scorrnet_cli.figures import FrameSummary, summarise
 from scorrnet_cli.naming import PARTS
 from scorrnet_cli.units import Calibration
-from scorrnet_cli.writers import Header, explained, open_writer, read_hdf5, write_view, written_whole
+from scorrnet_cli.writers import Header, open_writer, read_hdf5, write_view
+from scorrnet_cli.writers.atomic import explained, written_whole
 
 _FORMAT = 2
 _SMALLEST_VIEW = 64  # frames, of a folder that is watched; doubled when it gets too small

@@ -10,7 +10,8 @@ from pathlib import Path
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.naming import FRAMES, PARTS, SHARDS, beside, is_hdf5
 from scorrnet_cli.settings import Settings
-from scorrnet_cli.writers import explained, open_result
+from scorrnet_cli.writers import open_result
+from scorrnet_cli.writers.atomic import explained
 from scorrnet_cli.writers.hdf5_read import RUN as RUN
 from scorrnet_cli.writers.own import is_ours
 

@@ -26,13 +26,11 @@ from scorrnet_cli.writers import (
     Header,
     check_fits,
     check_output,
-    explained,
     open_writer,
     read_view,
     write_view,
-    written_whole,
 )
-from scorrnet_cli.writers.atomic import behind_link, bring_to_disk, keep_mode
+from scorrnet_cli.writers.atomic import behind_link, bring_to_disk, explained, keep_mode, written_whole
 
 _FRAME_FILES = rf"\d{{6,}}_.*({'|'.join(map(re.escape, SUFFIXES))})"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from scorrnet_cli.cli.console import Talk
-from scorrnet_cli.cli.probe_plot import draw
+from scorrnet_cli.cli.probe_plot import Row, draw
 from scorrnet_cli.cli.summary import gauge_line
 from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.layers import LayeredResult, Layers, open_layers
@@ -20,9 +20,6 @@ from scorrnet_cli.pictures.charts import check_chart
 from scorrnet_cli.probes import Line, Point, Probe, Rectangle, check_followed, profile
 from scorrnet_cli.writers.atomic import check_target, explained, written_whole
 from scorrnet_cli.writers.own import check_spares
-
-Row = dict[str, Any]
-"""A line of the table by the names of its columns, lengths in the unit of the result."""
 
 ALIKE_SHARE = 0.95  # of the most points of a rectangle that are valid in a frame
 _PLACE = ("x", "y")  # in px whatever the scale: a place in the image

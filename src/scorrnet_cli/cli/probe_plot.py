@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Row = dict[str, Any]
+"""A line of the table by the names of its columns, lengths in the unit of the result."""
 
 _LENGTHS = {"u": "u", "v": "v"}
 _STRAINS = {"exx": "exx", "eyy": "eyy", "exy": "exy"}

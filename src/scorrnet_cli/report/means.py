@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from scorrnet_cli.field import READINGS, FloatArray
-from scorrnet_cli.figures import FrameSummary, summarise
+from scorrnet_cli.field import READINGS
+from scorrnet_cli.figures import FrameSummary, mean, summarise
 from scorrnet_cli.pictures.quantities import QUANTITIES, values_of
 from scorrnet_cli.snapshots import Snapshot
 
@@ -31,9 +29,4 @@ class FrameMeans:
 def means_of(shown: Snapshot) -> FrameMeans:
     """Take the figures of a frame."""
     summary = summarise(replace(shown.field, strain_field=shown.strain), 0.0)
-    return FrameMeans(summary, {name: _mean(values_of(QUANTITIES[name], shown)) for name in READINGS})
-
-
-def _mean(values: FloatArray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean(dtype=np.float64)) if known.size else float("nan")
+    return FrameMeans(summary, {name: mean(values_of(QUANTITIES[name], shown)) for name in READINGS})

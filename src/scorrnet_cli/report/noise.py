@@ -9,7 +9,7 @@ import numpy as np
 from scorrnet_cli.errors import UsageError
 from scorrnet_cli.field import DISPLACEMENTS, READINGS
 from scorrnet_cli.figures import AT_REST_PX
-from scorrnet_cli.gauge import DEFAULT_PASSES, StrainSettings
+from scorrnet_cli.gauge import StrainSettings
 from scorrnet_cli.report.means import FrameMeans
 from scorrnet_cli.snapshots import Snapshots
 from scorrnet_cli.strain import strain_of
@@ -101,8 +101,8 @@ def _differences(static: Snapshots, like: Snapshots) -> list[str]:
         ("are of another size", static.result.shape[1:], like.result.shape[1:]),
         (
             "were measured with another refinement",
-            (one.settings.refine, one.settings.window_px, one.settings.passes or DEFAULT_PASSES),
-            (other.settings.refine, other.settings.window_px, other.settings.passes or DEFAULT_PASSES),
+            (one.settings.refine, one.settings.window_px, one.settings.passes_taken),
+            (other.settings.refine, other.settings.window_px, other.settings.passes_taken),
         ),
         ("were measured with other weights", {r: one.weights[r] for r in both}, {r: other.weights[r] for r in both}),
         ("were measured with another version", one.version, other.version),

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from scorrnet_cli.field import DISPLACEMENTS, READINGS, Process
-from scorrnet_cli.gauge import DEFAULT_PASSES, StrainSettings, averagings
+from scorrnet_cli.gauge import StrainSettings, averagings
 from scorrnet_cli.pictures.stills import measure_words
 from scorrnet_cli.report.noise import Noise
 from scorrnet_cli.settings import WHOLE_IMAGE, Settings
@@ -105,7 +105,7 @@ def _displacement(settings: Settings) -> tuple[Fact, ...]:
             "its noise; depends on the pattern and the noise)"
         )
     else:
-        passes = settings.passes or DEFAULT_PASSES
+        passes = settings.passes_taken
         window = f"Gaussian, standard deviation {settings.window_px:g} px, {passes} passes"
         resolution = f"{gaussian_resolution_px(settings.window_px, passes):.0f} px (period of which 90 % is found)"
     if settings.refine:

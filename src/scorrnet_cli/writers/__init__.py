@@ -25,7 +25,6 @@ __all__ = [
     "check_fits",
     "check_output",
     "count_failures",
-    "explained",
     "open_result",
     "open_writer",
     "read_hdf5",
@@ -33,7 +32,6 @@ __all__ = [
     "read_view",
     "set_units",
     "write_view",
-    "written_whole",
 ]
 
 # The longer of two suffixes that both fit comes first.
