@@ -26,7 +26,7 @@ PRINTING = [
     ["--help"],
     ["units", str(RESULT)],
     ["view", str(RESULT)],
-    ["probe", str(RESULT), "--point", "5,5"],
+    ["probe", str(RESULT), "--point", "5,5", "-q"],
 ]
 
 PROGRESS = """

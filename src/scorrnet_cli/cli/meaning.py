@@ -87,9 +87,6 @@ def asked(
         (refinement_weights and found.window_px, "--refinement-weights", "one window needs no network"),
         (window and not found.refine, "--window", "nothing is refined"),
         (passes and not found.refine, "--passes", "nothing is refined"),
-        (strain_window and not found.strain, "--strain-window", "no strain is taken"),
-        (strain_measure and not found.strain, "--strain-measure", "no strain is taken"),
-        (strain_order and not found.strain, "--strain-order", "no strain is taken"),
     )
     for does_nothing, option, why in idle:
         if does_nothing:
