@@ -445,14 +445,14 @@ def test_windows_show_parts_of_specimens_all_or_nothing() -> None:
     empty, full, at_border = [], [], []
     for share in (0.0, 1.0):
         recipe = SynthRecipe(size=96, whole_frame=0.0, window_share=share)
-        _, masks = make_references(Rng((17,), CPU), 60, recipe, Material())
+        _, masks = make_references(Rng((17,), CPU), 200, recipe, Material())
         shares = masks.mean((1, 2, 3))
         empty.append(float((shares == 0).float().mean()))
         full.append(float((shares > 0.99).float().mean()))
         ends = torch.cat([masks[:, 0, [0, -1]].flatten(1), masks[:, 0, :, [0, -1]].flatten(1)], 1)
         at_border.append(float(ends.mean()))
-    assert empty[1] > 2 * empty[0]
-    assert full[1] > full[0] == 0
+    assert empty[1] > 1.5 * empty[0]
+    assert full[1] > 0.02 > 2 * full[0]
     assert at_border[1] > 1.4 * at_border[0]
 
 
