@@ -319,6 +319,27 @@ def test_a_bad_frame_that_was_replaced_is_measured_again(
     assert contents(folder / "scorrnet.h5") == whole
 
 
+def test_who_is_late_writes_nothing_into_the_next_run(folder: Path, scorrnet: Run, pipeline: Any) -> None:
+    assert scorrnet("batch", folder, "--split").exit_code == 0
+    one = read_hdf5(min((folder / "scorrnet.frames").iterdir()))
+
+    def run() -> Parts:
+        made = Parts(folder / "late.h5", one.reference, (one.shape[1], one.shape[2]), one.process)
+        made.begin(2)
+        return made
+
+    late = run()
+    late.keep(0, one, 0.0)
+    late.close()
+    later = run()
+    with pytest.raises(OutputError, match="Another run"):
+        late.write(1, one, 0.0)
+    assert later.count() == 0
+    later.keep(1, one, 0.0)
+    assert later.count() == 1
+    later.remove()
+
+
 def test_lost_figures_are_taken_from_the_frames(folder: Path, scorrnet: Run, pipeline: Any, whole: Any) -> None:
     stop_at(pipeline, "img_7.png", KeyboardInterrupt())
     assert scorrnet("batch", folder).exit_code == 130

@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from scorrnet_cli.displace import displace, guide
 from scorrnet_cli.masks.looks import EMPTY_TRUST, LEAST_TRUST, LIKELY, TILE_PX, Look, _places, agreed, look
 from scorrnet_cli.models import enet
-from scorrnet_cli.models.correlation import correlate
-from scorrnet_cli.models.corrnet import CorrNet, expected_offset, least_squares_step, normalise, warp
+from scorrnet_cli.models.correlation import correlate, expected_offset
+from scorrnet_cli.models.corrnet import CorrNet, least_squares_step, normalise, warp
 from scorrnet_cli.models.enet import ENet
 from scorrnet_cli.models.inference import make_ready
 from scorrnet_cli.numerics.padding import pad_to_multiple

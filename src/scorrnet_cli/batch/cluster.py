@@ -22,7 +22,7 @@ from scorrnet_cli.batch.attempt import attempted
 from scorrnet_cli.batch.parts import Parts
 from scorrnet_cli.batch.reading import read_pages
 from scorrnet_cli.batch.sources import Source
-from scorrnet_cli.errors import DeviceError, FrameError, UsageError
+from scorrnet_cli.errors import DeviceError, FrameError, UsageError, not_installed
 from scorrnet_cli.field import Process
 from scorrnet_cli.figures import FrameSummary
 from scorrnet_cli.frames import digest_of, read_frame
@@ -111,11 +111,7 @@ def connected(workers: Workers) -> Iterator[Any]:
         from distributed import Client, LocalCluster
         from distributed.comm.addressing import get_address_host_port
     except ImportError as error:
-        raise UsageError(
-            "Several workers need dask.distributed",
-            "",
-            "Install it with pip install -e '.[cluster]' in the folder of scorrnet",
-        ) from error
+        raise not_installed("Several workers need dask.distributed", "cluster") from error
     with dask.config.set(_CONFIG):
         if workers.scheduler is not None:
             try:

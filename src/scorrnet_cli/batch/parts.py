@@ -24,9 +24,8 @@ import json
 import os
 import re
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from uuid import uuid4
 
 from scorrnet_cli.batch.places import (
@@ -40,7 +39,7 @@ from scorrnet_cli.batch.places import (
     remove,
     set_aside,
 )
-from scorrnet_cli.batch.records import add_figures, compare, end_last_line, hold, read_figures
+from scorrnet_cli.batch.records import add_figures, compare, end_last_line, hold, identity, read_figures
 from scorrnet_cli.errors import FrameError, OutputError, UsageError
 from scorrnet_cli.field import Field, FrameInfo, Process
 from scorrnet_cli.figures import FrameSummary, summarise
@@ -49,7 +48,6 @@ from scorrnet_cli.units import Calibration
 from scorrnet_cli.writers import Header, open_writer, read_hdf5, write_view
 from scorrnet_cli.writers.atomic import explained, written_whole
 
-_FORMAT = 2
 _SMALLEST_VIEW = 64  # frames, of a folder that is watched; doubled when it gets too small
 
 
@@ -138,7 +136,7 @@ class Parts:
         try:
             with explained(self.folder):
                 self.run = uuid4().hex
-                about = self._identity() | {"date": self.process.date, "run": self.run}
+                about = identity(self.header(1)) | {"date": self.process.date, "run": self.run}
                 _write(self.folder / RUN, json.dumps(about, indent=1))
         except BaseException:
             remove(self.folder)
@@ -168,7 +166,7 @@ class Parts:
                 date, self.run = str(before.pop("date")), str(before.pop("run"))
             except (ValueError, KeyError) as error:
                 raise OutputError("The run to go on with is damaged", str(self.folder), "Remove the folder") from error
-            compare(before, self._identity(), self.folder)
+            compare(before, identity(self.header(1)), self.folder)
             self.process = Process(**{**vars(self.process), "date": date})
             for leftover in (*self.folder.glob(".scorrnet-*"), *self.folder.glob("whole*")):
                 remove(leftover)
@@ -289,24 +287,6 @@ class Parts:
         """Note that the result is about to get its name: if the run is then killed, that result is its own."""
         with explained(self.folder):
             _write(self.folder / COMPLETE, "")
-
-    def _identity(self) -> dict[str, Any]:
-        """Return what must be the same when a run goes on, as JSON has it."""
-        process = self.process
-        content = {
-            "format": _FORMAT,
-            "version": process.version,
-            "device": process.device,
-            "weights": dict(process.weights),
-            "settings": asdict(process.settings),
-            "mask": process.mask_sha256,
-            "reference": [self.reference.name, self.reference.sha256],
-            "shape": self.shape,
-            "scale": None if self._calibration is None else self._calibration.mm_per_px,
-            "times": self._time_source,
-        }
-        same: dict[str, Any] = json.loads(json.dumps(content))
-        return same
 
     def _view(self, frames: int) -> None:
         """Write the view anew, for so many frames."""

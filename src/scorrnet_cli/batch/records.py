@@ -15,7 +15,9 @@ from scorrnet_cli.errors import OutputError, UsageError
 from scorrnet_cli.field import FrameInfo
 from scorrnet_cli.figures import FrameSummary, Spread, StrainSummary
 from scorrnet_cli.gauge import COMPONENTS
+from scorrnet_cli.writers import Header
 
+_FORMAT = 2
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # as some network file systems say
 
 
@@ -99,6 +101,25 @@ def _strain(content: dict[str, Any] | None) -> StrainSummary | None:
         return None
     spreads: dict[str, Any] = {name: Spread(**content.pop(name)) for name in COMPONENTS}
     return StrainSummary(**spreads, **content)
+
+
+def identity(header: Header) -> dict[str, Any]:
+    """Return what must be the same when a run goes on that measures for a result of this header, as JSON has it."""
+    process, scale = header.process, header.calibration
+    content = {
+        "format": _FORMAT,
+        "version": process.version,
+        "device": process.device,
+        "weights": dict(process.weights),
+        "settings": asdict(process.settings),
+        "mask": process.mask_sha256,
+        "reference": [header.reference.name, header.reference.sha256],
+        "shape": header.shape,
+        "scale": None if scale is None else scale.mm_per_px,
+        "times": header.time_source,
+    }
+    same: dict[str, Any] = json.loads(json.dumps(content))
+    return same
 
 
 def compare(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:

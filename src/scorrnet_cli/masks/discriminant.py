@@ -68,8 +68,9 @@ def told_apart(image: Tensor, probability: Tensor) -> Tensor:
     mean = float(light.mean())
     if not mean > 0:
         return probability
+    light = light / mean
     for _ in range(ROUNDS):
-        before, probability = probability, _judged(light / mean, probability)
+        before, probability = probability, _judged(light, probability)
         if torch.equal(probability, before):
             break
     return probability

@@ -1,4 +1,4 @@
-"""Local correlation of two feature maps, as small matrix products over blocks of a row.
+"""Local correlation of two feature maps, as small matrix products over blocks of a row, and what it says.
 
 A window of (2 r + 1)^2 offsets taken one by one costs as many passes over memory. Here each row is cut into
 blocks; a block times the stretch of the other row that its windows reach is one matrix product, and the band of
@@ -7,6 +7,7 @@ that product is the correlation. Some products are thrown away, but matrix units
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -32,6 +33,36 @@ def correlate(ours: Tensor, theirs: Tensor, radius: int) -> Tensor:
     """
     out: Tensor = _Correlate.apply(ours, theirs, radius)  # type: ignore[no-untyped-call]
     return out
+
+
+def descriptors(features: Tensor) -> Tensor:
+    """Features (N, C, H, W) less their mean over the channels, scaled to unit variance: products lie in -1..1."""
+    centred = features - features.mean(1, keepdim=True)
+    return centred * torch.rsqrt(centred.square().mean(1, keepdim=True) + 1e-4)
+
+
+def expected_offset(match: Tensor, sharpness: Tensor) -> Tensor:
+    """Mean offset under the softmax of a correlation.
+
+    Parameters
+    ----------
+    match : (N, K, H, W)
+        Correlation with K = (2 r + 1)^2 offsets.
+    sharpness : scalar
+        Inverse temperature.
+
+    Returns
+    -------
+    (N, 2, H, W) float32
+        Offset along x and y, cells.
+    """
+    size = math.isqrt(match.shape[1])
+    smooth = F.avg_pool2d(match.float(), 3, 1, 1, count_include_pad=False)
+    share = (sharpness * smooth).softmax(1)
+    share = share.view(len(match), size, size, *match.shape[2:])  # (N, dy, dx, H, W)
+    offsets = torch.arange(size, device=match.device, dtype=torch.float32) - size // 2
+    along = offsets.view(1, -1, 1, 1)
+    return torch.stack([(share.sum(1) * along).sum(1), (share.sum(2) * along).sum(1)], 1)
 
 
 def _blocks(ours: Tensor, theirs: Tensor, radius: int) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,6 @@ and once more from what it found.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scorrnet_cli.models.correlation import correlate
+from scorrnet_cli.models.correlation import correlate, descriptors, expected_offset
 from scorrnet_cli.numerics.filters import gaussian, gradient, plane_through
 from scorrnet_cli.numerics.spline import RIM_PX, inside, spline_coefficients, spline_sample
 
@@ -258,36 +257,6 @@ def normalise(image: Tensor, window_px: int, variance: Tensor | None = None) -> 
     local = centred - mean(centred)
     variance = mean(local.square())
     return local / torch.sqrt(variance + 0.003 * spread + 1e-12)
-
-
-def descriptors(features: Tensor) -> Tensor:
-    """Features (N, C, H, W) less their mean over the channels, scaled to unit variance: products lie in -1..1."""
-    centred = features - features.mean(1, keepdim=True)
-    return centred * torch.rsqrt(centred.square().mean(1, keepdim=True) + 1e-4)
-
-
-def expected_offset(match: Tensor, sharpness: Tensor) -> Tensor:
-    """Mean offset under the softmax of a correlation.
-
-    Parameters
-    ----------
-    match : (N, K, H, W)
-        Correlation with K = (2 r + 1)^2 offsets.
-    sharpness : scalar
-        Inverse temperature.
-
-    Returns
-    -------
-    (N, 2, H, W) float32
-        Offset along x and y, cells.
-    """
-    size = math.isqrt(match.shape[1])
-    smooth = F.avg_pool2d(match.float(), 3, 1, 1, count_include_pad=False)
-    share = (sharpness * smooth).softmax(1)
-    share = share.view(len(match), size, size, *match.shape[2:])  # (N, dy, dx, H, W)
-    offsets = torch.arange(size, device=match.device, dtype=torch.float32) - size // 2
-    along = offsets.view(1, -1, 1, 1)
-    return torch.stack([(share.sum(1) * along).sum(1), (share.sum(2) * along).sum(1)], 1)
 
 
 def warp(image: Tensor, field: Tensor) -> Tensor:

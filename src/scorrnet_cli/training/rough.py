@@ -7,6 +7,8 @@ that range.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -36,20 +38,40 @@ def _leaf_layer(rng: Rng, base: Tensor, cell: float, light: tuple[float, float],
     grey = rng.uniform(0.2, 0.8) + spread * (2 * grey - 1)
     reach = cell * rng.uniform(0.5, 1.0) * (0.6 + 0.4 * rng.rand(count, count))
     turn, flat = math.pi * rng.rand(count, count), rng.uniform(0.4, 1.0)
-    axis = torch.arange(float(len(base)), device=base.device)
-    x, y = axis[None, :], axis[:, None]
-    column, row = (x / cell).long() + 1, (y / cell).long() + 1
     highest, image = torch.zeros_like(base), base
-    for i in (-1, 0, 1):
-        for j in (-1, 0, 1):
-            at = (row + i).clamp(0, count - 1), (column + j).clamp(0, count - 1)
-            dx, dy = x - (at[1] - 1 + right[at]) * cell, y - (at[0] - 1 + down[at]) * cell
-            c, s = torch.cos(turn[at]), torch.sin(turn[at])
-            distance = torch.hypot(dx * c + dy * s, (dy * c - dx * s) / flat) / reach[at]
-            seen = (distance < 1) & (depth[at] > highest)
-            highest = torch.where(seen, depth[at], highest)
-            image = torch.where(seen, grey[at] + (light[0] * dx + light[1] * dy) / cell, image)
+    for at, dx, dy in _nearby(len(base), cell, right, down):
+        c, s = torch.cos(turn[at]), torch.sin(turn[at])
+        distance = torch.hypot(dx * c + dy * s, (dy * c - dx * s) / flat) / reach[at]
+        seen = (distance < 1) & (depth[at] > highest)
+        highest = torch.where(seen, depth[at], highest)
+        image = torch.where(seen, grey[at] + (light[0] * dx + light[1] * dy) / cell, image)
     return image
+
+
+def _nearby(
+    size: int, cell: float, right: Tensor, down: Tensor
+) -> Iterator[tuple[tuple[Tensor, Tensor], Tensor, Tensor]]:
+    """Give the nodes about each of (size, size) pixels, one for each cell of a grid that lie anywhere in it.
+
+    Parameters
+    ----------
+    size : int
+    cell : float
+        Side of a cell, px.
+    right, down : (K, K) float32
+        Where in its cell a node lies, 0 to 1; the first and the last cells lie beyond the image.
+
+    Yields
+    ------
+    (Tensor, Tensor), (size, size) float32, (size, size) float32
+        Nine times: which node it is, as an index of (K, K), and how far the pixel lies right of it and below it, px.
+    """
+    axis = torch.arange(float(size), device=right.device)
+    x, y = axis[None, :], axis[:, None]
+    column, row, last = (x / cell).long() + 1, (y / cell).long() + 1, len(right) - 1
+    for i, j in product((-1, 0, 1), repeat=2):
+        at = (row + i).clamp(0, last), (column + j).clamp(0, last)
+        yield at, x - (at[1] - 1 + right[at]) * cell, y - (at[0] - 1 + down[at]) * cell
 
 
 def stones(rng: Rng, base: Tensor) -> Tensor:
@@ -63,20 +85,14 @@ def stones(rng: Rng, base: Tensor) -> Tensor:
     right, down, grey, reach = rng.rand(4, count, count)
     reach = 1 + rng.uniform(0.0, 0.5) * (2 * reach - 1)
     stretch, angle = rng.uniform(0.6, 1.0), rng.uniform(0.0, math.pi)
-    axis = torch.arange(float(len(base)), device=base.device)
-    x, y = axis[None, :], axis[:, None]
-    column, row = (x / cell).long() + 1, (y / cell).long() + 1
     nearest, second = torch.full_like(base, math.inf), torch.full_like(base, math.inf)
     tone = torch.zeros_like(base)
-    for i in (-1, 0, 1):
-        for j in (-1, 0, 1):
-            at = (row + i).clamp(0, count - 1), (column + j).clamp(0, count - 1)
-            dx, dy = x - (at[1] - 1 + right[at]) * cell, y - (at[0] - 1 + down[at]) * cell
-            across = dy * math.cos(angle) - dx * math.sin(angle)
-            distance = torch.hypot(dx * math.cos(angle) + dy * math.sin(angle), across / stretch) / (cell * reach[at])
-            tone = torch.where(distance < nearest, grey[at], tone)
-            second = torch.minimum(second, torch.maximum(distance, nearest))
-            nearest = torch.minimum(nearest, distance)
+    for at, dx, dy in _nearby(len(base), cell, right, down):
+        across = dy * math.cos(angle) - dx * math.sin(angle)
+        distance = torch.hypot(dx * math.cos(angle) + dy * math.sin(angle), across / stretch) / (cell * reach[at])
+        tone = torch.where(distance < nearest, grey[at], tone)
+        second = torch.minimum(second, torch.maximum(distance, nearest))
+        nearest = torch.minimum(nearest, distance)
     inside = ((second - nearest - rng.uniform(0.0, 0.2)) / rng.uniform(0.2, 0.9)).clamp(0.0, 1.0)
     dome = (1 - (1 - inside) ** 2).sqrt()
     shade = rng.uniform(0.0, 0.5) * (2 * tone - 1) + rng.uniform(0.0, 0.6) * dome
